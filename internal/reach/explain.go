@@ -1,0 +1,117 @@
+package reach
+
+import (
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
+
+// Trace says why one connection passes or not.
+type Trace struct {
+	Verdict Verdict
+	Cond    Cond
+	Family  Family
+	Sides   []Side // egress of the source, ingress of the destination; without a side that has no policies
+}
+
+// Side is what the policies of one end decide.
+type Side struct {
+	Dir      policy.Direction
+	Verdict  Verdict
+	Cond     Cond
+	Isolated []*policy.Stance // the policies that isolate this end; none: everything passes
+	By       []*policy.Rule   // the rules that let it through, or might
+	Near     []Near           // where it is denied: rules of those policies that come close
+}
+
+// Near is a rule that would have matched but for one thing.
+type Near struct {
+	Rule *policy.Rule
+	Miss Miss
+}
+
+// Miss is what kept a rule from matching.
+type Miss uint8
+
+const (
+	MissPeer Miss = iota // the port is right, the other end is not
+	MissPort             // the other end is right, the port is not
+)
+
+// maxNear bounds how many near misses a trace lists.
+const maxNear = 3
+
+// Explain decides one connection, to port of protocol proto, by the same fold over a region of one point. Where both ends have
+// addresses in both families, the one that gets further is explained.
+func (p *Program) Explain(from, to End, proto netset.Protocol, port netset.Port) Trace {
+	conns := netset.ConnsOf(proto, netset.PortRange(port, port))
+	best := Trace{Verdict: Denied}
+	for _, f := range Families {
+		possible, exists := p.bothExist(from, to, f)
+		if !possible {
+			continue
+		}
+		t := Trace{Verdict: Allowed, Family: f, Cond: exists}
+		if !exists.IsZero() {
+			t.Verdict = Depends
+		}
+		for _, s := range []struct {
+			subject, peer End
+			dir           policy.Direction
+		}{{from, to, policy.Egress}, {to, from, policy.Ingress}} {
+			if s.subject.Holder < 0 || p.holders[s.subject.Holder].Kind != Class {
+				continue
+			}
+			side := p.explainSide(s.subject, s.peer, f, s.dir, conns)
+			t.Sides = append(t.Sides, side)
+			if t.Verdict == Denied || side.Verdict == Denied {
+				t.Verdict = Denied
+				continue
+			}
+			t.Verdict, t.Cond = weaker(t.Verdict, side.Verdict), t.Cond.and(side.Cond)
+		}
+		if best.Sides == nil || CompareVerdicts(t.Verdict, best.Verdict) > 0 {
+			best = t
+		}
+	}
+	return best
+}
+
+func (p *Program) explainSide(subject, peer End, f Family, d policy.Direction, conns netset.Conns) Side {
+	g := p.groups[d][p.groupOf[d][subject.Holder]]
+	at := Region{}
+	if peer.Holder >= 0 {
+		at.IDs = netset.Points(p.ID(peer.Holder, f))
+	} else {
+		at.Addrs = netset.Points(peer.Addr)
+	}
+	side := Side{Dir: d}
+	for _, s := range g.stances {
+		side.Isolated = append(side.Isolated, s.by)
+	}
+	for _, seg := range p.decide(g, d, box{at, conns}) {
+		if !seg.region.IsEmpty() { // one point has one verdict
+			side.Verdict, side.Cond, side.By = seg.verdict, seg.cond, seg.by
+		}
+	}
+	if side.Verdict == Denied {
+		side.Near = near(p.steps(g), box{at, conns})
+	}
+	return side
+}
+
+// near finds the rules that come closest to matching a point.
+func near(steps []step, point box) []Near {
+	var out []Near
+	for _, miss := range []Miss{MissPort, MissPeer} {
+		for _, s := range steps {
+			for _, m := range s.matches {
+				peer, port := m.region.overlaps(point.region), !m.conns.Intersect(point.conns).IsEmpty()
+				if len(out) < maxNear && (miss == MissPort && peer && !port || miss == MissPeer && port && !peer) {
+					out = append(out, Near{s.rule, miss})
+					break
+				}
+			}
+		}
+	}
+	return out
+}

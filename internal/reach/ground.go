@@ -1,0 +1,396 @@
+// Package reach is the engine: it decides, exactly, which connections a snapshot's policies let through.
+//
+// Pods that nothing can tell apart are one class. The other end of a connection is a point of one space, a [Region]: numbered
+// holders of addresses (classes of pods, Services, nodes) once for each IP family, addresses outside the cluster, and label cubes
+// of pods that do not exist yet. A policy rule matches boxes (a region and the connections to it); [fold] turns an ordered list of
+// rules into a table, and is the only code that decides. [Program.Reach], [Program.Explain] and [Program.Hypothetical] are that one fold over
+// different regions.
+//
+// Every answer has two bounds. What is certain is Allowed or Denied; what depends on something unknown is Depends, with the
+// condition, or Unknown, where an input could not be judged.
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// Family is an IP family.
+type Family uint8
+
+const (
+	IPv4 Family = iota
+	IPv6
+)
+
+// Families lists both families.
+var Families = [...]Family{IPv4, IPv6}
+
+func (f Family) String() string { return [...]string{"IPv4", "IPv6"}[f] }
+
+func familyOf(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+// Holder is what a number stands for: something that holds an address in each family, or may.
+type Holder struct {
+	Kind    HolderKind
+	Members []Member     // of a Class
+	Service int          // of a VIP, and of a KubeAPI that is one: index into Snapshot.Services; else -1
+	Node    int          // of a Node: index into Snapshot.Nodes, or -1 for nodes that were not read
+	Conns   netset.Conns // of a KubeAPI: what it answers on
+	Addrs   [2]Addr      // by Family
+
+	namespace int // of a Class: index into Ground.namespaces
+	labels    label.Labels
+	ports     []model.ContainerPort
+	host      bool
+	role      model.Role
+}
+
+// HolderKind says what a holder is.
+type HolderKind uint8
+
+const (
+	Class   HolderKind = iota // pods that nothing can tell apart
+	VIP                       // a Service's own address
+	Node                      // cluster nodes
+	KubeAPI                   // what the API server answers on
+)
+
+// Member is a pod of a class: an index into Snapshot.Workloads, and one into its Pods.
+type Member struct{ Workload, Pod int }
+
+// Addr is what is known of a holder's address in one family. The zero value has none.
+type Addr struct {
+	State AddrState
+	Addr  netip.Addr // where State is KnownAddr; one that policies treat alike, for the pods of a class
+}
+
+// AddrState says whether there is an address.
+type AddrState uint8
+
+const (
+	NoAddr    AddrState = iota
+	MayHave             // perhaps there is one, somewhere in the plan
+	Has                 // there is one, somewhere in the plan
+	KnownAddr           // it is Addr
+)
+
+// Ground is a snapshot made ready for any profile: classes, and everything interned.
+type Ground struct {
+	Snapshot *model.Snapshot
+
+	namespaces []model.Namespace
+	nsIndex    map[string]int
+	nsRuns     []netset.IDs // the classes of each namespace, in family IPv4
+	holders    []Holder     // classes first, sorted by namespace; then the others
+	classes    int
+	width      netset.ID // IDs of IPv6 start here: id = family*width + holder
+
+	classOf   [][]int // by workload: its classes
+	byAddr    map[netip.Addr]RunningPod
+	vips      map[netip.Addr]int // holder by Service address
+	vipOf     []int              // by service: its VIP holder, or -1
+	backends  [][]Backing        // by service
+	postings  map[posting][]int  // classes by label; under value "" and open those where it is not known
+	said      mentions
+	hosts     netset.IDs           // hostNetwork classes, in family IPv4
+	local     netset.IDs           // what may be a pod's own node: nodes and hostNetwork classes, in both families
+	portNames map[portName]portIDs // who resolves a name to what
+	known     []heldAddr           // holders by known address, sorted
+	anywhere  [2]netset.IDs        // holders whose address is not known, by Family
+	states    [2]AddrState         // of something whose address is not known, by Family
+	fresh     label.Selector       // the namespaces that do not exist
+	plan      [2]netset.Addrs
+}
+
+// portIDs says to which number classes resolve a port name.
+type portIDs struct {
+	must, may map[netset.Port][]int
+}
+
+// Backing is a class behind a Service, with the connections that the Service's ports become there.
+type Backing struct {
+	Class int
+	Ports []PortMapping
+}
+
+// PortMapping is a Service port and the port it becomes on a pod.
+type PortMapping struct {
+	Protocol netset.Protocol
+	Service  netset.Port
+	Target   netset.Port
+}
+
+// NewGround prepares s. The snapshot must not change afterwards.
+func NewGround(s *model.Snapshot) *Ground {
+	g := &Ground{Snapshot: s, namespaces: s.Namespaces, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
+	for i, ns := range s.Namespaces {
+		g.nsIndex[ns.Name] = i
+	}
+	v4 := netset.Prefixes(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+	g.plan = [2]netset.Addrs{special.Plan.Intersect(v4), special.Plan.Minus(v4)}
+	names := make([]string, len(s.Namespaces))
+	for i, ns := range s.Namespaces {
+		names[i] = ns.Name
+	}
+	g.fresh = g.fresh.Require(label.MetadataName, label.NotIn(names...))
+	g.states = g.addressStates()
+	g.addClasses()
+	g.classes = len(g.holders)
+	g.addOthers()
+	g.width = netset.ID(len(g.holders))
+	g.index()
+	g.indexAddrs()
+	g.addBackends()
+	return g
+}
+
+// Holder returns what id stands for, its number and the family id speaks of.
+func (g *Ground) Holder(id netset.ID) (h *Holder, n int, f Family) {
+	if id >= g.width {
+		id, f = id-g.width, IPv6
+	}
+	return &g.holders[id], int(id), f
+}
+
+// Class returns the holder numbered n.
+func (g *Ground) Class(n int) *Holder { return &g.holders[n] }
+
+// Classes returns how many classes of pods there are; they are numbered from 0.
+func (g *Ground) Classes() int { return g.classes }
+
+// ClassesOf returns the classes of a workload's pods.
+func (g *Ground) ClassesOf(workload int) []int { return g.classOf[workload] }
+
+// ID returns the number of holder n in family f.
+func (g *Ground) ID(n int, f Family) netset.ID { return netset.ID(n) + netset.ID(f)*g.width }
+
+// IDs returns the numbers of holders, in both families.
+func (g *Ground) IDs(holders ...int) netset.IDs {
+	points := make([]netset.ID, 0, 2*len(holders))
+	for _, n := range holders {
+		points = append(points, g.ID(n, IPv4), g.ID(n, IPv6))
+	}
+	return netset.Points(points...)
+}
+
+// Everything is every holder and every address.
+func (g *Ground) Everything() Region {
+	return Region{IDs: netset.IDRange(0, int(2*g.width)), Addrs: netset.Universe}
+}
+
+// Pods is every class of pods, in both families.
+func (g *Ground) Pods() netset.IDs {
+	return netset.IDRange(0, g.classes).Union(netset.IDRange(g.width, g.classes))
+}
+
+// Namespace returns the classes in a namespace, in both families.
+func (g *Ground) Namespace(name string) netset.IDs {
+	i, ok := g.nsIndex[name]
+	if !ok {
+		return netset.IDs{}
+	}
+	return g.inBoth(g.nsRuns[i])
+}
+
+// inBoth repeats IPv4 numbers in IPv6.
+func (g *Ground) inBoth(ids netset.IDs) netset.IDs {
+	runs := make([]netset.Run[netset.ID], 0, 2*ids.Len())
+	for r := range ids.Runs() {
+		runs = append(runs, r, netset.Run[netset.ID]{Lo: r.Lo + g.width, Hi: r.Hi + g.width})
+	}
+	return netset.Of(runs...)
+}
+
+// HoldersOf yields the numbers of the holders of a kind that ids name, in either family, each once and in order.
+func (g *Ground) HoldersOf(ids netset.IDs, kind HolderKind) []int {
+	var out []int
+	for r := range ids.Runs() {
+		for id := r.Lo; ; id++ {
+			if h, n, _ := g.Holder(id); h.Kind == kind {
+				out = append(out, n)
+			}
+			if id == r.Hi {
+				break
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// RunningPod is a pod found by its address.
+type RunningPod struct {
+	Member
+	Class int
+}
+
+// PodAt returns the running pod whose own address is a.
+func (g *Ground) PodAt(a netip.Addr) (pod RunningPod, ok bool) {
+	pod, ok = g.byAddr[a]
+	return pod, ok
+}
+
+// NamespaceOf returns the name of a class's namespace.
+func (g *Ground) NamespaceOf(class int) string { return g.namespaces[g.holders[class].namespace].Name }
+
+// HostNetwork reports whether the pods of a class share their node's network.
+func (g *Ground) HostNetwork(class int) bool { return g.holders[class].host }
+
+// Role returns what discovery took the pods of a class for.
+func (g *Ground) Role(class int) model.Role { return g.holders[class].role }
+
+// Plan returns where addresses of family f may lie when nothing tells.
+func (g *Ground) Plan(f Family) netset.Addrs { return g.plan[f] }
+
+// addClasses partitions the pods.
+func (g *Ground) addClasses() {
+	s := g.Snapshot
+	said := mentioned(s)
+	g.said = said
+	atoms := boundaries(s)
+	roles := make([]model.Role, len(s.Workloads))
+	for _, srv := range s.Servers {
+		roles[srv.Workload] = srv.Role
+	}
+	type draft struct {
+		key string
+		Holder
+	}
+	byKey := map[string]*draft{}
+	var drafts []*draft
+	memberOf := make([][]*draft, len(s.Workloads))
+	var b strings.Builder
+	for w := range s.Workloads {
+		wl := &s.Workloads[w]
+		for _, m := range g.pods(w, said) {
+			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, role: roles[w]}
+			addrs := m.pod.Addrs
+			if h.host && addrs == nil {
+				addrs = m.pod.NodeAddrs
+			}
+			b.Reset()
+			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role)
+			for _, f := range Families {
+				h.Addrs[f] = stateOf(addrs, f, g.states)
+				if h.Addrs[f].State == KnownAddr {
+					h.Addrs[f].Addr = h.Addrs[f].Addr.Unmap()
+					fmt.Fprintf(&b, "\x00%d", atoms.of(h.Addrs[f].Addr))
+				} else {
+					fmt.Fprintf(&b, "\x00s%d", h.Addrs[f].State)
+				}
+			}
+			for _, p := range m.pod.Ports {
+				if said.ports[portName{p.Protocol, p.Name}] {
+					h.ports = append(h.ports, p)
+					fmt.Fprintf(&b, "\x00%d/%s/%d/%t", p.Protocol, p.Name, p.Port, p.Sidecar)
+				}
+			}
+			d := byKey[b.String()]
+			if d == nil {
+				d = &draft{b.String(), h}
+				byKey[d.key] = d
+				drafts = append(drafts, d)
+			}
+			d.Members = append(d.Members, m.Member)
+			memberOf[w] = append(memberOf[w], d)
+		}
+	}
+	slices.SortStableFunc(drafts, func(a, b *draft) int {
+		return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.Members[0].Workload, b.Members[0].Workload), cmp.Compare(a.key, b.key))
+	})
+	number := make(map[*draft]int, len(drafts))
+	counts := make([]int, len(g.namespaces))
+	for i, d := range drafts {
+		number[d] = i
+		g.holders = append(g.holders, d.Holder)
+		counts[d.namespace]++
+		for _, m := range d.Members {
+			if !d.host {
+				for _, a := range s.Workloads[m.Workload].Pods[m.Pod].Addrs {
+					g.byAddr[a.Unmap()] = RunningPod{m, i}
+				}
+			}
+		}
+	}
+	g.nsRuns = make([]netset.IDs, len(g.namespaces))
+	first := 0
+	for i, n := range counts {
+		g.nsRuns[i] = netset.IDRange(netset.ID(first), n)
+		first += n
+	}
+	g.classOf = make([][]int, len(s.Workloads))
+	for w, ds := range memberOf {
+		for _, d := range ds {
+			g.classOf[w] = append(g.classOf[w], number[d])
+		}
+		slices.Sort(g.classOf[w])
+		g.classOf[w] = slices.Compact(g.classOf[w])
+	}
+}
+
+type drafted struct {
+	Member
+	pod    *model.Pod
+	labels label.Labels
+}
+
+const (
+	podNameKey  = "statefulset.kubernetes.io/pod-name"
+	podIndexKey = "apps.kubernetes.io/pod-index"
+)
+
+// pods lists a workload's pods. A StatefulSet's template becomes a pod for each ordinal that some selector can name, and one
+// for the rest.
+func (g *Ground) pods(w int, said mentions) []drafted {
+	var out []drafted
+	wl := &g.Snapshot.Workloads[w]
+	for i := range wl.Pods {
+		p := &wl.Pods[i]
+		m := Member{w, i}
+		o := p.Ordinals
+		if o.Count == 0 {
+			out = append(out, drafted{m, p, p.Labels})
+			continue
+		}
+		named := map[int]bool{}
+		for _, text := range said.ordinals(o.Base) {
+			if n, err := strconv.Atoi(text); err == nil && n >= o.First && n-o.First < o.Count && strconv.Itoa(n) == text {
+				named[n] = true
+			}
+		}
+		for n := range named {
+			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
+		}
+		if len(named) < o.Count {
+			n := o.First
+			for named[n] {
+				n++
+			}
+			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b drafted) int { return cmp.Compare(a.labels.Only(ordinalKeys), b.labels.Only(ordinalKeys)) })
+	return out
+}
+
+var ordinalKeys = []string{podIndexKey, podNameKey}
+
+func ordinalLabels(l label.Labels, base string, n int) label.Labels {
+	index := strconv.Itoa(n)
+	return l.With(podNameKey, base+"-"+index).With(podIndexKey, index)
+}

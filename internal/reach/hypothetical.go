@@ -1,0 +1,198 @@
+package reach
+
+import (
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
+
+// Stranger is a set of pods that do not exist and could: all that carry such labels in such namespaces, over Conns.
+type Stranger struct {
+	Namespace string         // an existing namespace; "" for one that does not exist
+	NS        label.Selector // what a namespace that does not exist must carry
+	Pod       label.Selector // what the pod must carry
+	Conns     netset.Conns
+	Verdict   Verdict // Unknown with zero Conns: too many kinds of pods to tell apart
+	Cond      Cond
+	Egress    []*policy.Rule
+	Ingress   []*policy.Rule
+}
+
+// Hypothetical returns the pods that do not exist which class could connect to (Egress), or which could connect to it (Ingress).
+// Where pods of a namespace that does not exist could, existing namespaces other than the class's own are left out: they add nothing to what an
+// attacker with some namespace can do.
+func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
+	home := p.holders[class].namespace
+	open := box{Region{Cubes: []Cube{{}}}, netset.AllConns}
+	var out []Stranger
+	segs := p.decide(p.groups[d][p.groupOf[d][class]], d, open)
+	for _, seg := range segs {
+		if seg.verdict == Denied {
+			continue
+		}
+		for _, c := range seg.region.Cubes {
+			if ns := c.NS.And(p.fresh); !ns.IsEmpty() {
+				out = append(out, p.strangers(class, d, seg, -1, ns, c.Pod)...)
+			}
+		}
+	}
+	anyone := len(out) > 0
+	for _, seg := range segs {
+		if seg.verdict == Denied {
+			continue
+		}
+		for _, c := range seg.region.Cubes {
+			must, may := p.chooseNamespaces(c.NS)
+			for _, i := range slices.Concat(must, may) {
+				if i != home && anyone {
+					continue
+				}
+				at := seg
+				if slices.Contains(may, i) {
+					at.cond = at.cond.and(noNamespace)
+				}
+				out = append(out, p.strangers(class, d, at, i, label.Selector{}, c.Pod)...)
+			}
+		}
+	}
+	return out
+}
+
+// strangers refines the pods of one cube by the policies that would apply to them, and asks those for their side. ns is the index
+// of an existing namespace, or -1 for new ones that satisfy sel.
+func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, sel, pod label.Selector) []Stranger {
+	opposite := policy.Ingress
+	if d == policy.Ingress {
+		opposite = policy.Egress
+	}
+	homes := []stranger{{ns: sel, pod: pod}}
+	for _, a := range p.about(ns, opposite) {
+		homes = p.refine(homes, ns, a)
+		if len(homes) > maxCubes {
+			return []Stranger{{Namespace: p.nameOf(ns), NS: sel, Pod: pod, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
+		}
+	}
+	ends := Region{IDs: p.IDs(class)}
+	var out []Stranger
+	for _, h := range homes {
+		slices.SortStableFunc(h.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
+		for _, back := range p.decide(&group{rules: h.rules, stances: h.stances}, opposite, box{ends, seg.conns}) {
+			if back.verdict == Denied {
+				continue
+			}
+			s := Stranger{Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: back.conns, Verdict: weaker(seg.verdict, back.verdict),
+				Cond: seg.cond.and(back.cond), Egress: seg.by, Ingress: back.by}
+			if d == policy.Ingress {
+				s.Egress, s.Ingress = back.by, seg.by
+			}
+			if s.Verdict == Allowed && !s.Cond.IsZero() {
+				s.Verdict = Depends
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (p *Program) nameOf(ns int) string {
+	if ns < 0 {
+		return ""
+	}
+	return p.namespaces[ns].Name
+}
+
+// stranger is a set of hypothetical pods with the rules that apply to all of them.
+type stranger struct {
+	ns, pod label.Selector
+	rules   []applied
+	stances []stance
+}
+
+// subjective is a rule or stance with its subject.
+type subjective struct {
+	sub    policy.Subject
+	rule   *ruleIn
+	stance *policy.Stance
+}
+
+// about returns the rules and stances that can apply to pods of a namespace, or with -1 of a namespace that does not exist.
+func (p *Program) about(ns int, d policy.Direction) []subjective {
+	var out []subjective
+	for _, s := range p.subjectsIn(ns) {
+		if s.rule != nil && s.rule.Dir == d || s.stance != nil && s.stance.Dir == d {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// subjectsIn lists, once for each namespace, what can apply in it.
+func (p *Program) subjectsIn(ns int) []subjective {
+	p.inOnce.Do(func() {
+		p.inNS = map[int][]subjective{}
+		rule := 0
+		for i := range p.Snapshot.Policies {
+			pol := &p.Snapshot.Policies[i]
+			for j := range pol.Stances {
+				p.file(subjective{sub: pol.Stances[j].Subject, stance: &pol.Stances[j]})
+			}
+			for range pol.Rules {
+				p.file(subjective{sub: p.rules[rule].Subject, rule: p.rules[rule]})
+				rule++
+			}
+		}
+	})
+	return p.inNS[ns]
+}
+
+func (p *Program) file(s subjective) {
+	must, may := p.chooseNamespaces(s.sub.NS)
+	for _, i := range slices.Concat(must, may) {
+		p.inNS[i] = append(p.inNS[i], s)
+	}
+	if !s.sub.NS.And(p.fresh).IsEmpty() {
+		p.inNS[-1] = append(p.inNS[-1], s)
+	}
+}
+
+// refine splits homes by whether s applies.
+func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
+	var out []stranger
+	for _, h := range homes {
+		sub, cond := s.sub.NS, Cond{}
+		if ns >= 0 {
+			if must, _ := s.sub.NS.Match(p.namespaces[ns].Labels); !must {
+				cond = noNamespace
+			}
+			sub = label.Selector{}
+		}
+		for _, rest := range h.ns.Minus(sub) {
+			out = append(out, stranger{rest, h.pod, h.rules, h.stances})
+		}
+		in := h.ns.And(sub)
+		if in.IsEmpty() {
+			continue
+		}
+		for _, rest := range h.pod.Minus(s.sub.Pod) {
+			out = append(out, stranger{in, rest, h.rules, h.stances})
+		}
+		pod := h.pod.And(s.sub.Pod)
+		if pod.IsEmpty() {
+			continue
+		}
+		hit := stranger{in, pod, h.rules, h.stances}
+		if s.rule != nil {
+			hit.rules = append(slices.Clip(h.rules), applied{s.rule, cond})
+		} else {
+			free := Cond{}
+			if !cond.IsZero() {
+				free = freeIf(unlabelled, s.stance)
+			}
+			hit.stances = append(slices.Clip(h.stances), stance{s.stance, free})
+		}
+		out = append(out, hit)
+	}
+	return out
+}

@@ -1,0 +1,362 @@
+package reach
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
+
+// Program is a ground under one profile, compiled: for each class and direction, the table of what may pass. Tables are made
+// when first asked for. A Program is safe for concurrent use.
+type Program struct {
+	*Ground
+	Profile cni.Profile
+
+	rules   []*ruleIn
+	groups  [3][]*group // by policy.Direction
+	groupOf [3][]int    // by policy.Direction and class
+
+	inOnce sync.Once
+	inNS   map[int][]subjective // what can apply in a namespace; -1 for those that do not exist
+}
+
+// group is the classes to which the same rules and stances apply, in one direction.
+type group struct {
+	classes []int
+	rules   []applied
+	stances []stance
+	like    *Holder // one of its classes, which all resolve port names alike; nil for pods that do not exist
+
+	once  sync.Once
+	table []segment
+}
+
+// applied is a rule as it applies to one group: for certain, or only if a label is what it may be.
+type applied struct {
+	rule *ruleIn
+	cond Cond
+}
+
+// ruleIn is a rule with what it selects.
+type ruleIn struct {
+	*policy.Rule
+	selected selection
+
+	once    sync.Once
+	peers   []match // without connections
+	numbers netset.Conns
+	names   []portName
+	matches []match // of rules whose ports do not depend on the subject
+}
+
+// NewProgram compiles g under profile.
+func NewProgram(g *Ground, profile cni.Profile) *Program {
+	p := &Program{Ground: g, Profile: profile}
+	choices := map[string]selection{}
+	choose := func(sub policy.Subject) selection {
+		key := sub.NS.String() + "\x00" + sub.Pod.String()
+		sel, ok := choices[key]
+		if !ok {
+			sel = g.choose(sub.NS, sub.Pod)
+			choices[key] = sel
+		}
+		return sel
+	}
+	type ref struct{ index, kind int }
+	var on [3][][]byte // what applies to each class, as a key
+	for _, d := range policy.Directions {
+		on[d] = make([][]byte, g.classes)
+	}
+	note := func(d policy.Direction, sel selection, r ref) {
+		for certainty, ids := range []netset.IDs{sel.must, sel.unlabelled, sel.unsettled} {
+			for run := range ids.Runs() {
+				for id := run.Lo; id <= run.Hi; id++ {
+					if !g.holders[id].host || profile.HostNetworkJudged.Answer == cni.Yes {
+						on[d][id] = binary.AppendUvarint(on[d][id], uint64(r.index*6+r.kind*3+certainty))
+					}
+				}
+			}
+		}
+	}
+	var stances []*policy.Stance
+	for i := range g.Snapshot.Policies {
+		pol := &g.Snapshot.Policies[i]
+		for j := range pol.Stances {
+			st := &pol.Stances[j]
+			note(st.Dir, choose(st.Subject), ref{len(stances), 0})
+			stances = append(stances, st)
+		}
+		for j := range pol.Rules {
+			r := &ruleIn{Rule: &pol.Rules[j]}
+			r.selected = choose(r.Subject)
+			note(r.Dir, r.selected, ref{len(p.rules), 1})
+			p.rules = append(p.rules, r)
+		}
+	}
+	for _, d := range policy.Directions {
+		p.groupOf[d] = make([]int, g.classes)
+		byKey := map[string]int{}
+		for n := range g.classes {
+			key := string(on[d][n])
+			if d == policy.Ingress {
+				key += portsKey(g.holders[n])
+			}
+			at, ok := byKey[key]
+			if !ok {
+				at = len(p.groups[d])
+				byKey[key] = at
+				grp := &group{like: &g.holders[n]}
+				for rest := on[d][n]; len(rest) > 0; {
+					v, size := binary.Uvarint(rest)
+					rest = rest[size:]
+					certainty, kind, index := int(v%3), int(v/3%2), int(v/6)
+					if kind == 0 {
+						grp.stances = append(grp.stances, stance{stances[index], freeIf(certainty, stances[index])})
+					} else {
+						grp.rules = append(grp.rules, applied{p.rules[index], subjectIf(certainty)})
+					}
+				}
+				slices.SortStableFunc(grp.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
+				p.groups[d] = append(p.groups[d], grp)
+			}
+			p.groups[d][at].classes = append(p.groups[d][at].classes, n)
+			p.groupOf[d][n] = at
+		}
+	}
+	return p
+}
+
+// portsKey tells classes apart that resolve port names differently.
+func portsKey(h Holder) string {
+	if h.ports == nil {
+		return ""
+	}
+	return fmt.Sprint(h.ports)
+}
+
+const (
+	certain = iota
+	unlabelled
+	unsettled
+)
+
+var (
+	noNamespace = onlyIf("a namespace that has no Namespace object in the input carries the labels that a policy asks for")
+	noLabel     = onlyIf("a label that only the cluster sets has the value that a policy asks for")
+	hostPeer    = onlyIf("selectors match pods on the host network")
+)
+
+func subjectIf(certainty int) Cond {
+	return [...]Cond{certain: {}, unlabelled: noNamespace, unsettled: noLabel}[certainty]
+}
+
+func freeIf(certainty int, st *policy.Stance) Cond {
+	if certainty == certain {
+		return Cond{}
+	}
+	return onlyIf(st.Origin.Object + " does not select it, which depends on a label that the input does not show")
+}
+
+// compiled returns what rule r matches, whatever the group: peers, and for egress also connections.
+func (p *Program) compiled(r *ruleIn) *ruleIn {
+	r.once.Do(func() {
+		r.peers = p.peersOf(r.Rule)
+		r.numbers = netset.Conns{}
+		if r.AnyPort {
+			r.numbers = netset.AllConns
+		}
+		for _, port := range r.Ports {
+			if port.Name != "" {
+				r.names = append(r.names, portName{port.Protocol, port.Name})
+			} else {
+				r.numbers = r.numbers.Union(netset.ConnsOf(port.Protocol, netset.PortRange(port.Lo, port.Hi)))
+			}
+		}
+		for _, m := range r.peers {
+			if !r.numbers.IsEmpty() {
+				r.matches = append(r.matches, match{box{m.region, r.numbers}, m.cond})
+			}
+			if r.Dir == policy.Egress {
+				r.matches = append(r.matches, p.namedEgress(r, m)...)
+			}
+		}
+		sortMatches(r.matches)
+	})
+	return r
+}
+
+// namedEgress resolves the port names of an egress rule for each pod it may match.
+func (p *Program) namedEgress(r *ruleIn, m match) []match {
+	var out []match
+	for _, name := range r.names {
+		resolved := func(byNumber map[netset.Port][]int, cond Cond) {
+			for _, number := range slices.Sorted(maps.Keys(byNumber)) {
+				in := Region{IDs: m.region.IDs.Intersect(p.IDs(byNumber[number]...))}
+				if !in.IsEmpty() {
+					out = append(out, match{box{in, netset.ConnsOf(name.protocol, netset.PortRange(number, number))}, m.cond.and(cond)})
+				}
+			}
+		}
+		resolved(p.portNames[name].must, Cond{})
+		resolved(p.portNames[name].may, sidecarPort)
+		if m.region.Cubes != nil { // a pod that does not exist may give the name to any port
+			out = append(out, match{box{Region{Cubes: m.region.Cubes}, netset.ConnsOf(name.protocol, netset.AllPorts)}, m.cond})
+		}
+	}
+	return out
+}
+
+var sidecarPort = onlyIf("port names that sidecars declare, or containers share, are resolved so")
+
+// sortMatches puts what is certain first, so that it is decided before anything is only perhaps.
+func sortMatches(ms []match) {
+	slices.SortStableFunc(ms, func(a, b match) int {
+		switch az, bz := a.cond.IsZero(), b.cond.IsZero(); {
+		case az == bz:
+			return 0
+		case az:
+			return -1
+		}
+		return 1
+	})
+}
+
+// steps makes a group's rules ready.
+func (p *Program) steps(g *group) []step {
+	out := make([]step, 0, len(g.rules))
+	for _, a := range g.rules {
+		r := p.compiled(a.rule)
+		matches := r.matches
+		if r.Dir == policy.Ingress && r.names != nil {
+			matches = slices.Clone(matches)
+			for _, name := range r.names {
+				if g.like == nil { // a pod that does not exist may give the name to any port
+					for _, m := range r.peers {
+						matches = append(matches, match{box{m.region, netset.ConnsOf(name.protocol, netset.AllPorts)}, m.cond})
+					}
+					continue
+				}
+				must, may := g.like.resolve(name)
+				for _, number := range may {
+					cond := sidecarPort
+					if slices.Contains(must, number) {
+						cond = Cond{}
+					}
+					for _, m := range r.peers {
+						conns := netset.ConnsOf(name.protocol, netset.PortRange(number, number))
+						matches = append(matches, match{box{m.region, conns}, m.cond.and(cond)})
+					}
+				}
+			}
+			sortMatches(matches)
+		}
+		if !a.cond.IsZero() {
+			matches = slices.Clone(matches)
+			for i := range matches {
+				matches[i].cond = matches[i].cond.and(a.cond)
+			}
+		}
+		out = append(out, step{r.Rule, matches})
+	}
+	return out
+}
+
+// tableOf returns the table of a class in one direction.
+func (p *Program) tableOf(class int, d policy.Direction) []segment {
+	g := p.groups[d][p.groupOf[d][class]]
+	g.once.Do(func() { g.table = p.decide(g, d, box{p.Everything(), netset.AllConns}) })
+	return g.table
+}
+
+// decide folds a group's rules over a region. What policies deny, a pod's own node may do in spite of them.
+func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
+	segs := fold(open, p.steps(g), g.stances, p.plan)
+	if d == policy.Egress || p.Profile.OwnNodeMayAlwaysEnter.Answer == cni.No {
+		return segs
+	}
+	for i, seg := range segs {
+		if local := seg.region.IDs.Intersect(p.local); seg.verdict == Denied && !local.IsEmpty() {
+			segs[i].region.IDs = seg.region.IDs.Minus(local)
+			segs = append(segs, segment{box: box{Region{IDs: local}, seg.conns}, verdict: Depends, cond: sameNode})
+		}
+	}
+	return segs
+}
+
+// peersOf resolves the peers of a rule to regions.
+func (p *Program) peersOf(r *policy.Rule) []match {
+	if r.AnyPeer {
+		everything := p.Everything()
+		everything.Cubes = []Cube{{}}
+		return []match{{box: box{region: everything}}}
+	}
+	var out []match
+	for i := range r.Peers {
+		if b := r.Peers[i].Block; b != nil {
+			out = append(out, p.blockPeer(*b)...)
+		} else {
+			out = append(out, p.selectorPeer(*r.Peers[i].NS, *r.Peers[i].Pod)...)
+		}
+	}
+	return out
+}
+
+func (p *Program) selectorPeer(ns, pod label.Selector) []match {
+	sel := p.choose(ns, pod)
+	certainly := Region{IDs: p.inBoth(sel.must.Minus(p.hosts))}
+	if !ns.IsEmpty() && !pod.IsEmpty() {
+		certainly.Cubes = []Cube{{ns, pod}}
+	}
+	out := []match{{box: box{region: certainly}}}
+	perhaps := func(ids netset.IDs, cond Cond) {
+		if !ids.IsEmpty() {
+			out = append(out, match{box{region: Region{IDs: p.inBoth(ids)}}, cond})
+		}
+	}
+	perhaps(sel.unlabelled.Minus(p.hosts), noNamespace)
+	perhaps(sel.unsettled.Minus(p.hosts), noLabel)
+	switch hosts := sel.may().Intersect(p.hosts); p.Profile.SelectorsMatchHost.Answer {
+	case cni.Uncertain:
+		perhaps(hosts, hostPeer)
+	case cni.Yes:
+		out[0].region.IDs = out[0].region.IDs.Union(p.inBoth(hosts))
+	}
+	return out
+}
+
+// blockPeer resolves a block: the addresses themselves, holders whose address is known and in it, and those of which it holds all
+// or part of the plan.
+func (p *Program) blockPeer(b policy.Block) []match {
+	addrs := b.Addrs()
+	certainly := Region{Addrs: addrs}
+	var out []match
+	if p.Profile.BlocksMatchPods.Answer != cni.No {
+		certainly.IDs = p.knownIn(addrs)
+		for _, f := range Families {
+			within := addrs.Intersect(p.plan[f])
+			if within.IsEmpty() {
+				continue
+			}
+			unknown := match{box: box{region: Region{IDs: p.anywhere[f]}}}
+			if !within.Equal(p.plan[f]) {
+				unknown.cond.Plan = within
+			}
+			stranger := match{box{region: Region{Cubes: []Cube{{}}}}, unknown.cond}
+			if p.states[f] == MayHave {
+				stranger.cond = stranger.cond.and([...]Cond{ipv4Exists, ipv6Exists}[f])
+			}
+			out = append(out, unknown, stranger)
+		}
+	}
+	if !certainly.IsEmpty() {
+		out = append([]match{{box: box{region: certainly}}}, out...)
+	}
+	return out
+}

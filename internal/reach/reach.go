@@ -1,0 +1,333 @@
+package reach
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
+
+// Box is part of an answer: from one end to every end in Region, or from there to the one end, over Conns.
+type Box struct {
+	Region  Region
+	Conns   netset.Conns
+	Verdict Verdict
+	Cond    Cond           // of Depends and Unknown
+	Egress  []*policy.Rule // what lets it out, or might; nil where nothing isolates the source
+	Ingress []*policy.Rule // what lets it in, or might; nil where nothing isolates the destination
+}
+
+// When says in which worlds the box is reachable, completing "if ..."; "" for all of them.
+func (b Box) When() string { return b.Cond.String() }
+
+// Rules returns the rules on both sides.
+func (b Box) Rules() []*policy.Rule { return slices.Concat(b.Egress, b.Ingress) }
+
+// End is one end of a connection: a holder, or an address that none holds.
+type End struct {
+	Holder int // -1 for an address
+	Addr   netip.Addr
+}
+
+// AtHolder is the end that is holder n.
+func AtHolder(n int) End { return End{Holder: n} }
+
+// AtAddr is the end with address a, which no holder has.
+func AtAddr(a netip.Addr) End { return End{Holder: -1, Addr: a} }
+
+var (
+	sameNode      = onlyIf("both are on the same node, whose own traffic to its pods no policy denies")
+	ipv6Exists    = onlyIf("pods have IPv6 addresses")
+	ipv4Exists    = onlyIf("pods have IPv4 addresses")
+	beforeService = onlyIf("policy is judged on a Service's address, before it is translated")
+)
+
+// Reach returns where class can connect to (Egress) or who can connect to it (Ingress), as disjoint boxes of what certainly or
+// possibly passes. What no box holds is denied. Pods that do not exist are left out; see [Program.Hypothetical].
+func (p *Program) Reach(class int, d policy.Direction) []Box {
+	var out boxes
+	for _, seg := range p.tableOf(class, d) {
+		if seg.verdict == Denied {
+			continue
+		}
+		for _, f := range Families {
+			in, exists := p.existence(class, f)
+			if !in {
+				continue
+			}
+			out.add(seg, box{Region{Addrs: seg.region.Addrs.Intersect(familySpace[f])}, seg.conns}, seg.verdict, seg.cond, d)
+			others := seg.region.IDs.Intersect(p.others(f))
+			out.add(seg, box{Region{IDs: others}, seg.conns}, seg.verdict, seg.cond.and(exists), d)
+		}
+	}
+	p.throughPods(&out, class, d)
+	if d == policy.Egress {
+		p.throughServices(&out, class)
+	}
+	return out.list
+}
+
+var familySpace = [2]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
+
+// others is every holder but the pods, in one family.
+func (p *Program) others(f Family) netset.IDs {
+	return netset.IDRange(p.ID(p.classes, f), int(p.width)-p.classes)
+}
+
+// existence says whether a holder has an address in a family: not at all, or if a condition holds (the zero Cond: certainly).
+func (p *Program) existence(n int, f Family) (possible bool, cond Cond) {
+	switch p.holders[n].Addrs[f].State {
+	case NoAddr:
+		return false, Cond{}
+	case MayHave:
+		return true, [...]Cond{ipv4Exists, ipv6Exists}[f]
+	}
+	return true, Cond{}
+}
+
+// throughPods adds the classes on the other side, whose own policies have their say.
+func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
+	opposite := policy.Ingress
+	if d == policy.Ingress {
+		opposite = policy.Egress
+	}
+	byGroup := make([][]netset.ID, len(p.groups[opposite]))
+	for _, f := range Families {
+		in, exists := p.existence(class, f)
+		if !in {
+			continue
+		}
+		self := p.ID(class, f)
+		for _, seg := range p.tableOf(class, d) {
+			var touched []int
+			pods := seg.region.IDs.Intersect(netset.IDRange(p.ID(0, f), p.classes))
+			for r := range pods.Runs() {
+				for id := r.Lo; id <= r.Hi; id++ {
+					g := p.groupOf[opposite][int(id-p.ID(0, f))]
+					if byGroup[g] == nil {
+						touched = append(touched, g)
+					}
+					byGroup[g] = append(byGroup[g], id)
+				}
+			}
+			for _, g := range touched {
+				first := int(byGroup[g][0] - p.ID(0, f))
+				for _, back := range p.at(first, opposite, self) {
+					p.addPods(out, seg, back, byGroup[g], f, exists, d)
+				}
+				byGroup[g] = nil
+			}
+		}
+	}
+}
+
+// addPods joins one side's segment with the other's for the classes in ids.
+func (p *Program) addPods(out *boxes, seg, back segment, ids []netset.ID, f Family, exists Cond, d policy.Direction) {
+	conns := seg.conns.Intersect(back.conns)
+	if conns.IsEmpty() || seg.verdict == Denied || back.verdict == Denied {
+		return
+	}
+	sure := make([]netset.ID, 0, len(ids))
+	var maybe []netset.ID
+	for _, id := range ids {
+		switch p.holders[id-p.ID(0, f)].Addrs[f].State {
+		case NoAddr:
+		case MayHave:
+			maybe = append(maybe, id)
+		default:
+			sure = append(sure, id)
+		}
+	}
+	verdict, cond := weaker(seg.verdict, back.verdict), seg.cond.and(back.cond)
+	add := func(ids []netset.ID, cond Cond) {
+		if len(ids) == 0 {
+			return
+		}
+		b := Box{Region{IDs: netset.Points(ids...)}, conns, verdict, cond, seg.by, back.by}
+		if d == policy.Ingress {
+			b.Egress, b.Ingress = back.by, seg.by
+		}
+		if verdict == Allowed && !cond.IsZero() {
+			b.Verdict = Depends
+		}
+		out.merge(b)
+	}
+	add(sure, cond.and(exists))
+	add(maybe, cond.and([...]Cond{ipv4Exists, ipv6Exists}[f]))
+}
+
+// at returns what a class's table says of one holder.
+func (p *Program) at(class int, d policy.Direction, id netset.ID) []segment {
+	var out []segment
+	for _, seg := range p.tableOf(class, d) {
+		if seg.region.IDs.Contains(id) {
+			out = append(out, seg)
+		}
+	}
+	return out
+}
+
+// throughServices adds the pods that are reached only because policy is judged on a Service's address.
+func (p *Program) throughServices(out *boxes, class int) {
+	if p.Profile.JudgedBeforeService.Answer == cni.No {
+		return
+	}
+	cond := beforeService
+	if p.Profile.JudgedBeforeService.Answer == cni.Yes {
+		cond = Cond{}
+	}
+	table := p.tableOf(class, policy.Egress)
+	for _, seg := range table {
+		if seg.verdict == Denied || seg.conns.IsAll() && seg.region.IDs.Covers(p.Pods()) {
+			continue
+		}
+		for _, f := range Families {
+			if in, _ := p.existence(class, f); !in {
+				continue
+			}
+			for r := range seg.region.IDs.Intersect(p.others(f)).Runs() {
+				for id := r.Lo; id <= r.Hi; id++ {
+					h, _, _ := p.Holder(id)
+					if (h.Kind == VIP || h.Kind == KubeAPI) && h.Service >= 0 {
+						p.throughService(out, class, f, h.Service, seg, cond.and(seg.cond))
+					}
+				}
+			}
+		}
+	}
+}
+
+func (p *Program) throughService(out *boxes, class int, f Family, service int, seg segment, cond Cond) {
+	for _, b := range p.backends[service] {
+		id := p.ID(b.Class, f)
+		for _, m := range b.Ports {
+			if !seg.conns.Contains(m.Protocol, m.Service) {
+				continue
+			}
+			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
+			direct := false
+			for _, own := range p.tableOf(class, policy.Egress) {
+				direct = direct || own.verdict != Denied && (own.verdict == Allowed || own.cond.equal(seg.cond)) &&
+					own.region.IDs.Contains(id) && own.conns.Covers(conns)
+			}
+			if direct {
+				continue
+			}
+			through := seg
+			through.conns, through.cond = conns, cond
+			if seg.verdict == Allowed && !cond.IsZero() {
+				through.verdict = Depends
+			}
+			_, exists := p.existence(class, f)
+			for _, back := range p.at(b.Class, policy.Ingress, p.ID(class, f)) {
+				p.addPods(out, through, back, []netset.ID{id}, f, exists, policy.Egress)
+			}
+		}
+	}
+}
+
+// Between returns what passes from one end to another. Boxes have an empty Region.
+func (p *Program) Between(from, to End) []Box {
+	var out boxes
+	for _, f := range Families {
+		possible, exists := p.bothExist(from, to, f)
+		if !possible {
+			continue
+		}
+		for _, e := range p.side(from, to, f, policy.Egress) {
+			for _, i := range p.side(to, from, f, policy.Ingress) {
+				conns := e.conns.Intersect(i.conns)
+				if conns.IsEmpty() || e.verdict == Denied || i.verdict == Denied {
+					continue
+				}
+				b := Box{Conns: conns, Verdict: weaker(e.verdict, i.verdict), Cond: e.cond.and(i.cond).and(exists), Egress: e.by, Ingress: i.by}
+				if b.Verdict == Allowed && !b.Cond.IsZero() {
+					b.Verdict = Depends
+				}
+				out.merge(b)
+			}
+		}
+	}
+	return out.list
+}
+
+// weaker joins the verdicts of two sides, neither of which denies.
+func weaker(a, b Verdict) Verdict {
+	if a == Unknown || b == Unknown {
+		return Unknown
+	}
+	return min(a, b)
+}
+
+func (p *Program) bothExist(from, to End, f Family) (possible bool, cond Cond) {
+	for _, e := range []End{from, to} {
+		if e.Holder < 0 {
+			if familyOf(e.Addr) != f {
+				return false, Cond{}
+			}
+			continue
+		}
+		in, exists := p.existence(e.Holder, f)
+		if !in {
+			return false, Cond{}
+		}
+		cond = cond.and(exists)
+	}
+	if from.Holder < 0 || to.Holder < 0 { // the address itself shows that the family is in use
+		cond = Cond{}
+	}
+	return true, cond
+}
+
+// side returns what the policies of subject say about peer.
+func (p *Program) side(subject, peer End, f Family, d policy.Direction) []segment {
+	if subject.Holder < 0 || p.holders[subject.Holder].Kind != Class {
+		return []segment{{box: box{conns: netset.AllConns}, verdict: Allowed}}
+	}
+	if peer.Holder >= 0 {
+		return p.at(subject.Holder, d, p.ID(peer.Holder, f))
+	}
+	var out []segment
+	for _, seg := range p.tableOf(subject.Holder, d) {
+		if seg.region.Addrs.Contains(peer.Addr) {
+			out = append(out, seg)
+		}
+	}
+	return out
+}
+
+// boxes collects boxes and joins those that differ only in where they are.
+type boxes struct{ list []Box }
+
+func (bs *boxes) add(seg segment, in box, verdict Verdict, cond Cond, d policy.Direction) {
+	if in.region.IsEmpty() {
+		return
+	}
+	b := Box{Region: in.region, Conns: in.conns, Verdict: verdict, Cond: cond, Egress: seg.by}
+	if d == policy.Ingress {
+		b.Egress, b.Ingress = nil, seg.by
+	}
+	if verdict == Allowed && !cond.IsZero() {
+		b.Verdict = Depends
+	}
+	bs.merge(b)
+}
+
+func (bs *boxes) merge(b Box) {
+	for i := range bs.list {
+		if o := &bs.list[i]; o.Verdict == b.Verdict && slices.Equal(o.Egress, b.Egress) && slices.Equal(o.Ingress, b.Ingress) &&
+			o.Cond.equal(b.Cond) && o.Conns.Equal(b.Conns) {
+			o.Region = o.Region.union(b.Region)
+			return
+		}
+	}
+	bs.list = append(bs.list, b)
+}
+
+// CompareVerdicts orders verdicts by how bad they are for who wants the connection denied: Denied first, Allowed last.
+func CompareVerdicts(a, b Verdict) int { return cmp.Compare(badness[a], badness[b]) }
+
+var badness = [...]int{Denied: 0, Unknown: 1, Depends: 2, NotEnforced: 3, Allowed: 4}

@@ -1,0 +1,42 @@
+package reach
+
+import "github.com/toolmoat/toolmoat/internal/policy"
+
+// Isolation returns the policies that isolate a class in one direction, and whether that is certain. None: everything
+// passes, as far as this end is concerned.
+func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Stance, certain bool) {
+	for _, s := range p.groups[d][p.groupOf[d][class]].stances {
+		by = append(by, s.by)
+		certain = certain || s.free.IsZero()
+	}
+	return by, certain
+}
+
+// RulesOn returns the rules that apply to a class in one direction, in the order in which they are judged.
+func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
+	g := p.groups[d][p.groupOf[d][class]]
+	out := make([]*policy.Rule, len(g.rules))
+	for i, a := range g.rules {
+		out[i] = a.rule.Rule
+	}
+	return out
+}
+
+// OneSided returns what the policies of class alone let through in one direction, whatever the other end's say.
+func (p *Program) OneSided(class int, d policy.Direction) []Box {
+	var out boxes
+	for _, seg := range p.tableOf(class, d) {
+		if seg.verdict != Denied {
+			out.add(seg, seg.box, seg.verdict, seg.cond, d)
+		}
+	}
+	return out.list
+}
+
+// Selected returns the classes that a pair of selectors possibly selects.
+func (p *Program) Selected(s policy.Subject) []int {
+	return p.HoldersOf(p.choose(s.NS, s.Pod).may(), Class)
+}
+
+// GroupOf returns a number that classes share to which the same rules apply in one direction.
+func (p *Program) GroupOf(class int, d policy.Direction) int { return p.groupOf[d][class] }
