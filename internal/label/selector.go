@@ -252,3 +252,8 @@ func (r requirement) String() string {
 	}
 	return fmt.Sprintf("(!%s or %s in (%s))", r.key, r.key, list)
 }
+
+// Without returns s without its constraint on key, if drop says so.
+func (s Selector) Without(key string, drop func(Values) bool) Selector {
+	return Selector{slices.DeleteFunc(slices.Clone(s.reqs), func(r requirement) bool { return r.key == key && drop(r.values) })}
+}

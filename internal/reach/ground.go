@@ -167,7 +167,7 @@ func (g *Ground) Holder(id netset.ID) (h *Holder, n int, f Family) {
 	return &g.holders[id], int(id), f
 }
 
-// Class returns the holder numbered n.
+// Class returns the holder numbered n; the classes come first.
 func (g *Ground) Class(n int) *Holder { return &g.holders[n] }
 
 // Classes returns how many classes of pods there are; they are numbered from 0.
@@ -394,3 +394,6 @@ func ordinalLabels(l label.Labels, base string, n int) label.Labels {
 	index := strconv.Itoa(n)
 	return l.With(podNameKey, base+"-"+index).With(podIndexKey, index)
 }
+
+// Holders returns how many holders there are; the classes come first.
+func (g *Ground) Holders() int { return len(g.holders) }

@@ -1,6 +1,9 @@
 package reach
 
-import "github.com/toolmoat/toolmoat/internal/policy"
+import (
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
 
 // Isolation returns the policies that isolate a class in one direction, and whether that is certain. None: everything
 // passes, as far as this end is concerned.
@@ -40,3 +43,9 @@ func (p *Program) Selected(s policy.Subject) []int {
 
 // GroupOf returns a number that classes share to which the same rules apply in one direction.
 func (p *Program) GroupOf(class int, d policy.Direction) int { return p.groupOf[d][class] }
+
+// Matches reports whether pods of a class possibly satisfy sel.
+func (p *Program) Matches(sel label.Selector, class int) bool {
+	_, may := sel.Match(p.holders[class].labels)
+	return may
+}

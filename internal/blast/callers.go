@@ -1,0 +1,182 @@
+package blast
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// Who is a kind of caller. The zero value is unknown.
+type Who uint8
+
+const (
+	WhoUnknown   Who = iota
+	AnyPod           // every pod, in any namespace, whatever it carries
+	External         // from outside the cluster
+	NamespacePod     // every pod of the server's namespace
+	Hypothetical     // pods that do not exist, with the labels they would need
+	Pods             // pods that exist
+	NodeCallers      // nodes and what runs on their network
+	GatewayPods      // MCP gateways
+)
+
+func (w Who) String() string {
+	return [...]string{"unknown", "anyPod", "external", "namespace", "hypothetical", "pods", "nodes", "gateway"}[w]
+}
+
+// MarshalText writes the kind as the JSON outputs name it.
+func (w Who) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+// Caller is who can connect to a server.
+type Caller struct {
+	Who     Who
+	Names   []string  // workloads, ways in or address ranges
+	Labels  label.Set // what a pod that does not exist would carry, as an example
+	Text    string    // in words, for Hypothetical
+	Conns   netset.Conns
+	Verdict reach.Verdict
+	When    string
+	Rules   []*policy.Rule
+	Addrs   netset.Addrs // of External: the addresses that may connect to the pods themselves
+}
+
+// callers lists who can connect to a server's pods, the least wanted first.
+func (a *Atlas) callers(server int, classes []int) []Caller {
+	var out []Caller
+	for _, class := range classes {
+		out = append(out, a.strangerCallers(class)...)
+		out = append(out, a.podCallers(server, class)...)
+	}
+	out = append(out, a.externalCallers(server)...)
+	slices.SortStableFunc(out, func(c, d Caller) int {
+		return cmp.Or(cmp.Compare(c.Who, d.Who), reach.CompareVerdicts(d.Verdict, c.Verdict), slices.Compare(c.Names, d.Names), cmp.Compare(c.Text, d.Text))
+	})
+	return slices.CompactFunc(out, func(c, d Caller) bool {
+		return c.Who == d.Who && slices.Equal(c.Names, d.Names) && c.Text == d.Text && c.Conns.Equal(d.Conns) && c.Verdict == d.Verdict && c.When == d.When
+	})
+}
+
+// strangerCallers are the pods that do not exist.
+func (a *Atlas) strangerCallers(class int) []Caller {
+	home := a.NamespaceOf(class)
+	var out []Caller
+	for _, s := range a.Hypothetical(class, policy.Ingress) {
+		c := Caller{Who: Hypothetical, Text: StrangerText(s), Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: slices.Concat(s.Egress, s.Ingress)}
+		c.Labels, _ = s.Pod.Example()
+		switch {
+		case s.Namespace == "" && s.Pod.SelectsAll() && newNamespace(s.NS).SelectsAll():
+			c.Who = AnyPod
+		case s.Namespace == home && s.Pod.SelectsAll():
+			c.Who = NamespacePod
+		case a.isGateway(s):
+			continue // a pod that carries the gateway's labels in its namespace counts as the gateway
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// isGateway reports whether a gateway that exists is what s describes.
+func (a *Atlas) isGateway(s reach.Stranger) bool {
+	return s.Namespace != "" && slices.ContainsFunc(a.gateways, func(g int) bool {
+		return a.NamespaceOf(g) == s.Namespace && !s.Pod.SelectsAll() && a.Matches(s.Pod, g)
+	})
+}
+
+// podCallers are the pods, nodes and addresses of the engine's own answer.
+func (a *Atlas) podCallers(server, class int) []Caller {
+	gateways := a.IDs(a.gateways...)
+	var out []Caller
+	for _, b := range a.Reach(class, policy.Ingress) {
+		pods := b.Region.IDs.Intersect(a.pods)
+		if !a.shared(class) && !a.many(class) {
+			pods = pods.Minus(a.IDs(class)) // a pod's own traffic to itself is no caller
+		}
+		base := Caller{Conns: b.Conns, Verdict: b.Verdict, When: b.When(), Rules: b.Rules()}
+		for who, ids := range map[Who]netset.IDs{GatewayPods: pods.Intersect(gateways), Pods: pods.Minus(gateways)} {
+			if c := base; !ids.IsEmpty() {
+				c.Who, c.Names = who, a.podNames(ids)
+				out = append(out, c)
+			}
+		}
+		if c := base; !b.Region.IDs.Intersect(a.fixed[Nodes][0].region.IDs).IsEmpty() {
+			c.Who = NodeCallers
+			out = append(out, c)
+		}
+		if c := base; b.Ingress != nil && b.Region.Addrs.Overlaps(special.Internet.Union(special.Private)) {
+			c.Who, c.Addrs = External, b.Region.Addrs
+			c.Names = []string{reach.PrefixText(netset.CIDRs(b.Region.Addrs), 4)}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// many reports whether more than one pod of class may run.
+func (a *Atlas) many(class int) bool {
+	members := a.Class(class).Members
+	return len(members) > 1 || a.Snapshot.Workloads[members[0].Workload].Many
+}
+
+// externalCallers are the ways in from outside the cluster.
+func (a *Atlas) externalCallers(server int) []Caller {
+	srv := &a.Snapshot.Servers[server]
+	var out []Caller
+	for _, class := range a.ClassesOf(srv.Workload) {
+		for _, w := range a.waysIn[class] {
+			for _, b := range a.through(w, class, srv) {
+				out = append(out, b)
+			}
+		}
+	}
+	return out
+}
+
+func (a *Atlas) through(w wayIn, class int, srv *model.Server) []Caller {
+	var out []Caller
+	add := func(v reach.Verdict, when string, conns netset.Conns, rules []*policy.Rule) {
+		if conns = conns.Intersect(w.conns); conns.IsEmpty() || v == reach.Denied {
+			return
+		}
+		for i := range out {
+			if out[i].Conns.Equal(conns) && out[i].When == when {
+				return
+			}
+		}
+		out = append(out, Caller{Who: External, Names: []string{w.name}, Conns: conns, Verdict: v, When: when, Rules: rules})
+	}
+	controllers := a.IDs(a.ingress...)
+	for _, b := range a.Reach(class, policy.Ingress) {
+		switch {
+		case w.routed && !a.ingressKnown():
+			if b.Ingress == nil && b.Verdict == reach.Allowed {
+				add(b.Verdict, "", b.Conns, nil)
+			} else if !b.Region.IDs.Minus(a.IDs(a.gateways...)).Minus(a.IDs(class)).IsEmpty() || !b.Region.Addrs.IsEmpty() {
+				add(weakest(b.Verdict), "the ingress controller, which the input does not show, is let in", b.Conns, b.Rules())
+			}
+		case w.routed:
+			if b.Region.IDs.Overlaps(controllers) {
+				add(b.Verdict, b.When(), b.Conns, b.Rules())
+			}
+		case b.Region.Addrs.Overlaps(special.Internet):
+			add(b.Verdict, b.When(), b.Conns, b.Rules())
+		case !w.keepsAddress && b.Region.IDs.Overlaps(a.fixed[Nodes][0].region.IDs):
+			add(weakest(b.Verdict), "the connection enters at the pod's own node, which then counts as its source", b.Conns, b.Rules())
+		}
+	}
+	return out
+}
+
+// weakest turns certainty into "depends".
+func weakest(v reach.Verdict) reach.Verdict {
+	if v == reach.Allowed {
+		return reach.Depends
+	}
+	return v
+}

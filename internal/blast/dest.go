@@ -1,0 +1,205 @@
+// Package blast computes the blast radius of an MCP server: what it can reach, by class of destination, and who can reach it.
+package blast
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// Dest is a class of destinations, the same in every report. They are disjoint.
+type Dest uint8
+
+const (
+	Metadata        Dest = iota // credential endpoints, by address and port
+	KubeAPI                     // the API server: its Service and what answers behind it
+	Nodes                       // node addresses, with the kubelet on them
+	DNS                         // resolvers, on DNS ports
+	OtherServers                // other MCP servers
+	SameNamespace               // other pods of its namespace
+	OtherNamespaces             // pods of other namespaces, also those that do not exist yet
+	PrivateNetworks             // private address space that is none of the above
+	Internet                    // everything else
+	destCount
+)
+
+// Dests lists every class, in the order in which reports name them.
+var Dests = [destCount]Dest{Metadata, KubeAPI, Nodes, DNS, OtherServers, SameNamespace, OtherNamespaces, PrivateNetworks, Internet}
+
+var destNames = [destCount]string{"metadata", "kubeApi", "nodes", "dns", "otherServers", "sameNamespace", "otherNamespaces", "privateNetworks", "internet"}
+
+func (d Dest) String() string { return destNames[d] }
+
+// place is a part of a destination class: ends, over connections.
+type place struct {
+	region reach.Region
+	conns  netset.Conns
+	name   string // of a special endpoint
+}
+
+// Atlas is what the destination classes of one program are, made once and read by every server.
+type Atlas struct {
+	*reach.Program
+	fixed     [destCount][]place // those that are the same for every server
+	servers   netset.IDs         // classes of servers
+	resolvers netset.IDs         // classes of resolver pods
+	pods      netset.IDs
+	resolver  []reach.Cube // resolver pods that may exist without being in the input
+	gateways  []int        // classes of gateways
+	ingress   []int        // classes of ingress controllers
+	waysIn    map[int][]wayIn
+}
+
+// NewAtlas prepares the destination classes of p.
+func NewAtlas(p *reach.Program) *Atlas {
+	a := &Atlas{Program: p, pods: p.Pods()}
+	var servers []int
+	for n := range p.Classes() {
+		switch p.Role(n) {
+		case model.IsServer:
+			servers = append(servers, n)
+		case model.IsGateway:
+			a.gateways = append(a.gateways, n)
+		}
+	}
+	a.servers = p.IDs(servers...)
+	var resolvers []int
+	for _, r := range special.Resolvers {
+		ns := label.Named(r.Namespace)
+		resolvers = append(resolvers, p.Selected(policy.Subject{NS: ns, Pod: r.Pod})...)
+		a.resolver = append(a.resolver, reach.Cube{NS: ns, Pod: r.Pod})
+	}
+	a.resolvers = p.IDs(resolvers...)
+	taken := a.fixSpecial()
+	a.fixHolders()
+	a.fixed[PrivateNetworks] = minus(place{region: reach.Region{Addrs: special.Private.Minus(a.heldAddrs())}, conns: netset.AllConns}, taken)
+	a.fixed[Internet] = []place{{region: reach.Region{Addrs: special.Internet.Minus(a.heldAddrs())}, conns: netset.AllConns}}
+	a.findIngress()
+	a.findWaysIn()
+	return a
+}
+
+// fixSpecial places the special endpoints and returns them all.
+func (a *Atlas) fixSpecial() []place {
+	var all []place
+	for _, e := range special.Endpoints {
+		at := place{region: reach.Region{Addrs: netset.Points(e.Addrs...)}, conns: e.Conns, name: e.Name + " (" + e.Cloud + ")"}
+		d := Metadata
+		if e.Kind == special.Resolver {
+			d = DNS
+		}
+		a.fixed[d] = append(a.fixed[d], at)
+		all = append(all, at)
+	}
+	return all
+}
+
+// fixHolders places the API server, the nodes and the resolver pods and Services.
+func (a *Atlas) fixHolders() {
+	var nodes []int
+	for n := a.Classes(); n < a.Holders(); n++ {
+		switch h := a.Class(n); h.Kind {
+		case reach.KubeAPI:
+			at := place{region: reach.Region{IDs: a.IDs(n), Addrs: addrsOf(h)}, conns: h.Conns}
+			a.fixed[KubeAPI] = append(a.fixed[KubeAPI], at)
+		case reach.Node:
+			nodes = append(nodes, n)
+		case reach.VIP:
+			if slices.ContainsFunc(a.Backends(h.Service), func(b reach.Backing) bool { return a.resolvers.Contains(a.ID(b.Class, reach.IPv4)) }) {
+				a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.IDs(n), Addrs: addrsOf(h)}, conns: special.DNS})
+			}
+		}
+	}
+	var addrs []netset.Addrs
+	for _, n := range nodes {
+		addrs = append(addrs, addrsOf(a.Class(n)))
+	}
+	a.fixed[Nodes] = []place{{region: reach.Region{IDs: a.IDs(nodes...), Addrs: netset.Union(addrs...)}, conns: netset.AllConns}}
+	a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.resolvers}, conns: special.ResolverPods})
+}
+
+// heldAddrs is every address that some holder is known to have.
+func (a *Atlas) heldAddrs() netset.Addrs {
+	var all []netip.Addr
+	for n := range a.Holders() {
+		h := a.Class(n)
+		for _, m := range h.Members {
+			for _, addr := range a.Snapshot.Workloads[m.Workload].Pods[m.Pod].Addrs {
+				all = append(all, addr.Unmap())
+			}
+		}
+		for r := range addrsOf(h).Runs() {
+			all = append(all, r.Lo)
+		}
+	}
+	return netset.Points(all...)
+}
+
+func addrsOf(h *reach.Holder) netset.Addrs {
+	var known []netip.Addr
+	for _, addr := range h.Addrs {
+		if addr.State == reach.KnownAddr {
+			known = append(known, addr.Addr)
+		}
+	}
+	return netset.Points(known...)
+}
+
+// minus returns p without what the others hold.
+func minus(p place, others []place) []place {
+	rest := []place{p}
+	for _, o := range others {
+		var next []place
+		for _, r := range rest {
+			in := r.region.Intersect(o.region)
+			if in.IsEmpty() {
+				next = append(next, r)
+				continue
+			}
+			if out := r.region.Minus(o.region); !out.IsEmpty() {
+				next = append(next, place{out, r.conns, r.name})
+			}
+			if conns := r.conns.Minus(o.conns); !conns.IsEmpty() {
+				next = append(next, place{in, conns, r.name})
+			}
+		}
+		rest = next
+	}
+	return rest
+}
+
+// places returns what a class of destinations is for the server whose pods are class.
+func (a *Atlas) places(d Dest, class int) []place {
+	home := a.Namespace(a.NamespaceOf(class))
+	others := a.pods.Minus(a.servers).Minus(a.IDs(class))
+	switch d {
+	case OtherServers:
+		servers := a.servers
+		if !a.shared(class) {
+			servers = servers.Minus(a.IDs(class))
+		}
+		return []place{{region: reach.Region{IDs: servers}, conns: netset.AllConns}}
+	case SameNamespace:
+		return a.besidesDNS(others.Intersect(home))
+	case OtherNamespaces:
+		return a.besidesDNS(others.Minus(home))
+	}
+	return a.fixed[d]
+}
+
+// besidesDNS is pods, without resolvers on the ports they resolve on.
+func (a *Atlas) besidesDNS(ids netset.IDs) []place {
+	return minus(place{region: reach.Region{IDs: ids}, conns: netset.AllConns}, []place{{region: reach.Region{IDs: a.resolvers}, conns: special.ResolverPods}})
+}
+
+// shared reports whether pods of more than one workload are in class: then it is another server to itself.
+func (a *Atlas) shared(class int) bool {
+	members := a.Class(class).Members
+	return slices.ContainsFunc(members, func(m reach.Member) bool { return m.Workload != members[0].Workload })
+}

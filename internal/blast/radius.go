@@ -1,0 +1,320 @@
+package blast
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/origin"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// Extent says how much of a class of destinations is reachable: on any port, in any world.
+type Extent uint8
+
+const (
+	None Extent = iota
+	Some
+	All
+)
+
+func (e Extent) String() string { return [...]string{"none", "some", "all"}[e] }
+
+// MarshalText writes the extent as the JSON outputs name it.
+func (e Extent) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// Reach is what a server can reach of one class of destinations.
+type Reach struct {
+	Verdict reach.Verdict
+	Extent  Extent
+	To      []Target       // what certainly or possibly can be reached; nothing else can
+	Because []*policy.Rule // the rules that let it through; none where nothing isolates
+	Open    bool           // nothing isolates the server's egress
+	Addrs   netset.Addrs   // the addresses in To
+}
+
+// Target is part of what can be reached: addresses, workloads or pods that do not exist.
+type Target struct {
+	CIDR    netip.Prefix // valid for addresses
+	Pods    string       // "namespace/name", "namespace/*", "*" or, for pods that do not exist, a sentence
+	Name    string       // of a special endpoint, or of a kind of holder: "nodes", "the API server"
+	New     bool         // pods that do not exist
+	Conns   netset.Conns
+	Verdict reach.Verdict
+	When    string
+}
+
+// Radius is the blast radius of one server.
+type Radius struct {
+	Server int   // index into Snapshot.Servers
+	Class  []int // the classes of its pods
+	To     [destCount]Reach
+	By     []Caller
+	Names  []reach.Box // Reach of its pods, whole, as the engine gave it
+}
+
+// Of computes the radius of a server.
+func (a *Atlas) Of(server int) Radius {
+	r := Radius{Server: server, Class: a.ClassesOf(a.Snapshot.Servers[server].Workload)}
+	for _, class := range r.Class {
+		boxes := a.Reach(class, policy.Egress)
+		strangers := a.Hypothetical(class, policy.Egress)
+		isolated, _ := a.Isolation(class, policy.Egress)
+		for _, d := range Dests {
+			in := a.within(d, class, boxes, strangers)
+			in.Open = len(isolated) == 0
+			r.To[d] = join(r.To[d], in, class == r.Class[0])
+		}
+		r.Names = append(r.Names, boxes...)
+	}
+	r.By = a.callers(server, r.Class)
+	return r
+}
+
+// join adds what another kind of pods of the same server reaches.
+func join(a, b Reach, first bool) Reach {
+	if first {
+		return b
+	}
+	if reach.CompareVerdicts(b.Verdict, a.Verdict) > 0 {
+		a.Verdict = b.Verdict
+	}
+	a.Extent = max(a.Extent, b.Extent)
+	for _, t := range b.To {
+		if !slices.ContainsFunc(a.To, t.equal) {
+			a.To = append(a.To, t)
+		}
+	}
+	for _, rule := range b.Because {
+		if !slices.Contains(a.Because, rule) {
+			a.Because = append(a.Because, rule)
+		}
+	}
+	a.Open = a.Open || b.Open
+	a.Addrs = a.Addrs.Union(b.Addrs)
+	return a
+}
+
+func (t Target) equal(u Target) bool {
+	return t.CIDR == u.CIDR && t.Pods == u.Pods && t.Name == u.Name && t.New == u.New && t.Verdict == u.Verdict && t.When == u.When && t.Conns.Equal(u.Conns)
+}
+
+// within narrows an answer to one class of destinations.
+func (a *Atlas) within(d Dest, class int, boxes []reach.Box, strangers []reach.Stranger) Reach {
+	out := Reach{Verdict: reach.Denied}
+	places := a.places(d, class)
+	var got reach.Region
+	for _, p := range places {
+		for _, b := range boxes {
+			in, conns := p.region.Intersect(b.Region), p.conns.Intersect(b.Conns)
+			if conns.IsEmpty() || in.IsEmpty() {
+				continue
+			}
+			got = reach.Region{IDs: got.IDs.Union(in.IDs), Addrs: got.Addrs.Union(in.Addrs)}
+			out.add(b.Verdict, b.Rules(), a.targets(d, p, in, conns, b)...)
+		}
+	}
+	var whole reach.Region
+	for _, p := range places {
+		whole = reach.Region{IDs: whole.IDs.Union(p.region.IDs), Addrs: whole.Addrs.Union(p.region.Addrs)}
+	}
+	out.Addrs = got.Addrs
+	out.Extent = a.extent(whole, got)
+	for _, s := range a.strangersIn(d, class, strangers) {
+		out.add(s.Verdict, slices.Concat(s.Egress, s.Ingress), Target{Pods: StrangerText(s), New: true, Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String()})
+		out.Extent = max(out.Extent, Some)
+	}
+	slices.SortStableFunc(out.To, func(t, u Target) int {
+		return cmp.Or(reach.CompareVerdicts(u.Verdict, t.Verdict), boolCompare(t.New, u.New), t.CIDR.Addr().Compare(u.CIDR.Addr()),
+			cmp.Compare(t.CIDR.Bits(), u.CIDR.Bits()), cmp.Compare(t.Pods, u.Pods), cmp.Compare(t.Name, u.Name))
+	})
+	return out
+}
+
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+func (r *Reach) add(v reach.Verdict, rules []*policy.Rule, targets ...Target) {
+	if reach.CompareVerdicts(v, r.Verdict) > 0 {
+		r.Verdict = v
+	}
+	for _, rule := range rules {
+		if !slices.Contains(r.Because, rule) {
+			r.Because = append(r.Because, rule)
+		}
+	}
+	for _, t := range targets {
+		if !slices.ContainsFunc(r.To, t.equal) {
+			r.To = append(r.To, t)
+		}
+	}
+}
+
+// extent compares what was reached with the whole class. Addresses count as all when all of one family are.
+func (a *Atlas) extent(whole, got reach.Region) Extent {
+	if got.IsEmpty() {
+		return None
+	}
+	v4, v6 := netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")
+	addrs := whole.Addrs.IsEmpty()
+	for _, f := range []netset.Addrs{v4, v6} {
+		part := whole.Addrs.Intersect(f)
+		addrs = addrs || !part.IsEmpty() && got.Addrs.Covers(part)
+	}
+	if addrs && a.numbers(got.IDs).Covers(a.numbers(whole.IDs)) {
+		return All
+	}
+	return Some
+}
+
+// numbers forgets the family.
+func (a *Atlas) numbers(ids netset.IDs) netset.IDs {
+	v4 := netset.IDRange(0, a.Holders())
+	var runs []netset.Run[netset.ID]
+	for r := range ids.Minus(v4).Runs() {
+		runs = append(runs, netset.Run[netset.ID]{Lo: r.Lo - netset.ID(a.Holders()), Hi: r.Hi - netset.ID(a.Holders())})
+	}
+	return ids.Intersect(v4).Union(netset.Of(runs...))
+}
+
+// maxCIDRs bounds how many ranges of one reason are listed one by one.
+const maxCIDRs = 64
+
+// targets describes what a box reaches of a place.
+func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b reach.Box) []Target {
+	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name}
+	var out []Target
+	cidrs := netset.CIDRs(in.Addrs)
+	for i, c := range cidrs {
+		t := base
+		t.CIDR = c
+		if i == maxCIDRs {
+			break
+		}
+		out = append(out, t)
+	}
+	for _, name := range a.podNames(in.IDs) {
+		t := base
+		t.Pods = name
+		out = append(out, t)
+	}
+	if named := holderNames[d]; named != "" && in.Addrs.IsEmpty() && len(a.podNames(in.IDs)) == 0 {
+		t := base
+		t.Name = named
+		out = append(out, t)
+	}
+	return out
+}
+
+var holderNames = [destCount]string{KubeAPI: "the API server", Nodes: "nodes", DNS: "the DNS Service"}
+
+// podNames names the workloads of classes, by whole namespaces where it can.
+func (a *Atlas) podNames(ids netset.IDs) []string {
+	ids = ids.Intersect(a.pods)
+	if ids.IsEmpty() {
+		return nil
+	}
+	if a.numbers(ids).Equal(a.numbers(a.pods)) {
+		return []string{"*"}
+	}
+	numbers := a.numbers(ids)
+	var out []string
+	for r := range numbers.Runs() {
+		for id := r.Lo; id <= r.Hi; {
+			ns := a.NamespaceOf(int(id))
+			run := a.numbers(a.Namespace(ns))
+			first, last := run.First(), run.First()
+			for x := range run.Runs() {
+				last = x.Hi
+			}
+			if id == first && r.Hi >= last {
+				out = append(out, ns+"/*")
+				id = last + 1
+				continue
+			}
+			for _, m := range a.Class(int(id)).Members {
+				w := &a.Snapshot.Workloads[m.Workload]
+				out = append(out, w.Namespace+"/"+w.Name)
+			}
+			id++
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// strangersIn returns the pods that do not exist which belong to a class of destinations.
+func (a *Atlas) strangersIn(d Dest, class int, strangers []reach.Stranger) []reach.Stranger {
+	if d != DNS && d != SameNamespace && d != OtherNamespaces {
+		return nil
+	}
+	home := a.NamespaceOf(class)
+	var out []reach.Stranger
+	for _, s := range strangers {
+		resolver := slices.ContainsFunc(a.resolver, func(c reach.Cube) bool { return a.isResolver(c, s) })
+		switch {
+		case d == DNS && resolver:
+			s.Conns = s.Conns.Intersect(special.ResolverPods)
+		case d == DNS:
+			continue
+		case (s.Namespace == home) != (d == SameNamespace):
+			continue
+		case resolver:
+			s.Conns = s.Conns.Minus(special.ResolverPods)
+		}
+		if !s.Conns.IsEmpty() || s.Verdict == reach.Unknown {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// isResolver reports whether every pod of s would be a resolver.
+func (a *Atlas) isResolver(c reach.Cube, s reach.Stranger) bool {
+	ns := s.NS
+	if s.Namespace != "" {
+		ns = label.Named(s.Namespace)
+	}
+	return len(ns.Minus(c.NS)) == 0 && len(s.Pod.Minus(c.Pod)) == 0
+}
+
+// StrangerText says which pods s is, in words.
+func StrangerText(s reach.Stranger) string {
+	pod := "any new pod"
+	if !s.Pod.SelectsAll() {
+		pod = "a new pod with " + s.Pod.String()
+	}
+	switch {
+	case s.Namespace != "":
+		return pod + " in " + s.Namespace
+	case newNamespace(s.NS).SelectsAll():
+		return pod + " in any namespace"
+	}
+	return pod + " in a namespace with " + newNamespace(s.NS).String()
+}
+
+// newNamespace is what a namespace that does not exist must carry, without that its name is new.
+func newNamespace(sel label.Selector) label.Selector {
+	return sel.Without(label.MetadataName, func(v label.Values) bool { _, others := v.Listed(); return others })
+}
+
+// Origins returns where rules are written, each place once and in order.
+func Origins(rules []*policy.Rule) []origin.Origin {
+	out := make([]origin.Origin, 0, len(rules))
+	for _, r := range rules {
+		out = append(out, r.Origin)
+	}
+	slices.SortFunc(out, origin.Origin.Compare)
+	return slices.Compact(out)
+}

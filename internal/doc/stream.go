@@ -1,0 +1,212 @@
+package doc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// chunk is the text of one YAML document, or of JSON values up to the next document marker.
+type chunk struct {
+	text []byte
+	line int // of its first line in the stream
+}
+
+// chunks yields the parts of a stream between document markers. A line that starts with "---" is a marker wherever it stands,
+// so splitting the text is exact, and one broken document does not lose the others. Parts without content are left out.
+func chunks(data []byte) iter.Seq[chunk] {
+	return func(yield func(chunk) bool) {
+		pending, line := 0, 1
+		prologue := true // nothing but blank lines, comments and directives since the last document ended
+		for at, now := 0, 1; ; now++ {
+			row, next := data[at:], len(data)
+			if n := bytes.IndexByte(row, '\n'); n >= 0 {
+				row, next = row[:n], at+n+1
+			}
+			switch {
+			case isMarker(row, "---") && prologue:
+				prologue = false
+			case isMarker(row, "---"):
+				if c := (chunk{data[pending:at], line}); !c.isEmpty() && !yield(c) {
+					return
+				}
+				pending, line = at, now
+			case isMarker(row, "..."):
+				if c := (chunk{data[pending:at], line}); !c.isEmpty() && !yield(c) {
+					return
+				}
+				pending, line, prologue = next, now+1, true
+			case prologue && !isBlank(row) && row[0] != '%':
+				prologue = false
+			}
+			if at = next; at >= len(data) {
+				break
+			}
+		}
+		if c := (chunk{data[pending:], line}); !c.isEmpty() {
+			yield(c)
+		}
+	}
+}
+
+func isMarker(row []byte, marker string) bool {
+	row = bytes.TrimPrefix(row, bom) // allowed before each document: files that were concatenated
+	if !bytes.HasPrefix(row, []byte(marker)) {
+		return false
+	}
+	return len(row) == len(marker) || strings.IndexByte(" \t\r", row[len(marker)]) >= 0
+}
+
+func isBlank(row []byte) bool {
+	row = bytes.TrimLeft(row, " \t\r")
+	return len(row) == 0 || row[0] == '#'
+}
+
+// isEmpty reports whether c holds nothing but blank lines, comments, directives and its own marker.
+func (c chunk) isEmpty() bool {
+	for row := range bytes.Lines(c.text) {
+		row = bytes.TrimSuffix(row, []byte("\n"))
+		if isMarker(row, "---") {
+			row = bytes.TrimPrefix(row, bom)[3:]
+		} else if len(row) > 0 && row[0] == '%' {
+			continue
+		}
+		if !isBlank(row) {
+			return false
+		}
+	}
+	return true
+}
+
+// controls refuses characters that neither language allows, and byte order marks where they would become part of a key.
+func (c chunk) controls() *Error {
+	line := c.line
+	for _, b := range c.text {
+		switch {
+		case b == '\n':
+			line++
+		case b < ' ' && b != '\t' && b != '\r', b == 0x7f:
+			return &Error{line, fmt.Sprintf("control character %#02x", b)}
+		}
+	}
+	if i := bytes.Index(c.text[min(len(bom), len(c.text)):], bom); i >= 0 {
+		return &Error{c.line + bytes.Count(c.text[:i], []byte("\n")), "a byte order mark in the middle"}
+	}
+	return nil
+}
+
+// parse reads c as one YAML document. Lines of the result count from the start of c.
+func (c chunk) parse() (root *yaml.Node, failure *Error) {
+	if len(c.text) > MaxDocument {
+		return nil, &Error{c.line, "a document larger than " + strconv.Itoa(MaxDocument>>20) + " MiB"}
+	}
+	if c.nodes() > MaxNodes {
+		return nil, tooLarge(c.line)
+	}
+	defer func() {
+		// The parser panics on some malformed input; that is the input's fault, and must not end the run.
+		if r := recover(); r != nil {
+			root, failure = nil, &Error{c.line, "the YAML parser gave up"}
+		}
+	}()
+	dec := yaml.NewDecoder(bytes.NewReader(c.withoutVersion()))
+	var node, rest yaml.Node
+	if err := dec.Decode(&node); err != nil {
+		return nil, c.syntax(err)
+	}
+	if len(node.Content) != 1 {
+		return nil, &Error{c.line, "no content"}
+	}
+	// A second document can only begin at a line break that this package does not split at (a lone carriage return).
+	if err := dec.Decode(&rest); err == nil {
+		return nil, &Error{c.line, "text after the end of the document"}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, c.syntax(err)
+	}
+	return node.Content[0], nil
+}
+
+// nodes returns a number that the nodes of c cannot exceed: the parser keeps no limit of its own, so a document is judged before it
+// is parsed. Each node but the first needs one of these characters.
+func (c chunk) nodes() int {
+	n := 1
+	for _, b := range c.text {
+		switch b {
+		case ':', '?':
+			n += 2
+		case '-', ',', '[', '{':
+			n++
+		}
+	}
+	return n
+}
+
+// withoutVersion returns the text with its %YAML directive made a comment: the parser refuses every version but 1.1, and nothing
+// that Kubernetes reads depends on it.
+func (c chunk) withoutVersion() []byte {
+	const directive = "%YAML"
+	text := bytes.TrimPrefix(c.text, bom)
+	if !bytes.Contains(text, []byte(directive)) {
+		return text
+	}
+	var out []byte
+	prologue := true
+	for row := range bytes.Lines(text) {
+		prologue = prologue && !isMarker(bytes.TrimSuffix(row, []byte("\n")), "---")
+		if prologue && bytes.HasPrefix(row, []byte(directive)) {
+			out = append(out, '#')
+			row = row[1:]
+		}
+		out = append(out, row...)
+	}
+	return out
+}
+
+// syntax turns an error of the YAML parser into one with a line of the stream.
+func (c chunk) syntax(err error) *Error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	e := &Error{Line: c.line}
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		if number, message, ok := strings.Cut(rest, ": "); ok {
+			if n, err := strconv.Atoi(number); err == nil && n > 0 {
+				e.Line, text = c.line+n-1, message
+			}
+		}
+	}
+	e.Message = Clean(text, 80)
+	return e
+}
+
+// Quote returns text in double quotes, fit for a terminal: at most 40 characters of it, nothing unprintable raw.
+func Quote(text string) string { return strconv.Quote(shorten(text, 40)) }
+
+// Clean returns text fit for a terminal without quotes: at most max characters, nothing unprintable raw.
+func Clean(text string, max int) string {
+	for _, r := range text {
+		if !strconv.IsPrint(r) {
+			quoted := strconv.Quote(shorten(text, max))
+			return shorten(quoted[1:len(quoted)-1], max)
+		}
+	}
+	return shorten(text, max)
+}
+
+func shorten(text string, max int) string {
+	if utf8.RuneCountInString(text) <= max {
+		return text
+	}
+	n := 0
+	for i := range text {
+		if n++; n == max {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}

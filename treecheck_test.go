@@ -1,0 +1,129 @@
+package toolmoat_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// TestChecksFail feeds each check small trees that break its law, and some that keep it: in each, want is part of the one line
+// expected, or "" for none.
+func TestChecksFail(t *testing.T) {
+	const at = `"github.com/toolmoat/toolmoat/`
+	for _, tt := range []struct {
+		name  string
+		check check
+		file  string
+		src   string
+		want  string
+	}{
+		{"up", checkLayers, "internal/model/m.go", `package model; import _ ` + at + `internal/reach"`, "internal/model (layer 2) imports internal/reach (layer 3)"},
+		{"sideways", checkLayers, "internal/netset/n.go", `package netset; import _ ` + at + `internal/label"`, "(layer 0) imports internal/label (layer 0)"},
+		{"down", checkLayers, "internal/model/m.go", `package model; import _ ` + at + `internal/netset"`, ""},
+		{"up in a test", checkLayers, "internal/model/m_test.go", `package model; import _ ` + at + `internal/reach"`, ""},
+		{"synth imports ours", checkLayers, "internal/synth/s.go", `package synth; import _ ` + at + `internal/origin"`, "imports internal/origin"},
+		{"imports the root", checkLayers, "internal/model/m.go", `package model; import _ "github.com/toolmoat/toolmoat"`, "imports . (layer 8)"},
+		{"unlisted", checkLayers, "internal/novel/n.go", `package novel`, "internal/novel is in no layer: add it to the table in tree_test.go and to ARCHITECTURE.md"},
+		{"imports unlisted", checkLayers, "internal/model/m.go", `package model; import _ ` + at + `internal/novel"`, "imports internal/novel"},
+
+		{"core imports a parser", checkCore, "internal/reach/r.go", `package reach; import _ "go.yaml.in/yaml/v3"`, "go.yaml.in/yaml/v3"},
+		{"core imports what is not core", checkCore, "internal/reach/r.go", `package reach; import _ ` + at + `internal/doc"`, "internal/doc"},
+		{"core imports core", checkCore, "internal/reach/r.go", `package reach; import _ ` + at + `internal/netset"; import _ "net/netip"; import _ "go4.org/netipx"`, ""},
+		{"others import a parser", checkCore, "internal/doc/d.go", `package doc; import _ "go.yaml.in/yaml/v3"`, ""},
+
+		{"product imports the twin", checkTestOnly, "internal/rule/r.go", `package rule; import _ ` + at + `internal/reach/slow"`, "internal/reach/slow, which is for tests"},
+		{"a test imports the twin", checkTestOnly, "internal/reach/r_test.go", `package reach; import _ ` + at + `internal/reach/slow"`, ""},
+		{"product imports synth", checkTestOnly, "cmd/toolmoat/m.go", `package main; import _ ` + at + `internal/synth"`, "internal/synth, which is for tests"},
+		{"its command imports synth", checkTestOnly, "internal/synth/cmd/m.go", `package main; import _ ` + at + `internal/synth"`, ""},
+
+		{"no comment", checkComments, "internal/model/m.go", "package model", `"Package model "`},
+		{"another form", checkComments, "internal/model/m.go", "// The model package.\npackage model", `"Package model "`},
+		{"command without comment", checkComments, "cmd/toolmoat/m.go", "// Package main is it.\npackage main", `"Command toolmoat "`},
+		{"comment", checkComments, "internal/model/m.go", "// Package model is it.\npackage model", ""},
+		{"command", checkComments, "cmd/toolmoat/m.go", "// Command toolmoat is it.\npackage main", ""},
+		{"tests alone", checkComments, "internal/model/m_test.go", "package model", ""},
+
+		{"vague directory", checkNames, "internal/utils/u.go", "package text", "internal/utils/u.go"},
+		{"vague name", checkNames, "internal/text/t.go", "package common", "internal/text/t.go"},
+		{"telling name", checkNames, "internal/text/t.go", "package text", ""},
+
+		{"prints", checkStreams, "internal/rule/r.go", `package rule; import "fmt"; func f() { fmt.Println() }`, "fmt.Println"},
+		{"prints under another name", checkStreams, "internal/rule/r.go", `package rule; import x "fmt"; func f() { x.Printf("") }`, "fmt.Printf"},
+		{"prints by dot import", checkStreams, "internal/rule/r.go", `package rule; import . "fmt"; func f() { Println() }`, "imports fmt"},
+		{"prints by builtin", checkStreams, "internal/rule/r.go", `package rule; func f() { println() }`, "println"},
+		{"keeps stderr", checkStreams, "internal/rule/r.go", `package rule; import "os"; var w = os.Stderr`, "os.Stderr"},
+		{"logs", checkStreams, "internal/rule/r.go", `package rule; import _ "log"`, "imports log"},
+		{"formats", checkStreams, "internal/rule/r.go", `package rule; import "fmt"; var s = fmt.Sprint()`, ""},
+		{"reports", checkStreams, "internal/report/r.go", `package report; import "os"; var w = os.Stdout`, ""},
+		{"command prints", checkStreams, "cmd/toolmoat/m.go", `package main; import "fmt"; func main() { fmt.Println() }`, ""},
+		{"test prints", checkStreams, "internal/rule/r_test.go", `package rule; import "fmt"; func f() { fmt.Println() }`, ""},
+
+		{"environment", checkSettings, "internal/report/r.go", `package report; import "os"; var e = os.Getenv("X")`, "os.Getenv"},
+		{"arguments", checkSettings, "internal/rule/r.go", `package rule; import "os"; var a = os.Args`, "os.Args"},
+		{"flags", checkSettings, "internal/rule/r.go", `package rule; import _ "flag"`, "imports flag"},
+		{"other flags", checkSettings, "internal/rule/r.go", `package rule; import _ "github.com/spf13/pflag"`, "imports github.com/spf13/pflag"},
+		{"command has flags", checkSettings, "internal/synth/cmd/m.go", `package main; import "flag"; import "os"; var a, _ = os.LookupEnv("X"), flag.Parse`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pkgs, err := load(fstest.MapFS{tt.file: {Data: []byte(tt.src)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch bad := tt.check(pkgs); {
+			case tt.want == "" && len(bad) > 0:
+				t.Errorf("got %q, want no violation", bad)
+			case tt.want != "" && (len(bad) != 1 || !strings.Contains(bad[0], tt.want)):
+				t.Errorf("got %q, want one violation with %q", bad, tt.want)
+			}
+		})
+	}
+}
+
+func TestReplaceIsSeen(t *testing.T) {
+	for src, want := range map[string]int{
+		"module m\n\nreplace a => ../a\n":    1,
+		"module m\n\nreplace (\n\ta => b\n)": 1,
+		"module m\n\nrequire replaced v1\n":  0,
+	} {
+		if bad := replaced([]byte(src)); len(bad) != want {
+			t.Errorf("%q: got %q, want %d", src, bad, want)
+		}
+	}
+}
+
+func TestDivergedExamplesAreSeen(t *testing.T) {
+	examples := fstest.MapFS{}
+	for name, data := range map[string]string{
+		"unprotected/cluster-dns.yaml": "dns", "article/cluster-dns.yaml": "dns", "mcp-connect/cluster-dns.yaml": "dns",
+		"unprotected/a.yaml": "a", "article/a.yaml": "b", "unprotected/README.md": "", "article/policy.yaml": "p",
+	} {
+		examples[name] = &fstest.MapFile{Data: []byte(data)}
+	}
+	if bad := diverged(examples); len(bad) != 1 || !strings.Contains(bad[0], "article/a.yaml") {
+		t.Errorf("got %q, want one line about a.yaml", bad)
+	}
+}
+
+// TestLoadReadsTheModuleOnly makes sure that no package escapes the checks, and that what is not ours is not judged.
+func TestLoadReadsTheModuleOnly(t *testing.T) {
+	tree := fstest.MapFS{}
+	for _, name := range []string{
+		"go.mod", "a/a.go", "a/a_test.go", "a/b/only_test.go", "a/windows.go", "testdata/t.go", "a/testdata/t.go", ".hidden/h.go", "nested/go.mod", "nested/n.go", "nested/x/x.go",
+	} {
+		tree[name] = &fstest.MapFile{Data: []byte("//go:build windows\n\npackage a")}
+	}
+	pkgs, err := load(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range pkgs {
+		for _, f := range p.files {
+			got = append(got, f.name)
+		}
+	}
+	if want := []string{"a/a.go", "a/a_test.go", "a/windows.go", "a/b/only_test.go"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
