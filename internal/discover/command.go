@@ -26,13 +26,10 @@ type parser struct{ found []program }
 // programs returns what a container starts, outermost first. Without a command the image's own program gets the arguments;
 // where that is a bridge, the image's name tells which.
 func programs(c *model.Container, image catalog.Image) []program {
-	argv := make([]string, 0, len(c.Command)+len(c.Args)+1)
-	if len(c.Command) == 0 && image.Path != "" {
-		if _, ok := bridges[image.Base()]; ok {
-			argv = append(argv, image.Base())
-		}
+	argv := slices.Concat(c.Command, c.Args)
+	if len(c.Command) == 0 && bridges[image.Base()] != nil {
+		argv = slices.Concat([]string{image.Base()}, c.Args)
 	}
-	argv = append(append(argv, c.Command...), c.Args...)
 	var p parser
 	p.run(argv, false, 0)
 	return p.found
@@ -59,7 +56,7 @@ func (p *parser) run(argv []string, within bool, depth int) {
 		}
 		return
 	}
-	if read, ok := runners[base]; ok && read(p, args, within, depth) {
+	if read := runnerOf(base); read != nil && read(p, args, within, depth) {
 		return
 	}
 	p.found = append(p.found, program{name: stem(argv[0]), args: argv, within: within})
@@ -88,20 +85,44 @@ func isAssignment(word string) bool {
 	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r != '_' && !isAlnum(r) })
 }
 
-// runners read the arguments of programs that start other programs. They return false where the command is not of that form.
-// It is filled by init because a runner may run a runner.
-var runners map[string]func(p *parser, args []string, within bool, depth int) bool
+// runner reads the arguments of a program that starts other programs. It returns false where the command is not of that form.
+type runner func(p *parser, args []string, within bool, depth int) bool
 
-func init() {
-	runners = map[string]func(*parser, []string, bool, int) bool{
-		"npx": npx, "bunx": npx, "pnpx": npx,
-		"npm": after("npm exec", "x", "exec"), "pnpm": after("npx", "dlx"), "yarn": after("npx", "dlx"),
-		"uvx": uvx, "uv": uv, "pipx": after("pipx", "run"),
-		"python": python, "node": script("-r", "--require", "--import", "--loader", "-C"), "tsx": script(), "bun": after("script", "run"), "deno": after("script", "run"),
-		"docker": docker, "podman": docker,
+// runnerOf returns the runner of a program, or nil.
+func runnerOf(base string) runner {
+	switch base {
+	case "sh", "bash", "ash", "dash", "zsh", "busybox":
+		return shell
+	case "npx", "bunx", "pnpx":
+		return npx
+	case "npm":
+		return subcommand(npx, "x", "exec")
+	case "pnpm", "yarn":
+		return subcommand(npx, "dlx")
+	case "uvx":
+		return uvx
+	case "uv":
+		return uv
+	case "pipx":
+		return subcommand(pipx, "run")
+	case "python":
+		return python
+	case "node":
+		return script("-r", "--require", "--import", "--loader", "-C")
+	case "tsx":
+		return script()
+	case "bun", "deno":
+		return subcommand(script("--config", "-c", "--import-map"), "run")
+	case "docker", "podman":
+		return docker
 	}
-	for _, name := range []string{"sh", "bash", "ash", "dash", "zsh", "busybox"} {
-		runners[name] = shell
+	return nil
+}
+
+// subcommand returns next for commands that start with one of the given words.
+func subcommand(next runner, names ...string) runner {
+	return func(p *parser, args []string, within bool, depth int) bool {
+		return len(args) > 0 && slices.Contains(names, args[0]) && next(p, args[1:], within, depth)
 	}
 }
 
@@ -121,20 +142,8 @@ func shell(p *parser, args []string, within bool, depth int) bool {
 	return false
 }
 
-// after reads the sub-command that makes a package manager run something.
-func after(how string, subcommands ...string) func(*parser, []string, bool, int) bool {
-	return func(p *parser, args []string, within bool, depth int) bool {
-		if len(args) == 0 || !slices.Contains(subcommands, args[0]) {
-			return false
-		}
-		switch how {
-		case "pipx":
-			return fetched(p, "pypi", args[1:], within, []string{"--spec"}, "--python", "--pip-args", "--index-url", "-i")
-		case "script":
-			return script("--config", "-c", "--import-map")(p, args[1:], within, depth)
-		}
-		return npx(p, args[1:], within, depth)
-	}
+func pipx(p *parser, args []string, within bool, _ int) bool {
+	return fetched(p, "pypi", args, within, []string{"--spec"}, "--python", "--pip-args", "--index-url", "-i")
 }
 
 func npx(p *parser, args []string, within bool, depth int) bool {
@@ -228,7 +237,7 @@ func python(p *parser, args []string, within bool, depth int) bool {
 }
 
 // script reads the path of a script behind flags, of which valued ones take the next argument.
-func script(valued ...string) func(*parser, []string, bool, int) bool {
+func script(valued ...string) runner {
 	return func(p *parser, args []string, within bool, _ int) bool {
 		_, rest := options(args, valued...)
 		if len(rest) == 0 {

@@ -57,7 +57,7 @@ func isAlnum(r rune) bool {
 // hasToken reports whether token, in lower case, is one of the tokens of s. It allocates nothing.
 func hasToken(s, token string) bool {
 	for i := 0; i+len(token) <= len(s); i++ {
-		if strings.EqualFold(s[i:i+len(token)], token) &&
+		if s[i]|0x20 == token[0] && strings.EqualFold(s[i:i+len(token)], token) &&
 			(i == 0 || !isAlnum(rune(s[i-1]))) && (i+len(token) == len(s) || !isAlnum(rune(s[i+len(token)]))) {
 			return true
 		}

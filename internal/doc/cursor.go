@@ -48,7 +48,7 @@ type state struct {
 	mode     Mode
 	problems []Problem // the first MaxProblems
 	failures int       // how many there were
-	slab     []Cursor // cursors are made in blocks
+	slab     []Cursor  // cursors are made in blocks
 }
 
 func (s *state) cursor() *Cursor {

@@ -192,3 +192,20 @@ func (c Conns) String() string {
 	}
 	return strings.Join(parts, " · ")
 }
+
+// Part is the ports of one protocol, in text.
+type Part struct {
+	Protocol string `json:"protocol"`
+	Ports    string `json:"ports"` // "a", "a-b", comma separated
+}
+
+// Parts returns c by protocol, without protocols that have no port.
+func (c Conns) Parts() []Part {
+	parts := []Part{}
+	for _, p := range Protocols {
+		if ports := c.Of(p); !ports.IsEmpty() {
+			parts = append(parts, Part{p.String(), PortsText(ports)})
+		}
+	}
+	return parts
+}

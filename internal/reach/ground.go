@@ -112,7 +112,9 @@ type Ground struct {
 	portNames map[portName]portIDs // who resolves a name to what
 	known     []heldAddr           // holders by known address, sorted
 	anywhere  [2]netset.IDs        // holders whose address is not known, by Family
+	others    [2]others            // holders that are no pods, by Family
 	states    [2]AddrState         // of something whose address is not known, by Family
+	seen      [2]bool              // families that the input shows in use
 	fresh     label.Selector       // the namespaces that do not exist
 	plan      [2]netset.Addrs
 }
@@ -397,3 +399,26 @@ func ordinalLabels(l label.Labels, base string, n int) label.Labels {
 
 // Holders returns how many holders there are; the classes come first.
 func (g *Ground) Holders() int { return len(g.holders) }
+
+// Unplaced says, as a sentence, which addresses are not known and where they are taken to lie; "" if all are known.
+func (g *Ground) Unplaced() string {
+	kinds := map[HolderKind]bool{}
+	for _, h := range g.holders {
+		for _, a := range h.Addrs {
+			if a.State == Has || a.State == MayHave {
+				kinds[h.Kind] = true
+			}
+		}
+	}
+	var names []string
+	for kind, name := range [...]string{Class: "pods", VIP: "Services", Node: "nodes", KubeAPI: "the API server"} {
+		if kinds[HolderKind(kind)] {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return "addresses that the input does not show (of " + strings.Join(names, ", ") + ") lie in " + PrefixText(netset.CIDRs(special.Plan), 10) + "; " +
+		[...]string{Has: "pods have IPv4", MayHave: "pods have IPv6"}[g.states[IPv4]] + " addresses at least"
+}

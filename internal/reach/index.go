@@ -123,10 +123,9 @@ func (as atoms) of(a netip.Addr) int {
 // addressStates says what is known of the addresses of something whose address is not: IPv4 unless the input shows a cluster
 // that has none, and perhaps IPv6.
 func (g *Ground) addressStates() [2]AddrState {
-	var seen [2]bool
 	note := func(addrs []netip.Addr) {
 		for _, a := range addrs {
-			seen[familyOf(a.Unmap())] = true
+			g.seen[familyOf(a.Unmap())] = true
 		}
 	}
 	for _, w := range g.Snapshot.Workloads {
@@ -140,7 +139,7 @@ func (g *Ground) addressStates() [2]AddrState {
 	for _, n := range g.Snapshot.Nodes {
 		note(n.Addrs)
 	}
-	if seen[IPv6] && !seen[IPv4] {
+	if g.seen[IPv6] && !g.seen[IPv4] {
 		return [2]AddrState{MayHave, Has}
 	}
 	return [2]AddrState{Has, MayHave}
@@ -469,22 +468,34 @@ type heldAddr struct {
 	id   netset.ID
 }
 
+// others is the holders that are no pods and have an address in some family, or may.
+type others struct{ sure, maybe netset.IDs }
+
 // indexAddrs sorts the holders by what is known of their addresses.
 func (g *Ground) indexAddrs() {
-	var anywhere [2][]netset.ID
+	var anywhere, sure, maybe [2][]netset.ID
 	for n := range g.holders {
 		for _, f := range Families {
-			switch a := g.holders[n].Addrs[f]; a.State {
+			id, state := g.ID(n, f), g.holders[n].Addrs[f].State
+			switch state {
 			case KnownAddr:
-				g.known = append(g.known, heldAddr{a.Addr, g.ID(n, f)})
+				g.known = append(g.known, heldAddr{g.holders[n].Addrs[f].Addr, id})
 			case Has, MayHave:
-				anywhere[f] = append(anywhere[f], g.ID(n, f))
+				anywhere[f] = append(anywhere[f], id)
+			}
+			switch {
+			case n < g.classes:
+			case state == MayHave:
+				maybe[f] = append(maybe[f], id)
+			case state != NoAddr:
+				sure[f] = append(sure[f], id)
 			}
 		}
 	}
 	slices.SortFunc(g.known, func(a, b heldAddr) int { return a.addr.Compare(b.addr) })
-	for f, ids := range anywhere {
-		g.anywhere[f] = netset.Points(ids...)
+	for _, f := range Families {
+		g.anywhere[f] = netset.Points(anywhere[f]...)
+		g.others[f] = others{netset.Points(sure[f]...), netset.Points(maybe[f]...)}
 	}
 }
 

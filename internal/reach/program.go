@@ -310,7 +310,11 @@ func (p *Program) peersOf(r *policy.Rule) []match {
 
 func (p *Program) selectorPeer(ns, pod label.Selector) []match {
 	sel := p.choose(ns, pod)
-	certainly := Region{IDs: p.inBoth(sel.must.Minus(p.hosts))}
+	hosts := p.hosts // of which it is not certain that selectors match them
+	if p.Profile.SelectorsMatchHost.Answer == cni.Yes {
+		hosts = netset.IDs{}
+	}
+	certainly := Region{IDs: p.inBoth(sel.must.Minus(hosts))}
 	if !ns.IsEmpty() && !pod.IsEmpty() {
 		certainly.Cubes = []Cube{{ns, pod}}
 	}
@@ -320,13 +324,10 @@ func (p *Program) selectorPeer(ns, pod label.Selector) []match {
 			out = append(out, match{box{region: Region{IDs: p.inBoth(ids)}}, cond})
 		}
 	}
-	perhaps(sel.unlabelled.Minus(p.hosts), noNamespace)
-	perhaps(sel.unsettled.Minus(p.hosts), noLabel)
-	switch hosts := sel.may().Intersect(p.hosts); p.Profile.SelectorsMatchHost.Answer {
-	case cni.Uncertain:
-		perhaps(hosts, hostPeer)
-	case cni.Yes:
-		out[0].region.IDs = out[0].region.IDs.Union(p.inBoth(hosts))
+	perhaps(sel.unlabelled.Minus(hosts), noNamespace)
+	perhaps(sel.unsettled.Minus(hosts), noLabel)
+	if p.Profile.SelectorsMatchHost.Answer == cni.Uncertain {
+		perhaps(sel.may().Intersect(hosts), hostPeer)
 	}
 	return out
 }
@@ -350,7 +351,7 @@ func (p *Program) blockPeer(b policy.Block) []match {
 			}
 			stranger := match{box{region: Region{Cubes: []Cube{{}}}}, unknown.cond}
 			if p.states[f] == MayHave {
-				stranger.cond = stranger.cond.and([...]Cond{ipv4Exists, ipv6Exists}[f])
+				stranger.cond = stranger.cond.and(familyExists[f])
 			}
 			out = append(out, unknown, stranger)
 		}

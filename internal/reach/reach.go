@@ -40,8 +40,7 @@ func AtAddr(a netip.Addr) End { return End{Holder: -1, Addr: a} }
 
 var (
 	sameNode      = onlyIf("both are on the same node, whose own traffic to its pods no policy denies")
-	ipv6Exists    = onlyIf("pods have IPv6 addresses")
-	ipv4Exists    = onlyIf("pods have IPv4 addresses")
+	familyExists  = [2]Cond{onlyIf("pods have IPv4 addresses"), onlyIf("pods have IPv6 addresses")} // by Family
 	beforeService = onlyIf("policy is judged on a Service's address, before it is translated")
 )
 
@@ -59,8 +58,9 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 				continue
 			}
 			out.add(seg, box{Region{Addrs: seg.region.Addrs.Intersect(familySpace[f])}, seg.conns}, seg.verdict, seg.cond, d)
-			others := seg.region.IDs.Intersect(p.others(f))
-			out.add(seg, box{Region{IDs: others}, seg.conns}, seg.verdict, seg.cond.and(exists), d)
+			cond := seg.cond.and(exists)
+			out.add(seg, box{Region{IDs: seg.region.IDs.Intersect(p.others[f].sure)}, seg.conns}, seg.verdict, cond, d)
+			out.add(seg, box{Region{IDs: seg.region.IDs.Intersect(p.others[f].maybe)}, seg.conns}, seg.verdict, cond.and(familyExists[f]), d)
 		}
 	}
 	p.throughPods(&out, class, d)
@@ -72,18 +72,13 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 
 var familySpace = [2]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
 
-// others is every holder but the pods, in one family.
-func (p *Program) others(f Family) netset.IDs {
-	return netset.IDRange(p.ID(p.classes, f), int(p.width)-p.classes)
-}
-
 // existence says whether a holder has an address in a family: not at all, or if a condition holds (the zero Cond: certainly).
 func (p *Program) existence(n int, f Family) (possible bool, cond Cond) {
 	switch p.holders[n].Addrs[f].State {
 	case NoAddr:
 		return false, Cond{}
 	case MayHave:
-		return true, [...]Cond{ipv4Exists, ipv6Exists}[f]
+		return true, familyExists[f]
 	}
 	return true, Cond{}
 }
@@ -156,7 +151,7 @@ func (p *Program) addPods(out *boxes, seg, back segment, ids []netset.ID, f Fami
 		out.merge(b)
 	}
 	add(sure, cond.and(exists))
-	add(maybe, cond.and([...]Cond{ipv4Exists, ipv6Exists}[f]))
+	add(maybe, cond.and(familyExists[f]))
 }
 
 // at returns what a class's table says of one holder.
@@ -188,7 +183,7 @@ func (p *Program) throughServices(out *boxes, class int) {
 			if in, _ := p.existence(class, f); !in {
 				continue
 			}
-			for r := range seg.region.IDs.Intersect(p.others(f)).Runs() {
+			for r := range seg.region.IDs.Intersect(p.others[f].sure.Union(p.others[f].maybe)).Runs() {
 				for id := r.Lo; id <= r.Hi; id++ {
 					h, _, _ := p.Holder(id)
 					if (h.Kind == VIP || h.Kind == KubeAPI) && h.Service >= 0 {
@@ -300,7 +295,16 @@ func (p *Program) side(subject, peer End, f Family, d policy.Direction) []segmen
 }
 
 // boxes collects boxes and joins those that differ only in where they are.
-type boxes struct{ list []Box }
+type boxes struct {
+	list    []Box
+	buckets map[bucket][]int // indices into list
+}
+
+// bucket is what boxes that can be joined have in common, as far as it is cheap to compare.
+type bucket struct {
+	verdict         Verdict
+	egress, ingress *policy.Rule
+}
 
 func (bs *boxes) add(seg segment, in box, verdict Verdict, cond Cond, d policy.Direction) {
 	if in.region.IsEmpty() {
@@ -317,13 +321,23 @@ func (bs *boxes) add(seg segment, in box, verdict Verdict, cond Cond, d policy.D
 }
 
 func (bs *boxes) merge(b Box) {
-	for i := range bs.list {
-		if o := &bs.list[i]; o.Verdict == b.Verdict && slices.Equal(o.Egress, b.Egress) && slices.Equal(o.Ingress, b.Ingress) &&
-			o.Cond.equal(b.Cond) && o.Conns.Equal(b.Conns) {
+	key := bucket{verdict: b.Verdict}
+	if len(b.Egress) > 0 {
+		key.egress = b.Egress[0]
+	}
+	if len(b.Ingress) > 0 {
+		key.ingress = b.Ingress[0]
+	}
+	for _, i := range bs.buckets[key] {
+		if o := &bs.list[i]; slices.Equal(o.Egress, b.Egress) && slices.Equal(o.Ingress, b.Ingress) && o.Cond.equal(b.Cond) && o.Conns.Equal(b.Conns) {
 			o.Region = o.Region.union(b.Region)
 			return
 		}
 	}
+	if bs.buckets == nil {
+		bs.buckets = map[bucket][]int{}
+	}
+	bs.buckets[key] = append(bs.buckets[key], len(bs.list))
 	bs.list = append(bs.list, b)
 }
 

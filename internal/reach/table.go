@@ -49,3 +49,22 @@ func (p *Program) Matches(sel label.Selector, class int) bool {
 	_, may := sel.Match(p.holders[class].labels)
 	return may
 }
+
+// DefaultDeny reports whether every pod of a namespace, also one that does not exist yet, is certainly isolated in one direction.
+func (p *Program) DefaultDeny(namespace string, d policy.Direction) bool {
+	i, ok := p.nsIndex[namespace]
+	if !ok {
+		return false
+	}
+	for _, s := range p.about(i, d) {
+		if s.stance != nil && s.sub.Pod.SelectsAll() {
+			if must, _ := s.sub.NS.Match(p.namespaces[i].Labels); must {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// DualStack reports whether the input shows addresses of both families, on pods, Services or nodes.
+func (g *Ground) DualStack() bool { return g.seen[IPv4] && g.seen[IPv6] }

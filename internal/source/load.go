@@ -20,6 +20,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/origin"
 )
 
 // Options says what to read.
@@ -182,5 +183,6 @@ func (in *inputs) load(ctx context.Context) (*model.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	in.found.finish(origin.Origin{})
 	return assemble(append(parts, &in.found)), nil
 }

@@ -61,7 +61,9 @@ var Endpoints = []Endpoint{
 
 var dns = netset.ConnsOf(netset.UDP, netset.PortRange(53, 53)).Union(tcp(53))
 
-func tcp(ports ...netset.Port) netset.Conns { return netset.ConnsOf(netset.TCP, netset.Points(ports...)) }
+func tcp(ports ...netset.Port) netset.Conns {
+	return netset.ConnsOf(netset.TCP, netset.Points(ports...))
+}
 
 func addrs(texts ...string) []netip.Addr {
 	out := make([]netip.Addr, len(texts))

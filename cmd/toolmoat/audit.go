@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toolmoat/toolmoat/internal/audit"
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/report"
+)
+
+func newAudit(s streams) *cobra.Command {
+	var c common
+	var failOn, selector string
+	var servers []string
+	var allowEmpty bool
+	cmd := &cobra.Command{
+		Use:   "audit [flags] PATH...",
+		Short: "Find the MCP servers and judge what each can reach, and who can reach it",
+		Long: `audit finds the MCP servers among the workloads of the input, computes for each what it can reach and who can reach it, over all
+addresses, ports and pods, also pods that do not exist yet, and reports findings, worst first, with a grade from A to F.
+
+PATH is a file or folder of Kubernetes YAML or JSON, or - for standard input.
+
+Exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 something could not be read or judged (wins over 1).`,
+		Example: `  toolmoat audit examples/unprotected
+  kubectl get ns,pods,deploy,sts,ds,svc,netpol -A -o json | toolmoat audit -`,
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			threshold := finding.Severity(0)
+			if failOn != "none" {
+				var err error
+				if threshold, err = finding.ParseSeverity(failOn); err != nil || threshold == finding.Incomplete {
+					return hinted{fmt.Errorf("--fail-on %s is no severity", failOn), "it is critical, high, medium, low, info or none"}
+				}
+			}
+			sel, err := label.Parse(selector)
+			if err != nil {
+				return fmt.Errorf("-l %s: %w", selector, err)
+			}
+			program, err := c.load(cmd.Context(), s, paths)
+			if err != nil {
+				return err
+			}
+			res := audit.Of(program, func(w *model.Workload) bool { return wanted(w, servers, sel) })
+			if len(res.Servers) == 0 && (servers != nil || selector != "") {
+				return hinted{fmt.Errorf("no MCP server of the input is selected by --server or -l"), "toolmoat audit without them lists the servers"}
+			}
+			if allowEmpty {
+				res.Problems = slices.DeleteFunc(res.Problems, func(p finding.Problem) bool { return p.Rule == "TM907" })
+				res.Complete = len(res.Problems) == 0
+			}
+			err = c.write(s, func(w io.Writer, o report.Options) error {
+				if c.format == "json" {
+					return report.JSON(w, res)
+				}
+				return report.Text(w, report.Audit(res, o), o)
+			})
+			if err != nil {
+				return err
+			}
+			if c.format != "text" {
+				c.complain(s, res.Problems)
+			}
+			code := exitOK
+			if failOn != "none" && slices.ContainsFunc(res.Findings, func(f finding.Finding) bool { return f.Severity >= threshold }) {
+				code = exitFails
+			}
+			return c.exit(!res.Complete, code)
+		},
+	}
+	c.register(cmd, "text", "json")
+	f := cmd.Flags()
+	f.StringVar(&failOn, "fail-on", "high", "exit with 1 for findings of this `severity` or worse: critical, high, medium, low, info, none")
+	f.StringArrayVar(&servers, "server", nil, "judge only this server, `namespace/name`; may be repeated")
+	f.StringVarP(&selector, "selector", "l", "", "judge only servers whose workload or pods carry these labels")
+	f.BoolVar(&allowEmpty, "allow-empty", false, "do not take it for incomplete if there is no MCP server")
+	return cmd
+}
+
+func wanted(w *model.Workload, servers []string, sel label.Selector) bool {
+	if servers != nil && !slices.Contains(servers, w.Namespace+"/"+w.Name) && !slices.Contains(servers, w.ID()) {
+		return false
+	}
+	_, own := sel.Match(label.Known(w.Labels))
+	return own || slices.ContainsFunc(w.Pods, func(p model.Pod) bool { _, may := sel.Match(p.Labels); return may })
+}

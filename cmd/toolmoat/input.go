@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/discover"
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/report"
+	"github.com/toolmoat/toolmoat/internal/source"
+)
+
+// common is the flags of every command that reads input.
+type common struct {
+	format          string
+	out             string
+	cni             string
+	exclude         []string
+	quiet           bool
+	noColor         bool
+	verbose         bool
+	allowIncomplete bool
+
+	formats []string
+}
+
+func (c *common) register(cmd *cobra.Command, formats ...string) {
+	c.formats = formats
+	f := cmd.Flags()
+	f.StringVarP(&c.format, "output", "o", formats[0], "format: "+strings.Join(formats, ", "))
+	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
+	f.StringVar(&c.cni, "cni", cni.Profiles[0].Name, "how policies are read: "+profileNames())
+	f.StringArrayVar(&c.exclude, "exclude", nil, "leave out files that match this `glob`, relative to the folder; may be repeated")
+	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no problems to standard error")
+	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
+	f.BoolVarP(&c.verbose, "verbose", "v", false, "print all of it")
+	f.BoolVar(&c.allowIncomplete, "allow-incomplete", false, "do not exit with 2 where something could not be judged")
+}
+
+func profileNames() string {
+	names := make([]string, len(cni.Profiles))
+	for i, p := range cni.Profiles {
+		names[i] = p.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// load reads the paths and compiles them.
+func (c *common) load(ctx context.Context, s streams, paths []string) (*reach.Program, error) {
+	if !slices.Contains(c.formats, c.format) {
+		return nil, hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
+	}
+	profile, err := cni.ByName(c.cni)
+	if err != nil {
+		return nil, hinted{err, "profiles are " + profileNames()}
+	}
+	if len(paths) == 0 {
+		return nil, hinted{fmt.Errorf("no path given"), "name a file, a folder, or - for standard input: toolmoat audit examples/unprotected"}
+	}
+	snapshot, err := source.Load(ctx, source.Options{Paths: paths, Stdin: s.in, Exclude: c.exclude})
+	if err != nil {
+		return nil, err
+	}
+	snapshot.Servers = discover.Servers(snapshot)
+	return reach.NewProgram(reach.NewGround(snapshot), profile), nil
+}
+
+// write gives the result to the output that the flags name.
+func (c *common) write(s streams, render func(io.Writer, report.Options) error) error {
+	opts := report.Options{Color: s.colour && !c.noColor && c.out == "", Verbose: c.verbose}
+	if c.out == "" {
+		return render(s.out, opts)
+	}
+	var buf bytes.Buffer
+	if err := render(&buf, opts); err != nil {
+		return err
+	}
+	return os.WriteFile(c.out, buf.Bytes(), 0o666)
+}
+
+// complain prints the problems to standard error.
+func (c *common) complain(s streams, problems []finding.Problem) {
+	if c.quiet {
+		return
+	}
+	for _, p := range problems {
+		text := "error: " + report.Clean(p.Message)
+		if at := p.Origin.Pos(); at != "" {
+			text += " (" + report.Clean(at) + ")"
+		}
+		fmt.Fprintf(s.err, "%s [%s]\n", text, p.Rule)
+		if p.Hint != "" {
+			fmt.Fprintf(s.err, "hint: %s\n", report.Clean(p.Hint))
+		}
+	}
+}
+
+// exit turns an outcome into the error that ends the command: incomplete wins over failing.
+func (c *common) exit(incomplete bool, otherwise int) error {
+	switch {
+	case incomplete && !c.allowIncomplete:
+		return exitCode(exitBroken)
+	case otherwise != exitOK:
+		return exitCode(otherwise)
+	}
+	return nil
+}

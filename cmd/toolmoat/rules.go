@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toolmoat/toolmoat/internal/audit"
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/report"
+	"github.com/toolmoat/toolmoat/internal/rule"
+)
+
+func newRules(s streams) *cobra.Command {
+	var c common
+	var grading bool
+	cmd := &cobra.Command{
+		Use:     "rules [flags] [ID]",
+		Short:   "List the rules, or explain one",
+		Long:    "rules lists every rule with its severity, or with an ID says why it matters, what makes it fire and what keeps it silent.",
+		Example: "  toolmoat rules TM301",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			rules := rule.All
+			if len(args) == 1 {
+				r, ok := rule.ByID(strings.ToUpper(args[0]))
+				if !ok {
+					return hinted{fmt.Errorf("there is no rule %s", args[0]), "toolmoat rules lists them"}
+				}
+				rules = []rule.Rule{r}
+			}
+			if !slices.Contains(c.formats, c.format) {
+				return hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
+			}
+			return c.write(s, func(w io.Writer, o report.Options) error {
+				switch {
+				case c.format == "json":
+					return report.JSON(w, struct {
+						Rules []rule.Rule `json:"rules"`
+					}{rules})
+				case grading:
+					return report.Text(w, report.Grading(audit.Deductions, []finding.Severity{finding.Critical, finding.High, finding.Medium, finding.Low, finding.Info}), o)
+				case len(args) == 1:
+					return report.Text(w, report.Rule(rules[0]), o)
+				}
+				return report.Text(w, report.Rules(rules), o)
+			})
+		},
+	}
+	c.formats = []string{"text", "json"}
+	f := cmd.Flags()
+	f.StringVarP(&c.format, "output", "o", "text", "format: text, json")
+	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
+	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
+	f.BoolVar(&grading, "grading", false, "say how findings become a grade")
+	return cmd
+}

@@ -1,0 +1,231 @@
+// Package audit judges every MCP server of a snapshot: its blast radius, its findings, its grade. [Result] is the JSON
+// contract of the audit command.
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/toolmoat/toolmoat/internal/blast"
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/origin"
+	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/rule"
+)
+
+// Schema names the shape of a [Result].
+const Schema = "toolmoat.dev/audit/v1"
+
+// Result is an audit.
+type Result struct {
+	Schema      string            `json:"schema"`
+	CNI         []string          `json:"cni"`
+	Complete    bool              `json:"complete"`
+	Assumptions []string          `json:"assumptions"`
+	Problems    []finding.Problem `json:"problems"`
+	Servers     []Server          `json:"servers"` // worst first
+	Findings    []finding.Finding `json:"findings"`
+	Summary     Summary           `json:"summary"`
+}
+
+// Server is one MCP server as the audit sees it.
+type Server struct {
+	Namespace   string           `json:"namespace"`
+	Name        string           `json:"name"`
+	Kind        string           `json:"kind"`
+	Origin      origin.Origin    `json:"origin"`
+	Ports       []netset.Port    `json:"ports"`
+	Transport   string           `json:"transport"`
+	Evidence    []model.Evidence `json:"evidence"`
+	Catalog     string           `json:"catalog,omitempty"`
+	Grade       string           `json:"grade"`
+	Score       int              `json:"score"`
+	Reach       map[string]Reach `json:"reach"` // by blast.Dest
+	ReachableBy []Caller         `json:"reachableBy"`
+}
+
+// ID returns "namespace/name".
+func (s Server) ID() string { return s.Namespace + "/" + s.Name }
+
+// Reach is what the server can reach of one class of destinations.
+type Reach struct {
+	Verdict reach.Verdict   `json:"verdict"`
+	Extent  blast.Extent    `json:"extent"`
+	To      []Target        `json:"to"`
+	Because []origin.Origin `json:"because"`
+}
+
+// Target is part of what can be reached: one of CIDR and Pods says what, and Name what it is known as.
+type Target struct {
+	CIDR  string        `json:"cidr,omitempty"`
+	Pods  string        `json:"pods,omitempty"`
+	Name  string        `json:"name,omitempty"`
+	Conns []netset.Part `json:"conns"`
+	When  string        `json:"when,omitempty"`
+}
+
+// Caller is who can connect to the server.
+type Caller struct {
+	Who     blast.Who     `json:"who"`
+	Names   []string      `json:"names,omitempty"`
+	Labels  label.Set     `json:"labels,omitempty"`
+	Text    string        `json:"text,omitempty"`
+	Verdict reach.Verdict `json:"verdict"`
+	Conns   []netset.Part `json:"conns"`
+	When    string        `json:"when,omitempty"`
+}
+
+// Summary counts.
+type Summary struct {
+	Servers    int            `json:"servers"`
+	Gateways   int            `json:"gateways"`
+	Agents     int            `json:"agents"`
+	Workloads  int            `json:"workloads"`
+	Policies   int            `json:"policies"`
+	BySeverity map[string]int `json:"bySeverity"`
+	Grade      string         `json:"grade"` // the worst server's
+}
+
+// Of audits the snapshot that p was compiled from. Where only is not nil, servers of which it says no are left out.
+func Of(p *reach.Program, only func(*model.Workload) bool) Result {
+	s := p.Snapshot
+	atlas := blast.NewAtlas(p)
+	res := Result{Schema: Schema, CNI: []string{p.Profile.Name}, Assumptions: Assumptions(p), Problems: slices.Clone(s.Problems),
+		Summary: Summary{Workloads: len(s.Workloads), BySeverity: map[string]int{}}}
+	var servers []int
+	found := false
+	for i, srv := range s.Servers {
+		switch srv.Role {
+		case model.IsServer:
+			found = true
+			if only == nil || only(&s.Workloads[srv.Workload]) {
+				servers = append(servers, i)
+			}
+		case model.IsGateway:
+			res.Summary.Gateways++
+		case model.IsAgent:
+			res.Summary.Agents++
+		}
+	}
+	if !found {
+		res.Problems = append(res.Problems, finding.Problem{Rule: "TM907", Message: fmt.Sprintf("no MCP server found among %d workloads", len(s.Workloads)),
+			Hint: `annotate the workload with toolmoat.dev/server: "true" if discovery does not know it`})
+	}
+	findings := rule.Input(atlas)
+	judged := make([]Server, len(servers))
+	each := make([][]finding.Finding, len(servers))
+	inParallel(len(servers), func(i int) {
+		radius := atlas.Of(servers[i])
+		each[i] = rule.Server(atlas, radius)
+		judged[i] = server(s, radius, each[i])
+	})
+	for _, fs := range each {
+		findings = append(findings, fs...)
+	}
+	finding.Sort(findings)
+	slices.SortStableFunc(judged, func(a, b Server) int {
+		return cmp.Or(cmp.Compare(a.Score, b.Score), cmp.Compare(b.Grade, a.Grade), cmp.Compare(a.ID(), b.ID()), cmp.Compare(a.Kind, b.Kind))
+	})
+	res.Servers, res.Findings, res.Complete = judged, findings, len(res.Problems) == 0
+	res.Summary.Servers = len(judged)
+	for i := range s.Policies {
+		if len(s.Policies[i].Stances) > 0 {
+			res.Summary.Policies++
+		}
+	}
+	for _, sev := range finding.Severities[:len(finding.Severities)-1] {
+		res.Summary.BySeverity[sev.String()] = 0
+	}
+	for _, f := range findings {
+		res.Summary.BySeverity[f.Severity.String()]++
+	}
+	for _, srv := range judged {
+		res.Summary.Grade = max(res.Summary.Grade, srv.Grade)
+	}
+	if res.Problems == nil {
+		res.Problems = []finding.Problem{}
+	}
+	if res.Findings == nil {
+		res.Findings = []finding.Finding{}
+	}
+	return res
+}
+
+// inParallel calls do for 0 to n-1, on every processor.
+func inParallel(n int, do func(int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+func server(s *model.Snapshot, radius blast.Radius, findings []finding.Finding) Server {
+	srv := &s.Servers[radius.Server]
+	w := &s.Workloads[srv.Workload]
+	out := Server{Namespace: w.Namespace, Name: w.Name, Kind: w.Kind, Origin: w.Origin, Ports: slices.Concat([]netset.Port{}, srv.Ports), Transport: srv.Transport,
+		Evidence: srv.Evidence, Catalog: srv.Catalog, Reach: map[string]Reach{}, ReachableBy: []Caller{}}
+	out.Score, out.Grade = Grade(findings)
+	for _, d := range blast.Dests {
+		got := radius.To[d]
+		r := Reach{Verdict: got.Verdict, Extent: got.Extent, To: []Target{}, Because: blast.Origins(got.Because)}
+		for _, t := range got.To {
+			to := Target{Pods: t.Pods, Name: t.Name, Conns: t.Conns.Parts(), When: t.When}
+			if t.CIDR.IsValid() {
+				to.CIDR = t.CIDR.String()
+			}
+			r.To = append(r.To, to)
+		}
+		out.Reach[d.String()] = r
+	}
+	for _, c := range radius.By {
+		out.ReachableBy = append(out.ReachableBy, Caller{c.Who, c.Names, c.Labels, c.Text, c.Verdict, c.Conns.Parts(), c.When})
+	}
+	return out
+}
+
+// Assumptions lists what the verdicts rest on besides the input, in sentences.
+func Assumptions(p *reach.Program) []string {
+	out := []string{fmt.Sprintf("policies mean what %s says (%s, %s), and something enforces them", p.Profile.Title, p.Profile.Name, p.Profile.Version)}
+	if plan := p.Unplaced(); plan != "" {
+		out = append(out, plan)
+	}
+	out = append(out, "only TCP, UDP and SCTP are judged; ICMP and other protocols are not",
+		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it")
+	if open := undeclared(p.Snapshot); open != "" {
+		out = append(out, open)
+	}
+	return out
+}
+
+func undeclared(s *model.Snapshot) string {
+	var names []string
+	for _, ns := range s.Namespaces {
+		if ns.Labels.IsOpen() {
+			names = append(names, ns.Name)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	if len(names) > 3 {
+		names = append(names[:3], fmt.Sprintf("and %d more", len(names)-3))
+	}
+	return "nothing is known of the labels of namespaces without a Namespace object: " + strings.Join(names, ", ")
+}

@@ -1,0 +1,403 @@
+package reach
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach/slow"
+)
+
+// scenes says how many random scenes a test looks at: n, times TOOLMOAT_SCENES where that is set.
+func scenes(t testing.TB, n int) int {
+	if text := os.Getenv("TOOLMOAT_SCENES"); text != "" {
+		factor, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n * factor
+	}
+	if testing.Short() {
+		return n / 3
+	}
+	return n
+}
+
+func spec() cni.Profile {
+	p, err := cni.ByName("spec")
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// tally counts what the engine said, and how often worlds showed both outcomes where it said that it depends.
+type tally struct {
+	verdicts [5]int
+	both     int
+}
+
+func (c *tally) add(d tally) {
+	for v, n := range d.verdicts {
+		c.verdicts[v] += n
+	}
+	c.both += d.both
+}
+
+func (c *tally) String() string {
+	var b strings.Builder
+	for v, n := range c.verdicts {
+		fmt.Fprintf(&b, "%s %d, ", Verdict(v), n)
+	}
+	return b.String() + fmt.Sprintf("both outcomes seen in %d of those that depend", c.both)
+}
+
+// healthy demands that no outcome is rare.
+func (c *tally) healthy(t *testing.T, want ...Verdict) {
+	t.Helper()
+	all := 0
+	for _, n := range c.verdicts {
+		all += n
+	}
+	for _, v := range want {
+		if 10*c.verdicts[v] < all {
+			t.Errorf("%s is fewer than one verdict in ten: %v", v, c)
+		}
+	}
+}
+
+// question is one connection that is asked of the engine and of every world.
+type question struct {
+	from, to End
+	proto    netset.Protocol
+	port     netset.Port
+}
+
+func (q question) String() string {
+	end := func(e End) string {
+		if e.Holder < 0 {
+			return e.Addr.String()
+		}
+		return fmt.Sprintf("#%d", e.Holder)
+	}
+	return fmt.Sprintf("%s -> %s:%d/%s", end(q.from), end(q.to), q.port, q.proto)
+}
+
+// bench is a scene with the program made of it and worlds to hold it against.
+type bench struct {
+	scene
+	*Program
+	worlds []concrete
+	reach  [3][][]Box // by direction and class
+	seed   uint64
+}
+
+func newBench(r *random, seed uint64, s scene, profile cni.Profile, worlds int) *bench {
+	b := &bench{scene: s, Program: NewProgram(NewGround(s.snap), profile), seed: seed}
+	edges := edgesOf(s.snap)
+	for range worlds {
+		w := r.concretise(b.Ground, s, edges)
+		if a := profile.SelectorsMatchHost.Answer; a != cni.Uncertain {
+			w.SelectorsMatchHost = a == cni.Yes
+		}
+		if a := profile.JudgedBeforeService.Answer; a != cni.Uncertain {
+			w.JudgedBeforeService = a == cni.Yes
+		}
+		w.OwnNodeJudged = profile.OwnNodeMayAlwaysEnter.Answer == cni.No
+		w.HostPodsJudged = profile.HostNetworkJudged.Answer == cni.Yes
+		w.BlocksMissPods = profile.BlocksMatchPods.Answer == cni.No
+		b.worlds = append(b.worlds, w)
+	}
+	for _, d := range policy.Directions {
+		for c := range b.Classes() {
+			b.reach[d] = append(b.reach[d], b.Reach(c, d))
+		}
+	}
+	return b
+}
+
+// worst returns the verdict that is worst for who wants the connection denied, of the boxes that hold it.
+func worst(boxes []Box, proto netset.Protocol, port netset.Port, in func(Region) bool) Verdict {
+	v := Denied
+	for _, b := range boxes {
+		if b.Conns.Contains(proto, port) && in(b.Region) && CompareVerdicts(b.Verdict, v) > 0 {
+			v = b.Verdict
+		}
+	}
+	return v
+}
+
+func (b *bench) inRegion(e End) func(Region) bool {
+	return func(r Region) bool {
+		if e.Holder < 0 {
+			return r.Addrs.Contains(e.Addr)
+		}
+		return r.IDs.Contains(b.ID(e.Holder, IPv4)) || r.IDs.Contains(b.ID(e.Holder, IPv6))
+	}
+}
+
+// ends lists everything that a question can be about.
+func (b *bench) ends(edges []netip.Addr) []End {
+	var out []End
+	for n := range b.holders {
+		out = append(out, AtHolder(n))
+	}
+	for _, a := range edges {
+		out = append(out, AtAddr(a))
+	}
+	return out
+}
+
+// in returns what stands in w for an end.
+func (w *concrete) in(b *bench, e End) []slow.End {
+	var out []slow.End
+	switch {
+	case e.Holder < 0:
+		taken := false
+		for _, p := range w.Pods {
+			taken = taken || slices.Contains(p.Addrs, e.Addr)
+		}
+		for _, addrs := range w.Nodes {
+			taken = taken || slices.Contains(addrs, e.Addr)
+		}
+		if !taken {
+			out = append(out, slow.AtAddr(e.Addr))
+		}
+	case e.Holder < b.Classes():
+		for _, n := range w.of[e.Holder] {
+			out = append(out, slow.AtPod(n))
+		}
+	}
+	return out
+}
+
+// truths returns what w says to a question, over all that the two numbers may stand for.
+func (w *concrete) truths(b *bench, q question) (seen [2]bool) {
+	note := func(ok bool) {
+		if ok {
+			seen[1] = true
+		} else {
+			seen[0] = true
+		}
+	}
+	proto, port := q.proto.String(), int(q.port)
+	wide := func(e End) []netip.Addr { // of what is neither a pod nor an address: any of its addresses will do
+		if e.Holder >= b.Classes() {
+			return w.addrs[e.Holder]
+		}
+		return nil
+	}
+	if addrs := wide(q.from); addrs != nil {
+		for _, to := range w.in(b, q.to) {
+			note(slices.ContainsFunc(addrs, func(a netip.Addr) bool { return w.Allowed(slow.AtAddr(a), to, proto, port) }))
+		}
+		return seen
+	}
+	for _, from := range w.in(b, q.from) {
+		if addrs := wide(q.to); addrs != nil {
+			note(slices.ContainsFunc(addrs, func(a netip.Addr) bool { return w.Leaves(from, a, proto, port) }))
+			continue
+		}
+		for _, to := range w.in(b, q.to) {
+			if from == to || w.lacksFamily(from, to) || w.lacksFamily(to, from) {
+				continue
+			}
+			note(w.Allowed(from, to, proto, port))
+		}
+	}
+	return seen
+}
+
+// lacksFamily reports whether pod has no address in the family of the address at the other end: the engine is only asked about
+// an address where its family is in use.
+func (w *concrete) lacksFamily(pod, addr slow.End) bool {
+	return pod.Pod >= 0 && addr.Pod < 0 &&
+		!slices.ContainsFunc(w.Pods[pod.Pod].Addrs, func(a netip.Addr) bool { return a.Is4() == addr.Addr.Is4() })
+}
+
+// ask puts one question to the engine in every way, and to the worlds.
+func (b *bench) ask(t *testing.T, q question) (verdict Verdict, seen [2]bool) {
+	t.Helper()
+	trace := b.Explain(q.from, q.to, q.proto, q.port)
+	verdict = trace.Verdict
+	anywhere := func(Region) bool { return true }
+	if v := worst(b.Between(q.from, q.to), q.proto, q.port, anywhere); v != verdict {
+		b.fail(t, q, "Explain says %v, Between %v", verdict, v)
+	}
+	translated := b.Profile.JudgedBeforeService.Answer != cni.No && len(b.snap.Services) > 0
+	if c := q.from.Holder; c >= 0 && c < b.Classes() && q.to.Holder != c {
+		v := worst(b.reach[policy.Egress][c], q.proto, q.port, b.inRegion(q.to))
+		if v != verdict && (!translated || CompareVerdicts(v, verdict) < 0) {
+			b.fail(t, q, "Explain says %v, Reach(egress) %v", verdict, v)
+		}
+	}
+	if c := q.to.Holder; c >= 0 && c < b.Classes() && q.from.Holder != c {
+		if v := worst(b.reach[policy.Ingress][c], q.proto, q.port, b.inRegion(q.from)); v != verdict {
+			b.fail(t, q, "Explain says %v, Reach(ingress) %v", verdict, v)
+		}
+	}
+	for i := range b.worlds {
+		got := b.worlds[i].truths(b, q)
+		if got[1] && verdict == Denied || got[0] && verdict == Allowed {
+			b.fail(t, q, "Explain says %v, world %d shows otherwise: %+v", verdict, i, b.worlds[i].World)
+		}
+		seen[0], seen[1] = seen[0] || got[0], seen[1] || got[1]
+	}
+	return verdict, seen
+}
+
+func (b *bench) fail(t *testing.T, q question, format string, args ...any) {
+	t.Helper()
+	var w strings.Builder
+	for n := range b.holders {
+		h := b.Class(n)
+		fmt.Fprintf(&w, "#%d %d %v %v %v host=%t %v ports=%v\n", n, h.Kind, h.Members, h.labels, h.Addrs, h.host, h.namespace, h.ports)
+	}
+	for _, p := range b.policies {
+		fmt.Fprintf(&w, "%s %v %v\n", p.Namespace, p.PodSelector, p.PolicyTypes)
+		for _, rules := range [][]slow.Rule{p.Ingress, p.Egress} {
+			for _, r := range rules {
+				fmt.Fprintf(&w, "  ports %+v\n", r.Ports)
+				for _, x := range r.Peers {
+					fmt.Fprintf(&w, "    pod %v ns %v block %v\n", x.PodSelector, x.NamespaceSelector, x.IPBlock)
+				}
+			}
+			w.WriteString("  --\n")
+		}
+	}
+	t.Fatalf("seed %d: %v: %s\n%s", b.seed, q, fmt.Sprintf(format, args...), w.String())
+}
+
+// portsFor draws the ports to ask about: some at random, and every edge of the engine's own answer.
+func (r *random) portsFor(boxes []Box) map[netset.Protocol]map[netset.Port]bool {
+	out := map[netset.Protocol]map[netset.Port]bool{netset.TCP: {}, netset.UDP: {}, netset.SCTP: {}}
+	for range 2 {
+		out[pick(r, netset.Protocols[:]...)][pick[netset.Port](r, 1, 79, 80, 81, 82, 443, 8080, 65534, 65535)] = true
+	}
+	for _, b := range boxes {
+		for _, proto := range netset.Protocols {
+			for run := range b.Conns.Of(proto).Runs() {
+				for _, p := range []int{int(run.Lo) - 1, int(run.Lo), int(run.Hi), int(run.Hi) + 1} {
+					if p >= 1 && p <= 65535 {
+						out[proto][netset.Port(p)] = true
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// survey asks about pairs of a scene, few out of all where a scene is large.
+func (b *bench) survey(t *testing.T, r *random, exact bool) (count tally) {
+	t.Helper()
+	ends := b.ends(edgesOf(b.snap))
+	for c := range b.Classes() {
+		for range 8 {
+			from, to := AtHolder(c), pick(r, ends...)
+			if to.Holder < 0 || to.Holder >= b.Classes() {
+				if r.one(2) {
+					from, to = to, from
+				}
+			}
+			boxes := b.Between(from, to)
+			if len(boxes) == 1 && boxes[0].Egress == nil && boxes[0].Ingress == nil && !r.one(4) {
+				continue // open for want of a policy, which is easy
+			}
+			for proto, ports := range r.portsFor(boxes) {
+				for port := range ports {
+					q := question{from, to, proto, port}
+					verdict, seen := b.ask(t, q)
+					count.verdicts[verdict]++
+					if verdict == Depends && seen[0] && seen[1] {
+						count.both++
+					}
+					if local := func(e End) bool {
+						return e.Holder >= 0 && (b.holders[e.Holder].Kind == Node || b.holders[e.Holder].host)
+					}; exact &&
+						verdict != Allowed && verdict != Denied && !local(from) && !local(to) && b.unknownAddrs(from, to) {
+						b.fail(t, q, "Explain says %v, though everything is known", verdict)
+					}
+				}
+			}
+		}
+	}
+	return count
+}
+
+// unknownAddrs reports whether what is known of the ends' addresses settles everything.
+func (b *bench) unknownAddrs(ends ...End) bool {
+	for _, e := range ends {
+		if e.Holder >= 0 && (b.holders[e.Holder].Addrs[IPv4].State == MayHave || b.holders[e.Holder].Addrs[IPv6].State == MayHave) {
+			return false
+		}
+	}
+	return true
+}
+
+// TestBounds holds the engine's bounds against worlds in which everything that the input leaves open is chosen.
+func TestBounds(t *testing.T) {
+	var count tally
+	for seed := range uint64(scenes(t, 300)) {
+		r := newRandom(seed, mix{unknown: true, hosts: seed%3 == 0, services: seed%4 == 0, nodes: seed%2 == 0})
+		count.add(newBench(r, seed, r.scene(), spec(), 5).survey(t, r, false))
+	}
+	t.Log(&count)
+	count.healthy(t, Allowed, Denied, Depends)
+	if 2*count.both < count.verdicts[Depends] {
+		t.Errorf("too few of the verdicts that depend were seen to: %v", &count)
+	}
+}
+
+// TestExact holds the engine against the twin where everything is known: pods and addresses are certain.
+func TestExact(t *testing.T) {
+	var count tally
+	for seed := range uint64(scenes(t, 200)) {
+		r := newRandom(seed, mix{nodes: seed%2 == 0})
+		count.add(newBench(r, seed, r.scene(), spec(), 2).survey(t, r, true))
+	}
+	t.Log(&count)
+	count.healthy(t, Allowed, Denied)
+}
+
+// TestProfiles repeats both under profiles that know more, or other things, than the API's text.
+func TestProfiles(t *testing.T) {
+	yes, no := cni.Fact{Answer: cni.Yes}, cni.Fact{Answer: cni.No}
+	for _, tt := range []struct {
+		name string
+		set  func(*cni.Profile)
+	}{
+		{"selectors match host pods", func(p *cni.Profile) { p.SelectorsMatchHost = yes }},
+		{"selectors miss host pods", func(p *cni.Profile) { p.SelectorsMatchHost = no }},
+		{"own node is judged", func(p *cni.Profile) { p.OwnNodeMayAlwaysEnter = no }},
+		{"judged after translation", func(p *cni.Profile) { p.JudgedBeforeService = no }},
+		{"host pods are judged", func(p *cni.Profile) { p.HostNetworkJudged = yes }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			profile := spec()
+			tt.set(&profile)
+			var count tally
+			for seed := range uint64(scenes(t, 60)) {
+				r := newRandom(seed, mix{unknown: true, hosts: true, services: seed%4 == 0, nodes: seed%2 == 0})
+				count.add(newBench(r, seed, r.scene(), profile, 4).survey(t, r, false))
+			}
+			count.healthy(t, Allowed, Denied)
+		})
+	}
+}
+
+// FuzzBounds is TestBounds for any seed.
+func FuzzBounds(f *testing.F) {
+	f.Add(uint64(1), byte(0xff))
+	f.Fuzz(func(t *testing.T, seed uint64, bits byte) {
+		r := newRandom(seed, mix{unknown: bits&1 != 0, hosts: bits&2 != 0, services: bits&4 != 0, nodes: bits&8 != 0 || bits&3 == 2})
+		newBench(r, seed, r.scene(), spec(), 3).survey(t, r, false)
+	})
+}

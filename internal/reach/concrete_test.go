@@ -1,0 +1,287 @@
+package reach
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/reach/slow"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// concrete is one way in which everything that a scene leaves open could be, with what stands for each of the engine's numbers.
+type concrete struct {
+	slow.World
+	of    [][]int        // by class: its pods in World.Pods
+	addrs [][]netip.Addr // by holder beyond the classes: the addresses it may have, each for one thing of its kind
+	used  map[netip.Addr]bool
+
+	primary   Family // every pod has an address in it, unless the input says otherwise
+	secondary bool   // most have one in the other too
+}
+
+// concretise chooses. edges are addresses at which blocks begin and end: what is not known likes to lie there.
+func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
+	w := concrete{used: map[netip.Addr]bool{}, of: make([][]int, g.Classes())}
+	for a := range g.byAddr {
+		w.used[a] = true
+	}
+	for _, svc := range s.snap.Services {
+		for _, a := range svc.ClusterIPs {
+			w.used[a] = true
+		}
+	}
+	w.secondary = !r.v4 && r.one(2)
+	if shows(s.snap, IPv6) && !shows(s.snap, IPv4) {
+		w.primary = IPv6
+	}
+	invent := func() []netip.Addr {
+		out := []netip.Addr{w.invent(r, w.primary, edges)}
+		if w.secondary && !r.one(8) {
+			out = append(out, w.invent(r, 1-w.primary, edges))
+		}
+		return out
+	}
+	w.Namespaces = map[string]map[string]string{}
+	for _, ns := range s.snap.Namespaces {
+		w.Namespaces[ns.Name] = r.labels(ns.Labels, []string{"team", "zone"}, teamValues)
+	}
+	w.addNodes(r, s.snap, invent)
+	for i := range s.snap.Workloads {
+		for j := range s.snap.Workloads[i].Pods {
+			w.addPods(r, g, Member{i, j}, invent)
+		}
+	}
+	w.Policies = s.policies
+	for _, u := range s.unjudged {
+		for _, ingress := range []bool{true, false} {
+			if o := u; !r.one(3) {
+				o.Ingress, o.Allow = ingress, r.one(2)
+				w.Overrides = append(w.Overrides, o)
+			}
+		}
+	}
+	w.SelectorsMatchHost, w.JudgedBeforeService = r.one(2), r.one(2)
+	w.addServices(r, g, s.snap, invent)
+	return w
+}
+
+func shows(s *model.Snapshot, f Family) bool {
+	var all []netip.Addr
+	for _, w := range s.Workloads {
+		for _, p := range w.Pods {
+			all = append(all, p.Addrs...)
+		}
+	}
+	for _, svc := range s.Services {
+		all = append(all, svc.ClusterIPs...)
+	}
+	for _, n := range s.Nodes {
+		all = append(all, n.Addrs...)
+	}
+	return slices.ContainsFunc(all, func(a netip.Addr) bool { return familyOf(a) == f })
+}
+
+// invent returns an address of the plan that nothing has.
+func (w *concrete) invent(r *random, f Family, edges []netip.Addr) netip.Addr {
+	for {
+		var a netip.Addr
+		if len(edges) > 0 && !r.one(3) {
+			a = pick(r, edges...)
+		} else {
+			runs := slices.Collect(special.Plan.Runs())
+			run := pick(r, runs...)
+			bytes := run.Lo.AsSlice()
+			for i := len(bytes) / 2; i < len(bytes); i++ {
+				bytes[i] |= byte(r.IntN(256))
+			}
+			a, _ = netip.AddrFromSlice(bytes)
+		}
+		if familyOf(a) == f && special.Plan.Contains(a) && !w.used[a] {
+			w.used[a] = true
+			return a
+		}
+		edges = nil // once is enough: the edges may all be taken
+	}
+}
+
+// labels completes what is known of an object's labels.
+func (r *random) labels(l label.Labels, keys, values []string) map[string]string {
+	set := l.Set()
+	for _, k := range keys {
+		_, given := set[k]
+		if must, may := (label.Selector{}).Require(k, label.Exists()).Match(l); !given && may && (must || r.one(2)) {
+			set[k] = pick(r, append(values, "zz")...)
+		}
+	}
+	return set
+}
+
+// addNodes makes the nodes that the snapshot shows, and some if it shows none.
+func (w *concrete) addNodes(r *random, s *model.Snapshot, invent func() []netip.Addr) {
+	w.Nodes = map[string][]netip.Addr{}
+	for _, n := range s.Nodes {
+		w.Nodes[n.Name] = n.Addrs
+		if n.Addrs == nil {
+			w.Nodes[n.Name] = invent()
+		}
+		for _, a := range w.Nodes[n.Name] {
+			w.used[a] = true
+		}
+	}
+	for i := 0; len(s.Nodes) == 0 && i < 2; i++ {
+		w.Nodes[fmt.Sprintf("invented%d", i)] = invent()
+	}
+}
+
+// addPods makes the pods that one pod of the snapshot stands for.
+func (w *concrete) addPods(r *random, g *Ground, m Member, invent func() []netip.Addr) {
+	wl := &g.Snapshot.Workloads[m.Workload]
+	p := &wl.Pods[m.Pod]
+	copies := 1
+	if p.Name == "" && wl.Many {
+		copies = 2
+	}
+	copies = max(copies, p.Ordinals.Count)
+	for i := range copies {
+		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: p.HostNetwork}
+		pod.Labels = r.labels(p.Labels, []string{"app", "tier", "hash"}, labelValues)
+		ordinal := p.Ordinals.First + i
+		if p.Ordinals.Count > 0 {
+			pod.Labels[podNameKey] = fmt.Sprintf("%s-%d", p.Ordinals.Base, ordinal)
+			pod.Labels[podIndexKey] = strconv.Itoa(ordinal)
+		}
+		if pod.Node == "" {
+			pod.Node = pick(r, slices.Sorted(maps.Keys(w.Nodes))...)
+		}
+		if pod.Addrs == nil && pod.HostNetwork {
+			pod.Addrs = w.Nodes[pod.Node]
+		} else if pod.Addrs == nil {
+			pod.Addrs = invent()
+		}
+		for _, n := range r.Perm(len(p.Ports)) { // which of equal names counts is open
+			if c := p.Ports[n]; !c.Sidecar || r.one(2) {
+				pod.Ports = append(pod.Ports, slow.NamedPort{Name: c.Name, Protocol: c.Protocol.String(), Number: int(c.Port)})
+			}
+		}
+		c := classFor(g, m, ordinal)
+		w.of[c] = append(w.of[c], len(w.Pods))
+		w.Pods = append(w.Pods, pod)
+	}
+}
+
+// classFor finds the class that stands for a pod; ordinal counts only where a template stands for numbered pods.
+func classFor(g *Ground, m Member, ordinal int) int {
+	rest := -1
+	for _, c := range g.ClassesOf(m.Workload) {
+		h := g.Class(c)
+		if !slices.Contains(h.Members, m) {
+			continue
+		}
+		o := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Ordinals
+		if o.Count == 0 {
+			return c
+		}
+		index, _ := h.labels.Value(podIndexKey)
+		if index == strconv.Itoa(ordinal) {
+			return c
+		}
+		if !slices.Contains(g.said.ordinals(o.Base), index) {
+			rest = c
+		}
+	}
+	if rest < 0 {
+		panic("a pod of no class")
+	}
+	return rest
+}
+
+// addServices resolves Services, and gives addresses to what is no pod.
+func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent func() []netip.Addr) {
+	w.addrs = make([][]netip.Addr, len(g.holders))
+	for n := g.Classes(); n < len(g.holders); n++ {
+		switch h := g.Class(n); {
+		case h.Kind == VIP && s.Services[h.Service].ClusterIPs != nil:
+			w.addrs[n] = s.Services[h.Service].ClusterIPs
+		case h.Kind == Node && h.Node >= 0:
+			w.addrs[n] = s.Nodes[h.Node].Addrs
+		case h.Kind == Node:
+			w.addrs[n] = w.Nodes[pick(r, slices.Sorted(maps.Keys(w.Nodes))...)]
+		default:
+			w.addrs[n] = invent()
+		}
+	}
+	for i, svc := range s.Services {
+		var out slow.Service
+		if n, ok := g.VIP(i); ok {
+			out.Addrs = w.addrs[n]
+		}
+		for n, pod := range w.Pods {
+			out.Backends = append(out.Backends, backends(svc, pod, n)...)
+		}
+		w.Services = append(w.Services, out)
+	}
+}
+
+func backends(svc model.Service, pod slow.Pod, n int) (out []slow.Backend) {
+	if svc.Selector == nil {
+		for _, e := range svc.Endpoints {
+			for _, p := range svc.Ports {
+				for _, t := range e.Ports {
+					if slices.Contains(pod.Addrs, e.Addr) && (t.Name == p.Name || len(svc.Ports) == 1) && t.Protocol == p.Protocol {
+						out = append(out, slow.Backend{Pod: n, Protocol: p.Protocol.String(), Port: int(p.Port), Target: int(t.Port)})
+					}
+				}
+			}
+		}
+		return out
+	}
+	if must, _ := svc.Selector.Match(label.Known(pod.Labels)); !must || pod.Namespace != svc.Namespace {
+		return nil
+	}
+	for _, p := range svc.Ports {
+		target := int(p.Target)
+		for _, q := range pod.Ports {
+			if target == 0 && q.Name == p.TargetName && q.Protocol == p.Protocol.String() {
+				target = q.Number
+			}
+		}
+		if target != 0 {
+			out = append(out, slow.Backend{Pod: n, Protocol: p.Protocol.String(), Port: int(p.Port), Target: target})
+		}
+	}
+	return out
+}
+
+// edgesOf returns the addresses just inside and outside of every block of the policies, and one far from all of them.
+func edgesOf(s *model.Snapshot) []netip.Addr {
+	out := []netip.Addr{netip.MustParseAddr("93.184.216.34"), netip.MustParseAddr("2606:4700::1111")}
+	add := func(p netip.Prefix) {
+		for r := range netset.Prefixes(p).Runs() {
+			for _, a := range []netip.Addr{r.Lo.Prev(), r.Lo, r.Hi, r.Hi.Next()} {
+				if a.IsValid() {
+					out = append(out, a)
+				}
+			}
+		}
+	}
+	for _, p := range s.Policies {
+		for _, rule := range p.Rules {
+			for _, x := range rule.Peers {
+				if x.Block != nil {
+					add(x.Block.CIDR)
+					for _, e := range x.Block.Except {
+						add(e)
+					}
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}

@@ -1,0 +1,361 @@
+// Package slow decides single connections the long way round, as a reference for tests of the engine.
+//
+// It is written from the text of the NetworkPolicy API (kubernetes.io/docs/concepts/services-networking/network-policies and
+// k8s.io/api/networking/v1) and shares no code with what it checks: objects have the shape of the API, selectors are evaluated
+// requirement by requirement, and everything is known. What the text leaves undefined is a choice that a [World] makes.
+package slow
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// World is one cluster in which everything is known.
+type World struct {
+	Namespaces map[string]map[string]string // labels by name, with kubernetes.io/metadata.name
+	Pods       []Pod
+	Nodes      map[string][]netip.Addr // addresses by name
+	Services   []Service
+	Policies   []Policy
+	Overrides  []Override // judged before Policies; the first that applies decides
+
+	SelectorsMatchHost  bool // selector peers match pods on the host network
+	HostPodsJudged      bool // policies are enforced on pods on the host network
+	BlocksMissPods      bool // an ipBlock does not match pods
+	JudgedBeforeService bool // egress to a Service is judged on the Service's address
+	OwnNodeJudged       bool // the pod's own node needs a policy's leave to enter
+}
+
+// Pod is one running pod.
+type Pod struct {
+	Namespace, Name string
+	Labels          map[string]string
+	Addrs           []netip.Addr // at most one a family; its node's, on the host network
+	Node            string
+	HostNetwork     bool
+	Ports           []NamedPort // the first of a name and protocol counts
+}
+
+// NamedPort is a container port that has a name.
+type NamedPort struct {
+	Name, Protocol string
+	Number         int
+}
+
+// Service is a Service with an address of its own and the pods behind it.
+type Service struct {
+	Addrs    []netip.Addr // none: headless
+	Backends []Backend
+}
+
+// Backend says that connections to a port of a Service may end at a port of a pod.
+type Backend struct {
+	Pod      int // index into World.Pods
+	Protocol string
+	Port     int // of the Service
+	Target   int // of the pod
+}
+
+// Policy is a NetworkPolicy.
+type Policy struct {
+	Namespace   string
+	PodSelector Selector
+	PolicyTypes []string // "Ingress", "Egress"; none: as the API defaults them
+	Ingress     []Rule
+	Egress      []Rule
+}
+
+// Rule is one ingress or egress rule. No peers: every peer. No ports: every port.
+type Rule struct {
+	Peers []Peer
+	Ports []Port
+}
+
+// Peer is one item of from or to.
+type Peer struct {
+	PodSelector       *Selector
+	NamespaceSelector *Selector
+	IPBlock           *IPBlock
+}
+
+// IPBlock is a range of addresses without some.
+type IPBlock struct {
+	CIDR   netip.Prefix
+	Except []netip.Prefix
+}
+
+// Port is one item of ports.
+type Port struct {
+	Protocol string // "": TCP
+	Number   int    // 0: every port, unless Name is set
+	EndPort  int    // 0: none
+	Name     string
+}
+
+// Selector is a label selector; all requirements must hold.
+type Selector []Requirement
+
+// Requirement is one item of matchExpressions; an entry of matchLabels is an In with one value.
+type Requirement struct {
+	Key      string
+	Operator string // In, NotIn, Exists, DoesNotExist
+	Values   []string
+}
+
+// Override stands for what a policy of a kind that is not modelled does: in one direction, it decides all connections of the
+// pods it selects.
+type Override struct {
+	Namespaces, Pods Selector
+	Ingress          bool
+	Allow            bool
+}
+
+// End is one end of a connection: a pod, or what is not a pod at an address.
+type End struct {
+	Pod  int // index into World.Pods; -1 for an address
+	Addr netip.Addr
+}
+
+// AtPod is the end that is pod n.
+func AtPod(n int) End { return End{Pod: n} }
+
+// AtAddr is the end at address a, which no pod has.
+func AtAddr(a netip.Addr) End { return End{-1, a} }
+
+// Allowed reports whether from can connect to port of to by its own address, in some IP family.
+func (w *World) Allowed(from, to End, protocol string, port int) bool {
+	if from.Pod >= 0 && from.Pod == to.Pod {
+		return true
+	}
+	for _, f := range w.addrs(from) {
+		for _, t := range w.addrs(to) {
+			if f.Is4() == t.Is4() && w.leaves(from, to, t, protocol, port) && w.enters(from, f, to, protocol, port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Leaves reports whether from may send to address t as such, in whatever way what is there would judge it.
+func (w *World) Leaves(from End, t netip.Addr, protocol string, port int) bool {
+	for _, f := range w.addrs(from) {
+		if f.Is4() == t.Is4() && w.leaves(from, AtAddr(t), t, protocol, port) {
+			return true
+		}
+	}
+	return false
+}
+
+// ThroughService reports whether from reaches pod b at port by way of some Service.
+func (w *World) ThroughService(from End, b int, protocol string, port int) bool {
+	for _, s := range w.Services {
+		for _, back := range s.Backends {
+			if back.Pod == b && back.Protocol == protocol && back.Target == port && w.ByService(from, s, back) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ByService reports whether from's connection to a port of s passes, if s sends it to back.
+func (w *World) ByService(from End, s Service, back Backend) bool {
+	to := AtPod(back.Pod)
+	if len(s.Addrs) == 0 { // a name for the pods themselves: nothing is translated
+		return w.Allowed(from, to, back.Protocol, back.Port)
+	}
+	for _, vip := range s.Addrs {
+		for _, f := range w.addrs(from) {
+			for _, t := range w.addrs(to) {
+				if f.Is4() != vip.Is4() || f.Is4() != t.Is4() {
+					continue
+				}
+				out := w.leaves(from, to, t, back.Protocol, back.Target)
+				if w.JudgedBeforeService {
+					out = w.leaves(from, AtAddr(vip), vip, back.Protocol, back.Port)
+				}
+				if from.Pod == back.Pod || out && w.enters(from, f, to, back.Protocol, back.Target) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (w *World) addrs(e End) []netip.Addr {
+	if e.Pod >= 0 {
+		return w.Pods[e.Pod].Addrs
+	}
+	return []netip.Addr{e.Addr}
+}
+
+// leaves judges the egress of from towards to, which has address t in the family in use.
+func (w *World) leaves(from, to End, t netip.Addr, protocol string, port int) bool {
+	if from.Pod < 0 {
+		return true
+	}
+	return w.side(from.Pod, to, t, false, to, protocol, port)
+}
+
+// enters judges the ingress of to from from, which has address f in the family in use.
+func (w *World) enters(from End, f netip.Addr, to End, protocol string, port int) bool {
+	if to.Pod < 0 {
+		return true
+	}
+	if !w.OwnNodeJudged && w.isNode(from, f, w.Pods[to.Pod].Node) {
+		return true
+	}
+	return w.side(to.Pod, from, f, true, to, protocol, port)
+}
+
+// isNode reports whether a connection from e, at address a, comes from the named node's own network.
+func (w *World) isNode(e End, a netip.Addr, node string) bool {
+	if e.Pod >= 0 {
+		return w.Pods[e.Pod].HostNetwork && w.Pods[e.Pod].Node == node
+	}
+	return slices.Contains(w.Nodes[node], a)
+}
+
+// side judges one end: subject is the pod whose policies are asked, peer the other end at address a, dst the end that listens.
+func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End, protocol string, port int) bool {
+	pod := w.Pods[subject]
+	if pod.HostNetwork && !w.HostPodsJudged {
+		return true
+	}
+	for _, o := range w.Overrides {
+		if o.Ingress == ingress && o.Namespaces.matches(w.Namespaces[pod.Namespace]) && o.Pods.matches(pod.Labels) {
+			return o.Allow
+		}
+	}
+	isolated := false
+	for _, p := range w.Policies {
+		if p.Namespace != pod.Namespace || !p.PodSelector.matches(pod.Labels) || !p.isolates(ingress) {
+			continue
+		}
+		isolated = true
+		rules := p.Egress
+		if ingress {
+			rules = p.Ingress
+		}
+		for _, r := range rules {
+			if w.peersMatch(p, r, peer, a) && w.portsMatch(r, dst, protocol, port) {
+				return true
+			}
+		}
+	}
+	return !isolated
+}
+
+func (p Policy) isolates(ingress bool) bool {
+	if len(p.PolicyTypes) == 0 {
+		return ingress || len(p.Egress) > 0
+	}
+	if ingress {
+		return slices.Contains(p.PolicyTypes, "Ingress")
+	}
+	return slices.Contains(p.PolicyTypes, "Egress")
+}
+
+func (w *World) peersMatch(p Policy, r Rule, peer End, a netip.Addr) bool {
+	if len(r.Peers) == 0 {
+		return true
+	}
+	for _, x := range r.Peers {
+		if x.IPBlock != nil {
+			if x.IPBlock.contains(a) && (peer.Pod < 0 || !w.BlocksMissPods) {
+				return true
+			}
+			continue
+		}
+		if peer.Pod < 0 {
+			continue
+		}
+		pod := w.Pods[peer.Pod]
+		if pod.HostNetwork && !w.SelectorsMatchHost {
+			continue
+		}
+		inNamespace := pod.Namespace == p.Namespace
+		if x.NamespaceSelector != nil {
+			inNamespace = x.NamespaceSelector.matches(w.Namespaces[pod.Namespace])
+		}
+		if inNamespace && (x.PodSelector == nil || x.PodSelector.matches(pod.Labels)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b IPBlock) contains(a netip.Addr) bool {
+	if !b.CIDR.Contains(a) {
+		return false
+	}
+	for _, e := range b.Except {
+		if e.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *World) portsMatch(r Rule, dst End, protocol string, port int) bool {
+	if len(r.Ports) == 0 {
+		return true
+	}
+	for _, p := range r.Ports {
+		want := p.Protocol
+		if want == "" {
+			want = "TCP"
+		}
+		if want != protocol {
+			continue
+		}
+		switch {
+		case p.Name != "":
+			if dst.Pod >= 0 && w.Pods[dst.Pod].number(p.Name, protocol) == port {
+				return true
+			}
+		case p.Number == 0:
+			return true
+		case p.EndPort != 0:
+			if p.Number <= port && port <= p.EndPort {
+				return true
+			}
+		case p.Number == port:
+			return true
+		}
+	}
+	return false
+}
+
+// number resolves a port name; 0 if the pod has none of that name.
+func (p Pod) number(name, protocol string) int {
+	for _, n := range p.Ports {
+		if n.Name == name && n.Protocol == protocol {
+			return n.Number
+		}
+	}
+	return 0
+}
+
+func (s Selector) matches(labels map[string]string) bool {
+	for _, r := range s {
+		value, present := labels[r.Key]
+		ok := false
+		switch r.Operator {
+		case "In":
+			ok = present && slices.Contains(r.Values, value)
+		case "NotIn":
+			ok = !present || !slices.Contains(r.Values, value)
+		case "Exists":
+			ok = present
+		case "DoesNotExist":
+			ok = !present
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,116 @@
+package rule
+
+import (
+	"fmt"
+
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
+
+const networkPolicies = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
+
+// isolationRules judge whether policies apply to a server at all.
+var isolationRules = []Rule{{
+	ID: "TM101", Title: "Ingress is not isolated", Severity: finding.High, Since: "0.1",
+	Why:        "A pod that no policy selects for ingress accepts connections from every pod of the cluster, past the gateway that authenticates callers.",
+	Bad:        "no NetworkPolicy with policyTypes: [Ingress] selects the server",
+	Good:       "a default-deny policy in its namespace, and one that lets the gateway in",
+	References: []string{networkPolicies},
+	Server: func(p *Pass) {
+		if certain, by := p.isolated(policy.Ingress); !certain && !p.hostNetwork() {
+			p.Found(Report{Message: notIsolated("ingress", by),
+				Fix: "add a NetworkPolicy in " + p.Workload.Namespace + " with podSelector: {} and policyTypes: [Ingress, Egress], then allow the gateway in"})
+		}
+	},
+}, {
+	ID: "TM102", Title: "Egress is not isolated", Severity: finding.High, Since: "0.1",
+	Why:        "One bad URL in a tool call is enough: a server whose egress nothing limits can be made to scan the network, read credentials and send data anywhere.",
+	Bad:        "no NetworkPolicy with policyTypes: [Egress] selects the server",
+	Good:       "a default-deny policy in its namespace, and one that allows the destinations it needs",
+	References: []string{networkPolicies},
+	Server: func(p *Pass) {
+		_, ingress := p.isolated(policy.Ingress)
+		if certain, by := p.isolated(policy.Egress); !certain && !p.hostNetwork() && (len(ingress) == 0 || len(by) > 0) {
+			p.Found(Report{Message: notIsolated("egress", by),
+				Fix: "add a NetworkPolicy in " + p.Workload.Namespace + " with podSelector: {} and policyTypes: [Ingress, Egress], then allow DNS and what the server needs"})
+		}
+	},
+}, {
+	ID: "TM103", Title: "The namespace has no default deny", Severity: finding.Medium, Since: "0.1",
+	Why:        "Policies add up by pod. Without one that selects every pod, the next pod of the namespace, or the same pod with another label, is open.",
+	Bad:        "policies that select servers one by one, and none with podSelector: {}",
+	Good:       "podSelector: {} with policyTypes: [Ingress, Egress] and no rules",
+	References: []string{networkPolicies + "#default-policies"},
+	Server: func(p *Pass) {
+		missing := ""
+		for _, d := range policy.Directions {
+			if !p.DefaultDeny(p.Workload.Namespace, d) {
+				missing += " and " + d.String()
+			}
+		}
+		if missing != "" {
+			p.Found(Report{Message: fmt.Sprintf("a new pod in namespace %s is not isolated for %s", p.Workload.Namespace, missing[len(" and "):]),
+				Fix: "add a NetworkPolicy in " + p.Workload.Namespace + " with podSelector: {} and policyTypes: [Ingress, Egress] and no rules"})
+		}
+	},
+}, {
+	ID: "TM104", Title: "Egress is open because policyTypes lacks Egress", Severity: finding.High, Since: "0.1",
+	Why:        "A policy isolates only the directions in its policyTypes, and without egress rules the default is Ingress alone. It looks like protection and leaves the dangerous half open.",
+	Bad:        "policyTypes: [Ingress], alone on the server",
+	Good:       "policyTypes: [Ingress, Egress], with the egress the server needs",
+	References: []string{networkPolicies},
+	Server: func(p *Pass) {
+		_, egress := p.isolated(policy.Egress)
+		if _, ingress := p.isolated(policy.Ingress); len(ingress) > 0 && len(egress) == 0 && !p.hostNetwork() {
+			p.Found(Report{Message: fmt.Sprintf("%s selects it for ingress only; no policy limits its egress", ingress[0].Origin.Object), Origin: ingress[0].Origin,
+				Fix: "add Egress to policyTypes of " + ingress[0].Origin.Object + " (" + ingress[0].Origin.Pos() + "), and egress rules for what the server needs"})
+		}
+	},
+}, {
+	ID: "TM105", Title: "A policy selects nothing", Severity: finding.Medium, Since: "0.1",
+	Why:        "A selector that matches no pod, or a policy in the wrong namespace, protects nothing and looks as if it did.",
+	Bad:        "podSelector with a label that no pod carries; metadata.namespace left out",
+	Good:       "a podSelector that selects the pods it was written for",
+	References: []string{networkPolicies},
+	Input:      selectsNothing,
+}, {
+	ID: "TM106", Title: "The server is on the host network", Severity: finding.High, Since: "0.1",
+	Why:        "Pods with hostNetwork use their node's own network: most plugins apply no NetworkPolicy to them, and they reach whatever the node reaches.",
+	Bad:        "hostNetwork: true",
+	Good:       "a pod network of its own",
+	References: []string{networkPolicies + "#networkpolicy-and-hostnetwork-pods"},
+	Server: func(p *Pass) {
+		if p.hostNetwork() {
+			p.Found(Report{Message: "it runs on the host network, where policies are not enforced on it", Fix: "remove hostNetwork: true from its pod template"})
+		}
+	},
+}}
+
+func notIsolated(direction string, by []*policy.Stance) string {
+	if len(by) == 0 {
+		return "no policy selects it for " + direction + ": everything passes"
+	}
+	return fmt.Sprintf("whether %s selects it for %s depends on labels that the input does not show", by[0].Origin.Object, direction)
+}
+
+func (p *Pass) hostNetwork() bool {
+	for _, class := range p.Radius.Class {
+		if p.HostNetwork(class) {
+			return true
+		}
+	}
+	return false
+}
+
+func selectsNothing(o *Overall) {
+	for i := range o.Snapshot.Policies {
+		pol := &o.Snapshot.Policies[i]
+		if pol.Dialect != policy.NetworkPolicy || len(pol.Stances) == 0 {
+			continue
+		}
+		if sub := pol.Stances[0].Subject; len(o.Selected(sub)) == 0 {
+			o.Found(Report{Message: fmt.Sprintf("%s selects no pod of the input: none in namespace %s carries %s", pol.Origin.Object, pol.Namespace, sub.Pod),
+				Origin: pol.Origin, Fix: "correct its podSelector or its namespace, or delete it"})
+		}
+	}
+}

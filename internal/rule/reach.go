@@ -1,0 +1,318 @@
+package rule
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/blast"
+	"github.com/toolmoat/toolmoat/internal/catalog"
+	"github.com/toolmoat/toolmoat/internal/discover"
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// destination is a rule that reports that a class of destinations is reachable at all.
+type destination struct {
+	id, title, why, bad, good string
+	severity                  finding.Severity
+	dest                      blast.Dest
+	what                      string // for the message: "can reach ..."
+	fix                       string
+	needed                    func(*Pass) bool // nil: never
+}
+
+var destinations = []destination{{
+	id: "TM304", title: "The Kubernetes API is reachable", severity: finding.High, dest: blast.KubeAPI, what: "the Kubernetes API",
+	why: "With a service account token, or a flaw that needs none, the API server is the way to the whole cluster.",
+	bad: "egress to 0.0.0.0/0, or to node or control-plane ranges", good: "no egress rule that covers the API server's addresses",
+	fix:    "except the control-plane and Service ranges from its egress blocks",
+	needed: func(p *Pass) bool { return p.catalogClass() == catalog.KubeAPI },
+}, {
+	id: "TM305", title: "Nodes and kubelets are reachable", severity: finding.High, dest: blast.Nodes, what: "cluster nodes",
+	why: "Nodes listen on the kubelet's port 10250 and on whatever runs on their network, often without authentication of their own.",
+	bad: "egress to 0.0.0.0/0 without the node range under except", good: "the node range under except",
+	fix: "except the node range from its egress blocks",
+}, {
+	id: "TM306", title: "Other MCP servers are reachable", severity: finding.High, dest: blast.OtherServers, what: "other MCP servers",
+	why: "A server that is taken over can call the tools of every other, with their credentials and past the gateway.",
+	bad: "no egress isolation, or ingress from app: mcp-server", good: "ingress from the gateway only",
+	fix: "allow ingress to servers from their gateway only, and no egress between servers",
+}, {
+	id: "TM307", title: "Pods of other namespaces are reachable", severity: finding.Medium, dest: blast.OtherNamespaces, what: "pods of other namespaces",
+	why: "Lateral movement: databases and internal services of other teams trust the cluster network.",
+	bad: "egress to namespaceSelector: {}, or to blocks that cover the pod range", good: "egress to the one service it needs, by namespace and pod labels",
+	fix: "allow egress only to the pods it needs, and except the pod range from its egress blocks",
+}}
+
+func (d destination) rule() Rule {
+	return Rule{ID: d.id, Title: d.title, Severity: d.severity, Since: "0.1", Why: d.why, Bad: d.bad, Good: d.good,
+		References: []string{networkPolicies}, Server: d.run}
+}
+
+func (d destination) run(p *Pass) {
+	got := p.Radius.To[d.dest]
+	if got.Verdict == reach.Denied || d.needed != nil && d.needed(p) {
+		return
+	}
+	p.Found(p.reaching(got, d.what+listed(got), d.fix))
+}
+
+// reaching words a finding about what can be reached.
+func (p *Pass) reaching(got blast.Reach, what, fix string) Report {
+	worst := got.To[0]
+	r := Report{Message: fmt.Sprintf("it %s %s on %s", may(worst.Verdict, worst.When), what, worst.Conns), Fix: fix, Witness: witness(worst)}
+	if len(got.Because) > 0 {
+		r.Origin = got.Because[0].Origin
+	} else if got.Open {
+		r.Fix = "isolate its egress first; " + fix
+	}
+	return r
+}
+
+// witness is one connection out of a target.
+func witness(t blast.Target) *finding.Witness {
+	w := &finding.Witness{To: t.Pods, World: t.When}
+	switch {
+	case t.CIDR.IsValid():
+		w.To = t.CIDR.Addr().String()
+	case t.Pods == "":
+		w.To = t.Name
+	}
+	for _, proto := range netset.Protocols {
+		if ports := t.Conns.Of(proto); !ports.IsEmpty() {
+			w.Protocol, w.Port = proto.String(), int(ports.First())
+			break
+		}
+	}
+	return w
+}
+
+// listed names up to three targets, for the end of a message.
+func listed(got blast.Reach) string {
+	var names []string
+	for _, t := range got.To {
+		if t.Pods != "" && t.Pods != "*" && !slices.Contains(names, t.Pods) {
+			names = append(names, t.Pods)
+		}
+	}
+	if len(names) > 3 {
+		names = append(names[:3], fmt.Sprintf("and %d more", len(names)-3))
+	}
+	if names == nil {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+// reachRules judge what a server can connect to.
+var reachRules = slices.Concat([]Rule{{
+	ID: "TM301", Title: "A credential endpoint is reachable", Severity: finding.Critical, Since: "0.1",
+	Why:        "Metadata endpoints hand the node's or the pod's cloud identity to whoever asks. One server-side request forgery then is a cloud account.",
+	Bad:        "egress to 0.0.0.0/0 without 169.254.169.254/32 under except; no egress policy",
+	Good:       "no egress rule that covers the endpoints",
+	References: []string{"https://cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster", networkPolicies},
+	Server:     credentials,
+}, {
+	ID: "TM302", Title: "Unrestricted internet access", Severity: finding.High, Since: "0.1",
+	Why:        "Whatever an attacker makes the server read, it can send anywhere, and fetch more from there.",
+	Bad:        "egress to 0.0.0.0/0",
+	Good:       "egress to the ranges of the one API it calls, or through a proxy that knows names",
+	References: []string{networkPolicies},
+	Server: func(p *Pass) {
+		got := p.Radius.To[blast.Internet]
+		if broad(got.Addrs) && !(p.catalogClass() == catalog.OpenFetch && onlyWeb(got)) {
+			p.Found(p.reaching(got, "the internet ("+reach.PrefixText(netset.CIDRs(got.Addrs), 2)+")",
+				"replace the broad block by the ranges its upstream publishes, or send it through an egress proxy"))
+		}
+	},
+}, {
+	ID: "TM303", Title: "Private networks are reachable beyond declared needs", Severity: finding.Medium, Since: "0.1",
+	Why:        "Private ranges hold peered networks, on-premises systems, databases and the cluster itself.",
+	Bad:        "egress to 10.0.0.0/8; egress to 0.0.0.0/0 without the private ranges under except",
+	Good:       "egress to the single private address the server is configured for",
+	References: []string{"https://www.rfc-editor.org/rfc/rfc1918"},
+	Server: func(p *Pass) {
+		got := p.Radius.To[blast.PrivateNetworks]
+		if beyond := got.Addrs.Minus(p.declared()); !beyond.IsEmpty() {
+			p.Found(p.reaching(got, "private networks ("+reach.PrefixText(netset.CIDRs(beyond), 3)+")",
+				"except the private ranges from its egress blocks, or name only the addresses it needs"))
+		}
+	},
+}}, rulesOf(destinations), []Rule{{
+	ID: "TM308", Title: "DNS to any resolver", Severity: finding.Medium, Since: "0.1",
+	Why:        "DNS carries data out in names. Queries to any resolver on the internet bypass every control of the cluster's own.",
+	Bad:        "an egress rule on port 53 without to, or to 0.0.0.0/0",
+	Good:       "port 53 to the cluster's resolver pods only",
+	References: []string{networkPolicies},
+	Server: func(p *Pass) {
+		certain, _ := p.isolated(policy.Egress)
+		got := p.Radius.To[blast.Internet]
+		if t, ok := targetOn(got, special.DNS); certain && ok && broad(got.Addrs) {
+			t.Conns = t.Conns.Intersect(special.DNS)
+			got.To = []blast.Target{t}
+			p.Found(p.reaching(got, "any DNS resolver on the internet", "limit port 53 to the cluster's resolver pods"))
+		}
+	},
+}, {
+	ID: "TM309", Title: "No DNS though names are needed", Severity: finding.Medium, Since: "0.1",
+	Why:        "A server that calls an API by name fails at the first lookup when nothing lets it reach a resolver; the usual repair opens too much.",
+	Bad:        "a default deny with egress to an API's ranges and none to port 53",
+	Good:       "port 53, UDP and TCP, to the cluster's resolver pods",
+	References: []string{networkPolicies},
+	Server: func(p *Pass) {
+		certain, by := p.isolated(policy.Egress)
+		if name := p.neededName(); certain && name != "" && p.Radius.To[blast.DNS].Verdict == reach.Denied {
+			p.Found(Report{Message: fmt.Sprintf("it needs to resolve %s and can reach no resolver", name), Origin: by[0].Origin,
+				Fix: "allow UDP and TCP 53 to the cluster's resolver pods (kube-system, k8s-app: kube-dns on most distributions)"})
+		}
+	},
+}, {
+	ID: "TM310", Title: "One IP family is forgotten", Severity: finding.Low, Since: "0.1",
+	Why:        "Blocks of one family say nothing about the other: with IPv4 rules alone, dual-stack clients stall until IPv6 times out.",
+	Bad:        "egress to ranges of IPv4 only, in a cluster whose pods have IPv6 addresses too",
+	Good:       "the same limits in both families",
+	References: []string{"https://kubernetes.io/docs/concepts/services-networking/dual-stack/"},
+	Server:     forgottenFamily,
+}, {
+	ID: "TM311", Title: "Egress on all ports", Severity: finding.Medium, Since: "0.1",
+	Why:        "A rule without ports opens mail, SSH, databases and every other protocol to the addresses it names; an API needs one port.",
+	Bad:        "to: [{ipBlock: {cidr: 0.0.0.0/0}}] without ports",
+	Good:       "ports: [{protocol: TCP, port: 443}]",
+	References: []string{networkPolicies},
+	Server: func(p *Pass) {
+		certain, _ := p.isolated(policy.Egress)
+		for _, d := range []blast.Dest{blast.Internet, blast.PrivateNetworks} {
+			got := p.Radius.To[d]
+			i := slices.IndexFunc(got.To, func(t blast.Target) bool { return t.Conns.Of(netset.TCP).Equal(netset.AllPorts) })
+			if certain && i >= 0 {
+				got.To = got.To[i : i+1]
+				p.Found(p.reaching(got, "addresses outside the cluster ("+reach.PrefixText(netset.CIDRs(got.Addrs), 2)+")", "add ports: [{protocol: TCP, port: 443}], or what its upstream listens on, to the rule"))
+				return
+			}
+		}
+	},
+}})
+
+func rulesOf(ds []destination) []Rule {
+	out := make([]Rule, len(ds))
+	for i, d := range ds {
+		out[i] = d.rule()
+	}
+	return out
+}
+
+// credentials reports the worst of the credential endpoints, and how many there are.
+func credentials(p *Pass) {
+	got := p.Radius.To[blast.Metadata]
+	if got.Verdict == reach.Denied {
+		return
+	}
+	var names []string
+	worst, severity := got.To[0], finding.Medium
+	for _, t := range got.To {
+		if isDefault(t) && severity == finding.Medium {
+			worst, severity = t, finding.Critical
+		}
+		if name := netip.AddrPortFrom(t.CIDR.Addr(), uint16(t.Conns.Of(netset.TCP).First())).String(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	first := netip.AddrPortFrom(worst.CIDR.Addr(), uint16(worst.Conns.Of(netset.TCP).First())).String()
+	message := fmt.Sprintf("it %s %s, %s", may(worst.Verdict, worst.When), first, worst.Name)
+	if others := len(names) - 1; others == 1 {
+		message += ", and 1 other credential endpoint"
+	} else if others > 1 {
+		message += fmt.Sprintf(", and %d other credential endpoints", others)
+	}
+	r := p.reaching(got, "", "isolate its egress; where a rule opens a broad block, put 169.254.169.254/32 and the other endpoints under except")
+	r.Message, r.Severity, r.Witness = message, severity, witness(worst)
+	p.Found(r)
+}
+
+// isDefault reports whether a target is an endpoint that is critical whatever the cloud.
+func isDefault(t blast.Target) bool {
+	return slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool {
+		return e.Default && slices.Contains(e.Addrs, t.CIDR.Addr()) && e.Conns.Covers(t.Conns)
+	})
+}
+
+// Broad is how many addresses of the internet make an opening unrestricted: a /8 of IPv4, a /20 of IPv6. Such ranges belong to no single
+// service; whole clouds, in which anybody can rent a machine, are of that size.
+const (
+	broadIPv4 = 1 << 24
+	broadIPv6 = 1 << 108
+)
+
+func broad(addrs netset.Addrs) bool {
+	v4 := addrs.Intersect(netset.MustPrefixes("0.0.0.0/0"))
+	return netset.Size(v4) >= broadIPv4 || netset.Size(addrs.Minus(v4)) >= broadIPv6
+}
+
+// onlyWeb reports whether nothing but TCP 80 and 443 is open.
+func onlyWeb(got blast.Reach) bool {
+	web := netset.ConnsOf(netset.TCP, netset.Points[netset.Port](80, 443))
+	return !slices.ContainsFunc(got.To, func(t blast.Target) bool { return !web.Covers(t.Conns) })
+}
+
+func targetOn(got blast.Reach, conns netset.Conns) (blast.Target, bool) {
+	for _, t := range got.To {
+		if !t.Conns.Intersect(conns).IsEmpty() {
+			return t, true
+		}
+	}
+	return blast.Target{}, false
+}
+
+func (p *Pass) catalogClass() catalog.Class {
+	entry, _ := catalog.ByID(p.Server.Catalog)
+	return entry.Class
+}
+
+// declared is the addresses that the server's own configuration names.
+func (p *Pass) declared() netset.Addrs {
+	var addrs []netip.Addr
+	for _, d := range discover.Destinations(p.Workload) {
+		if a, err := netip.ParseAddr(d.Host); err == nil {
+			addrs = append(addrs, a.Unmap())
+		}
+	}
+	return netset.Points(addrs...)
+}
+
+// neededName is a name that the server has to resolve, or "".
+func (p *Pass) neededName() string {
+	for _, d := range discover.Destinations(p.Workload) {
+		if _, err := netip.ParseAddr(d.Host); err != nil && d.Host != "" {
+			return d.Host
+		}
+	}
+	return ""
+}
+
+// forgottenFamily compares what rules open in each family, where the input shows that both are in use.
+func forgottenFamily(p *Pass) {
+	if certain, _ := p.isolated(policy.Egress); !certain || !p.DualStack() {
+		return
+	}
+	v4 := netset.MustPrefixes("0.0.0.0/0")
+	for _, d := range []blast.Dest{blast.Internet, blast.PrivateNetworks} {
+		got := p.Radius.To[d]
+		four, six := got.Addrs.Intersect(v4), got.Addrs.Minus(v4)
+		if four.IsEmpty() == six.IsEmpty() {
+			continue
+		}
+		has, lacks := "IPv4", "IPv6"
+		if four.IsEmpty() {
+			has, lacks = lacks, has
+		}
+		r := p.reaching(got, "", "write the rule for both families")
+		r.Message = fmt.Sprintf("its egress blocks open %s addresses (%s) and none of %s, and the cluster uses both", has, d, lacks)
+		p.Found(r)
+		return
+	}
+}

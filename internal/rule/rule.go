@@ -1,0 +1,141 @@
+// Package rule judges what the engine found. A rule judges meaning, never the presence of YAML, and is a value: its documentation
+// and its function.
+//
+// To add a rule, write its entry in the file of its family and a case under testdata that fires and one that stays silent.
+package rule
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/blast"
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/origin"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+)
+
+// Rule is one check with its documentation, from which help and the reports are rendered.
+type Rule struct {
+	ID         string           `json:"id"`
+	Title      string           `json:"title"`
+	Severity   finding.Severity `json:"severity"` // the worst it reports
+	Why        string           `json:"why"`
+	Bad        string           `json:"bad"`  // what makes it fire
+	Good       string           `json:"good"` // what keeps it silent
+	Since      string           `json:"since"`
+	References []string         `json:"references,omitempty"`
+
+	Server func(*Pass)    `json:"-"` // run once a server; nil if it has nothing to say of one
+	Input  func(*Overall) `json:"-"` // run once for the whole input
+}
+
+// All lists every rule, by id.
+var All = slices.Concat(isolationRules, pairRules, callerRules, reachRules, inputRules)
+
+// ByID returns a rule.
+func ByID(id string) (Rule, bool) {
+	i := slices.IndexFunc(All, func(r Rule) bool { return r.ID == id })
+	if i < 0 {
+		return Rule{}, false
+	}
+	return All[i], true
+}
+
+// Pass is what a rule reads of one server.
+type Pass struct {
+	*blast.Atlas
+	Radius   blast.Radius
+	Server   *model.Server
+	Workload *model.Workload
+
+	rule *Rule
+	out  *[]finding.Finding
+}
+
+// Overall is what a rule reads of the whole input.
+type Overall struct {
+	*blast.Atlas
+
+	rule *Rule
+	out  *[]finding.Finding
+}
+
+// Report is a finding as a rule gives it; what is left out is filled in: the rule's severity, the server's own object as origin.
+type Report struct {
+	Severity finding.Severity
+	Message  string
+	Origin   origin.Origin
+	Witness  *finding.Witness
+	Fix      string
+}
+
+// Found adds a finding about the server.
+func (p *Pass) Found(r Report) {
+	if r.Origin.IsZero() {
+		r.Origin = p.Workload.Origin
+	}
+	if r.Witness != nil && r.Witness.From == "" {
+		r.Witness.From = p.Name()
+	}
+	add(p.out, p.rule, r, p.Name())
+}
+
+// Found adds a finding about the input.
+func (o *Overall) Found(r Report) { add(o.out, o.rule, r, "") }
+
+func add(out *[]finding.Finding, rule *Rule, r Report, server string) {
+	if r.Severity == finding.Incomplete {
+		r.Severity = rule.Severity
+	}
+	*out = append(*out, finding.Finding{Rule: rule.ID, Severity: r.Severity, Message: r.Message, Server: server, Origin: r.Origin, Witness: r.Witness, Fix: r.Fix})
+}
+
+// Name returns "namespace/name" of the server.
+func (p *Pass) Name() string { return p.Workload.Namespace + "/" + p.Workload.Name }
+
+// isolated reports whether policies certainly isolate all of the server's pods in one direction; by lists those that do or may.
+func (p *Pass) isolated(d policy.Direction) (certain bool, by []*policy.Stance) {
+	certain = true
+	for _, class := range p.Radius.Class {
+		stances, sure := p.Isolation(class, d)
+		certain = certain && sure
+		by = append(by, stances...)
+	}
+	return certain, by
+}
+
+// Server runs every rule on one server.
+func Server(a *blast.Atlas, radius blast.Radius) []finding.Finding {
+	srv := &a.Snapshot.Servers[radius.Server]
+	var out []finding.Finding
+	for i := range All {
+		if All[i].Server != nil {
+			All[i].Server(&Pass{a, radius, srv, &a.Snapshot.Workloads[srv.Workload], &All[i], &out})
+		}
+	}
+	return out
+}
+
+// Input runs the rules that judge the input as a whole.
+func Input(a *blast.Atlas) []finding.Finding {
+	var out []finding.Finding
+	for i := range All {
+		if All[i].Input != nil {
+			All[i].Input(&Overall{a, &All[i], &out})
+		}
+	}
+	return out
+}
+
+// may says how sure a verdict is, for the start of a message.
+func may(v reach.Verdict, when string) string {
+	switch v {
+	case reach.Allowed, reach.NotEnforced:
+		return "can reach"
+	case reach.Depends:
+		return fmt.Sprintf("can reach, if %s,", when)
+	}
+	return "cannot be shown not to reach"
+}

@@ -1,0 +1,57 @@
+package source
+
+// groupKind names a type of object, whatever its version.
+type groupKind struct{ group, kind string }
+
+// readers holds the kinds that are decoded. Another kind of a group of Kubernetes' own says nothing about reachability.
+var readers = map[groupKind]func(*part, *object){
+	{"", "Namespace"}:                          (*part).namespace,
+	{"", "Node"}:                               (*part).node,
+	{"", "ConfigMap"}:                          (*part).configMap,
+	{"", "Pod"}:                                (*part).pod,
+	{"", "ReplicationController"}:              (*part).workload,
+	{"", "Service"}:                            (*part).service,
+	{"", "Endpoints"}:                          (*part).endpoints,
+	{"discovery.k8s.io", "EndpointSlice"}:      (*part).endpointSlice,
+	{"apps", "Deployment"}:                     (*part).workload,
+	{"apps", "ReplicaSet"}:                     (*part).workload,
+	{"apps", "StatefulSet"}:                    (*part).workload,
+	{"apps", "DaemonSet"}:                      (*part).workload,
+	{"extensions", "Deployment"}:               (*part).workload,
+	{"extensions", "ReplicaSet"}:               (*part).workload,
+	{"extensions", "DaemonSet"}:                (*part).workload,
+	{"batch", "Job"}:                           (*part).workload,
+	{"batch", "CronJob"}:                       (*part).workload,
+	{"networking.k8s.io", "Ingress"}:           (*part).ingress,
+	{"extensions", "Ingress"}:                  (*part).ingress,
+	{"gateway.networking.k8s.io", "HTTPRoute"}: (*part).gatewayRoute,
+	{"gateway.networking.k8s.io", "GRPCRoute"}: (*part).gatewayRoute,
+	{"gateway.networking.k8s.io", "TLSRoute"}:  (*part).gatewayRoute,
+	{"gateway.networking.k8s.io", "TCPRoute"}:  (*part).gatewayRoute,
+	{"gateway.networking.k8s.io", "UDPRoute"}:  (*part).gatewayRoute,
+}
+
+// clusterKinds are the decoded kinds that live in no namespace.
+var clusterKinds = map[string]bool{"Namespace": true, "Node": true}
+
+// coreKinds are kinds, by name alone, that are known to be no policies and no lists: a document of which only the kind can be read
+// says nothing about reachability that a policy would have to stand for.
+var coreKinds = coreKindSet()
+
+func coreKindSet() map[string]bool {
+	set := map[string]bool{}
+	for gk := range readers {
+		set[gk.kind] = true
+	}
+	for _, kind := range []string{
+		"APIService", "Certificate", "ClusterIssuer", "ClusterRole", "ClusterRoleBinding", "ControllerRevision",
+		"CustomResourceDefinition", "Event", "Gateway", "GatewayClass", "HorizontalPodAutoscaler", "IngressClass", "Issuer",
+		"Kustomization", "Lease", "LimitRange", "MutatingWebhookConfiguration", "PersistentVolume", "PersistentVolumeClaim",
+		"PodDisruptionBudget", "PodMonitor", "PodTemplate", "PriorityClass", "PrometheusRule", "ReferenceGrant", "ResourceQuota",
+		"Role", "RoleBinding", "RuntimeClass", "Secret", "ServiceAccount", "ServiceMonitor", "StorageClass",
+		"ValidatingWebhookConfiguration", "VolumeSnapshot",
+	} {
+		set[kind] = true
+	}
+	return set
+}

@@ -1,0 +1,165 @@
+package source
+
+// scope says which pods an object of a policy kind may be about.
+type scope uint8
+
+const (
+	noPolicy   scope = iota
+	namespaced       // those of its own namespace
+	clusterWide
+	meshWide // those of its own namespace, or of all of them in the mesh's root namespace
+)
+
+// policyKind is a kind of policy that is recognised.
+type policyKind struct {
+	scope   scope
+	subject string // where a plain label selector narrows the scope; "" if none can be read
+}
+
+// policyGroup is an API group with policies in it. A kind that neither list knows is taken for a policy about everything.
+type policyGroup struct {
+	policies map[string]policyKind
+	ignored  []string // kinds that decide nothing on their own
+}
+
+// policyGroups lists every API group known to hold policies, whatever the version. Left out are kinds that only hold data for
+// policies (sets of addresses, identities), that only mirror them (status, staging, what a controller derives), and that choose routes or
+// source addresses but never refuse a connection.
+var policyGroups = map[string]policyGroup{
+	// v1 NetworkPolicy is decoded; any other version of the group is not.
+	"networking.k8s.io": {
+		policies: map[string]policyKind{"NetworkPolicy": {namespaced, "spec.podSelector"}},
+		ignored:  []string{"Ingress", "IngressClass", "IPAddress", "ServiceCIDR"},
+	},
+	// The old home of NetworkPolicy among workloads; the API server has not served it since 1.16.
+	"extensions": {
+		policies: map[string]policyKind{"NetworkPolicy": {namespaced, "spec.podSelector"}},
+		ignored:  []string{"Deployment", "DaemonSet", "ReplicaSet", "Ingress", "PodSecurityPolicy", "Scale"},
+	},
+	// https://network-policy-api.sigs.k8s.io
+	"policy.networking.k8s.io": {
+		policies: map[string]policyKind{
+			"AdminNetworkPolicy":         {clusterWide, "spec.subject"},
+			"BaselineAdminNetworkPolicy": {clusterWide, "spec.subject"},
+			"ClusterNetworkPolicy":       {clusterWide, "spec.subject"},
+		},
+	},
+	// A CiliumLocalRedirectPolicy sends what is meant for one address to another pod, so it is one here.
+	"cilium.io": {
+		policies: map[string]policyKind{
+			"CiliumNetworkPolicy":            {namespaced, "spec.endpointSelector"},
+			"CiliumClusterwideNetworkPolicy": {clusterWide, "spec.endpointSelector"},
+			"CiliumLocalRedirectPolicy":      {clusterWide, ""},
+		},
+		ignored: []string{"CiliumBGPAdvertisement", "CiliumBGPClusterConfig", "CiliumBGPNodeConfig", "CiliumBGPNodeConfigOverride",
+			"CiliumBGPPeerConfig", "CiliumBGPPeeringPolicy", "CiliumCIDRGroup", "CiliumClusterwideEnvoyConfig",
+			"CiliumEgressGatewayPolicy", "CiliumEndpoint", "CiliumEndpointSlice", "CiliumEnvoyConfig", "CiliumExternalWorkload",
+			"CiliumGatewayClassConfig", "CiliumIdentity", "CiliumL2AnnouncementPolicy", "CiliumLoadBalancerIPPool", "CiliumNode",
+			"CiliumNodeConfig", "CiliumPodIPPool", "CiliumVTEPConfig"},
+	},
+	"crd.projectcalico.org": calico,
+	"projectcalico.org":     calico,
+	"crd.antrea.io": {
+		policies: map[string]policyKind{
+			"NetworkPolicy":        {namespaced, ""}, // what it applies to is a list of selectors
+			"ClusterNetworkPolicy": {clusterWide, ""},
+		},
+		ignored: []string{"AntreaAgentInfo", "AntreaControllerInfo", "BGPPolicy", "ClusterGroup", "Egress", "ExternalEntity",
+			"ExternalIPPool", "ExternalNode", "Group", "IPPool", "NodeLatencyMonitor", "PacketCapture", "SupportBundleCollection", "Tier",
+			"Traceflow", "TrafficControl"},
+	},
+	// https://docs.aws.amazon.com/eks; a PolicyEndpoint is what the controller makes of a policy.
+	"networking.k8s.aws": {
+		policies: map[string]policyKind{
+			"ApplicationNetworkPolicy": {namespaced, "spec.podSelector"},
+			"ClusterNetworkPolicy":     {clusterWide, "spec.subject"},
+		},
+		ignored: []string{"ClusterPolicyEndpoint", "PolicyEndpoint"},
+	},
+	"vpcresources.k8s.aws": {
+		policies: map[string]policyKind{"SecurityGroupPolicy": {namespaced, "spec.podSelector"}},
+		ignored:  []string{"CNINode"},
+	},
+	"networking.gke.io": {
+		policies: map[string]policyKind{"FQDNNetworkPolicy": {namespaced, "spec.podSelector"}},
+		ignored: []string{"FrontendConfig", "GCPBackendPolicy", "GCPGatewayPolicy", "GCPSessionAffinityFilter",
+			"GCPSessionAffinityPolicy", "GCPTrafficDistributionPolicy", "GKENetworkParamSet", "HealthCheckPolicy", "ManagedCertificate",
+			"Network", "NetworkInterface", "NetworkLogging", "ServiceNetworkEndpointGroup"},
+	},
+	// User-defined networks cut pods off from those of other networks.
+	"k8s.ovn.org": {
+		policies: map[string]policyKind{
+			"EgressFirewall":            {namespaced, ""},
+			"UserDefinedNetwork":        {namespaced, ""},
+			"ClusterUserDefinedNetwork": {clusterWide, ""},
+		},
+		ignored: []string{"AdminPolicyBasedExternalRoute", "EgressIP", "EgressQoS", "EgressService", "NetworkQoS", "RouteAdvertisements"},
+	},
+	// A NetNamespace joins or parts the networks of projects.
+	"network.openshift.io": {
+		policies: map[string]policyKind{
+			"EgressNetworkPolicy": {namespaced, ""},
+			"NetNamespace":        {clusterWide, ""},
+		},
+		ignored: []string{"ClusterNetwork", "HostSubnet"},
+	},
+	// PeerAuthentication refuses plain text; RequestAuthentication alone refuses nobody without a token.
+	"security.istio.io": {
+		policies: map[string]policyKind{
+			"AuthorizationPolicy": {meshWide, "spec.selector"},
+			"PeerAuthentication":  {meshWide, "spec.selector"},
+		},
+		ignored: []string{"RequestAuthentication"},
+	},
+	// Istio calls none of these a security boundary: a Sidecar limits what the proxy is told, and a pod can go round the
+	// proxy; a ServiceEntry adds names. They never let through what a policy refuses.
+	"networking.istio.io": {
+		ignored: []string{"DestinationRule", "EnvoyFilter", "Gateway", "ProxyConfig", "ServiceEntry", "Sidecar", "VirtualService",
+			"WorkloadEntry", "WorkloadGroup"},
+	},
+	"k8s.cni.cncf.io": {
+		policies: map[string]policyKind{"MultiNetworkPolicy": {namespaced, "spec.podSelector"}},
+		ignored:  []string{"IPAMClaim", "NetworkAttachmentDefinition"},
+	},
+	"policy.linkerd.io": {
+		policies: map[string]policyKind{
+			"AuthorizationPolicy":      {meshWide, ""}, // its target is a server or a namespace
+			"EgressNetwork":            {meshWide, ""},
+			"Server":                   {namespaced, "spec.podSelector"},
+			"ServerAuthorization":      {namespaced, ""},
+			"HTTPLocalRateLimitPolicy": {namespaced, ""},
+		},
+		ignored: []string{"ExternalWorkload", "GRPCRoute", "HTTPRoute", "MeshTLSAuthentication", "NetworkAuthentication", "TCPRoute", "TLSRoute"},
+	},
+}
+
+// calico has the same kinds in the group of its API server and in that of its definitions. A Tier decides nothing without policies, and
+// what is staged is not enforced. Profiles come from Calico itself where Kubernetes holds its data.
+var calico = policyGroup{
+	policies: map[string]policyKind{
+		"NetworkPolicy":       {namespaced, ""}, // its selectors are expressions
+		"GlobalNetworkPolicy": {clusterWide, ""},
+		"HostEndpoint":        {clusterWide, ""},
+	},
+	ignored: []string{"BGPConfiguration", "BGPFilter", "BGPPeer", "BlockAffinity", "CalicoNodeStatus", "ClusterInformation",
+		"FelixConfiguration", "GlobalNetworkSet", "IPAMBlock", "IPAMConfig", "IPAMConfiguration", "IPAMHandle", "IPPool",
+		"IPReservation", "KubeControllersConfiguration", "Node", "NetworkSet", "Profile", "StagedGlobalNetworkPolicy",
+		"StagedKubernetesNetworkPolicy", "StagedNetworkPolicy", "Tier", "WorkloadEndpoint"},
+}
+
+// policyScopes is the widest scope that a kind of policy has in any group: what a name alone tells.
+var policyScopes = scopesByKind()
+
+func scopesByKind() map[string]scope {
+	scopes := map[string]scope{}
+	for _, g := range policyGroups {
+		for kind, k := range g.policies {
+			s := k.scope
+			if s == meshWide {
+				s = clusterWide
+			}
+			scopes[kind] = max(scopes[kind], s)
+		}
+	}
+	return scopes
+}

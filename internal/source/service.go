@@ -1,0 +1,126 @@
+package source
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/doc"
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/origin"
+)
+
+// service reads a Service.
+func (p *part) service(o *object) {
+	defer p.close(o)
+	spec := o.root.Field("spec")
+	s := model.Service{Namespace: o.meta.namespace, Name: o.meta.name, Type: spec.Field("type").Text(), Origin: o.at,
+		ExternalName: spec.Field("externalName").Text(), Local: spec.Field("externalTrafficPolicy").Text() == "Local"}
+	if s.Type == "" {
+		s.Type = "ClusterIP"
+	}
+	if set, _ := readLabels(spec.Field("selector")); len(set) > 0 && s.Type != "ExternalName" {
+		selector := label.Equals(set)
+		s.Selector = &selector
+	}
+	first := spec.Field("clusterIP")
+	s.Headless = first.IsText() && first.Text() == "None"
+	s.ClusterIPs = readAddrs(spec.Field("clusterIPs"), "")
+	if a, ok := readAddr(first); ok && len(s.ClusterIPs) == 0 {
+		s.ClusterIPs = []netip.Addr{a}
+	}
+	s.ExternalIPs = readAddrs(spec.Field("externalIPs"), "")
+	balancers := readAddrs(o.root.At("status", "loadBalancer", "ingress"), "ip")
+	if a, ok := readAddr(spec.Field("loadBalancerIP")); ok {
+		balancers = append(balancers, a)
+	}
+	for _, a := range balancers {
+		if !slices.Contains(s.ExternalIPs, a) {
+			s.ExternalIPs = append(s.ExternalIPs, a)
+		}
+	}
+	for _, item := range spec.Field("ports").Items() {
+		if port, ok := readServicePort(item); ok {
+			s.Ports = append(s.Ports, port)
+		}
+	}
+	if s.Namespace != "" {
+		p.services = append(p.services, s)
+	}
+}
+
+func readServicePort(c *doc.Cursor) (model.ServicePort, bool) {
+	out := model.ServicePort{Name: c.Field("name").Text(), Protocol: readProtocol(c.Field("protocol")), AppProtocol: c.Field("appProtocol").Text()}
+	number := c.Field("port")
+	var ok bool
+	if out.Port, ok = readPort(number); !ok {
+		if !number.IsSet() {
+			number.Fail("missing", "")
+		}
+		return out, false
+	}
+	out.NodePort = readPortOrZero(c.Field("nodePort"))
+	switch target := c.Field("targetPort"); {
+	case target.IsText() && target.Text() != "":
+		out.TargetName = target.Text()
+	default:
+		if out.Target = out.Port; target.IsSet() && !target.IsText() {
+			if n := readPortOrZero(target); n != 0 {
+				out.Target = n
+			}
+		}
+	}
+	return out, true
+}
+
+// endpoints is what one EndpointSlice, or one Endpoints, says of a Service.
+type endpoints struct {
+	namespace, service, kind, name string
+	list                           []model.Endpoint
+	at                             origin.Origin
+}
+
+// endpointSlice reads an EndpointSlice. Endpoints that are not ready count: they may be soon.
+func (p *part) endpointSlice(o *object) {
+	defer p.close(o)
+	service := o.meta.labels["kubernetes.io/service-name"]
+	if service == "" || o.root.Field("addressType").Text() == "FQDN" {
+		p.counts.Ignored++
+		return
+	}
+	s := endpoints{namespace: o.meta.namespace, service: service, kind: o.kind, name: o.meta.name, at: o.at}
+	ports := readEndpointPorts(o.root.Field("ports"))
+	for _, item := range o.root.Field("endpoints").Items() {
+		for _, a := range readAddrs(item.Field("addresses"), "") {
+			s.list = append(s.list, model.Endpoint{Addr: a, Ports: ports})
+		}
+	}
+	p.slices = append(p.slices, s)
+}
+
+// endpoints reads an Endpoints, which the control plane mirrors into slices for a Service without a selector.
+func (p *part) endpoints(o *object) {
+	defer p.close(o)
+	s := endpoints{namespace: o.meta.namespace, service: o.meta.name, kind: o.kind, name: o.meta.name, at: o.at}
+	for _, subset := range o.root.Field("subsets").Items() {
+		ports := readEndpointPorts(subset.Field("ports"))
+		for _, field := range []string{"addresses", "notReadyAddresses"} {
+			for _, a := range readAddrs(subset.Field(field), "ip") {
+				s.list = append(s.list, model.Endpoint{Addr: a, Ports: ports})
+			}
+		}
+	}
+	p.slices = append(p.slices, s)
+}
+
+func readEndpointPorts(c *doc.Cursor) []model.ServicePort {
+	var out []model.ServicePort
+	for _, item := range c.Items() {
+		port := model.ServicePort{Name: item.Field("name").Text(), Protocol: readProtocol(item.Field("protocol")),
+			AppProtocol: item.Field("appProtocol").Text()}
+		if port.Port = readPortOrZero(item.Field("port")); port.Port != 0 {
+			out = append(out, port)
+		}
+	}
+	return out
+}
