@@ -5,6 +5,7 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
@@ -64,11 +65,13 @@ type Reach struct {
 
 // Target is part of what can be reached: one of CIDR and Pods says what, and Name what it is known as.
 type Target struct {
-	CIDR  string        `json:"cidr,omitempty"`
-	Pods  string        `json:"pods,omitempty"`
-	Name  string        `json:"name,omitempty"`
-	Conns []netset.Part `json:"conns"`
-	When  string        `json:"when,omitempty"`
+	CIDR    string         `json:"cidr,omitempty"`   // the addresses of the class in it
+	Except  []netip.Prefix `json:"except,omitempty"` // without these
+	Pods    string         `json:"pods,omitempty"`   // "namespace/name", "namespace/*", "*", or in words for pods that do not exist
+	Name    string         `json:"name,omitempty"`
+	Conns   []netset.Part  `json:"conns"`
+	Verdict reach.Verdict  `json:"verdict"`
+	When    string         `json:"when,omitempty"`
 }
 
 // Caller is who can connect to the server.
@@ -186,7 +189,7 @@ func server(s *model.Snapshot, radius blast.Radius, findings []finding.Finding) 
 		got := radius.To[d]
 		r := Reach{Verdict: got.Verdict, Extent: got.Extent, To: []Target{}, Because: blast.Origins(got.Because)}
 		for _, t := range got.To {
-			to := Target{Pods: t.Pods, Name: t.Name, Conns: t.Conns.Parts(), When: t.When}
+			to := Target{Except: t.Except, Pods: t.Pods, Name: t.Name, Conns: t.Conns.Parts(), Verdict: t.Verdict, When: t.When}
 			if t.CIDR.IsValid() {
 				to.CIDR = t.CIDR.String()
 			}

@@ -93,7 +93,7 @@ func (a *Atlas) isGateway(s reach.Stranger) bool {
 func (a *Atlas) podCallers(server, class int) []Caller {
 	gateways := a.IDs(a.gateways...)
 	var out []Caller
-	for _, b := range a.Reach(class, policy.Ingress) {
+	for _, b := range a.Settle(a.Reach(class, policy.Ingress)) {
 		pods := b.Region.IDs.Intersect(a.pods)
 		if !a.shared(class) && !a.many(class) {
 			pods = pods.Minus(a.IDs(class)) // a pod's own traffic to itself is no caller

@@ -2,8 +2,10 @@ package blast
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/netset"
@@ -39,10 +41,11 @@ type Reach struct {
 
 // Target is part of what can be reached: addresses, workloads or pods that do not exist.
 type Target struct {
-	CIDR    netip.Prefix // valid for addresses
-	Pods    string       // "namespace/name", "namespace/*", "*" or, for pods that do not exist, a sentence
-	Name    string       // of a special endpoint, or of a kind of holder: "nodes", "the API server"
-	New     bool         // pods that do not exist
+	CIDR    netip.Prefix // valid for addresses: those of the destination class in it
+	Except  []netip.Prefix
+	Pods    string // "namespace/name", "namespace/*", "*" or, for pods that do not exist, a sentence
+	Name    string // of a special endpoint, or of a kind of holder: "nodes", "the API server"
+	New     bool   // pods that do not exist
 	Conns   netset.Conns
 	Verdict reach.Verdict
 	When    string
@@ -61,7 +64,7 @@ type Radius struct {
 func (a *Atlas) Of(server int) Radius {
 	r := Radius{Server: server, Class: a.ClassesOf(a.Snapshot.Servers[server].Workload)}
 	for _, class := range r.Class {
-		boxes := a.Reach(class, policy.Egress)
+		boxes := a.Settle(a.Reach(class, policy.Egress))
 		strangers := a.Hypothetical(class, policy.Egress)
 		isolated, _ := a.Isolation(class, policy.Egress)
 		for _, d := range Dests {
@@ -100,7 +103,7 @@ func join(a, b Reach, first bool) Reach {
 }
 
 func (t Target) equal(u Target) bool {
-	return t.CIDR == u.CIDR && t.Pods == u.Pods && t.Name == u.Name && t.New == u.New && t.Verdict == u.Verdict && t.When == u.When && t.Conns.Equal(u.Conns)
+	return t.CIDR == u.CIDR && slices.Equal(t.Except, u.Except) && t.Pods == u.Pods && t.Name == u.Name && t.New == u.New && t.Verdict == u.Verdict && t.When == u.When && t.Conns.Equal(u.Conns)
 }
 
 // within narrows an answer to one class of destinations.
@@ -161,48 +164,44 @@ func (r *Reach) add(v reach.Verdict, rules []*policy.Rule, targets ...Target) {
 	}
 }
 
+var families = [...]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
+
 // extent compares what was reached with the whole class. Addresses count as all when all of one family are.
 func (a *Atlas) extent(whole, got reach.Region) Extent {
 	if got.IsEmpty() {
 		return None
 	}
-	v4, v6 := netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")
 	addrs := whole.Addrs.IsEmpty()
-	for _, f := range []netset.Addrs{v4, v6} {
+	for _, f := range families {
 		part := whole.Addrs.Intersect(f)
 		addrs = addrs || !part.IsEmpty() && got.Addrs.Covers(part)
 	}
-	if addrs && a.numbers(got.IDs).Covers(a.numbers(whole.IDs)) {
+	if addrs && a.Numbers(got.IDs).Covers(a.Numbers(whole.IDs)) {
 		return All
 	}
 	return Some
 }
 
-// numbers forgets the family.
-func (a *Atlas) numbers(ids netset.IDs) netset.IDs {
-	v4 := netset.IDRange(0, a.Holders())
-	var runs []netset.Run[netset.ID]
-	for r := range ids.Minus(v4).Runs() {
-		runs = append(runs, netset.Run[netset.ID]{Lo: r.Lo - netset.ID(a.Holders()), Hi: r.Hi - netset.ID(a.Holders())})
-	}
-	return ids.Intersect(v4).Union(netset.Of(runs...))
-}
-
-// maxCIDRs bounds how many ranges of one reason are listed one by one.
-const maxCIDRs = 64
+// maxList is how many ranges are listed one by one before they are written as everything but some, if that is shorter.
+const maxList = 16
 
 // targets describes what a box reaches of a place.
 func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b reach.Box) []Target {
 	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name}
 	var out []Target
-	cidrs := netset.CIDRs(in.Addrs)
-	for i, c := range cidrs {
-		t := base
-		t.CIDR = c
-		if i == maxCIDRs {
-			break
+	for _, family := range families {
+		listed, missing := netset.CIDRs(in.Addrs.Intersect(family)), netset.CIDRs(p.region.Addrs.Intersect(family).Minus(in.Addrs))
+		if len(listed) > maxList && len(missing) < len(listed) {
+			t := base
+			t.CIDR, t.Except = netset.CIDRs(family)[0], missing
+			out = append(out, t)
+			continue
 		}
-		out = append(out, t)
+		for _, c := range listed {
+			t := base
+			t.CIDR = c
+			out = append(out, t)
+		}
 	}
 	for _, name := range a.podNames(in.IDs) {
 		t := base
@@ -225,15 +224,15 @@ func (a *Atlas) podNames(ids netset.IDs) []string {
 	if ids.IsEmpty() {
 		return nil
 	}
-	if a.numbers(ids).Equal(a.numbers(a.pods)) {
+	if a.Numbers(ids).Equal(a.Numbers(a.pods)) {
 		return []string{"*"}
 	}
-	numbers := a.numbers(ids)
+	numbers := a.Numbers(ids)
 	var out []string
 	for r := range numbers.Runs() {
 		for id := r.Lo; id <= r.Hi; {
 			ns := a.NamespaceOf(int(id))
-			run := a.numbers(a.Namespace(ns))
+			run := a.Numbers(a.Namespace(ns))
 			first, last := run.First(), run.First()
 			for x := range run.Runs() {
 				last = x.Hi
@@ -317,4 +316,25 @@ func Origins(rules []*policy.Rule) []origin.Origin {
 	}
 	slices.SortFunc(out, origin.Origin.Compare)
 	return slices.Compact(out)
+}
+
+// RangesText lists the address ranges of r, at most n of them, with their exceptions.
+func (r Reach) RangesText(n int) string {
+	var parts []string
+	for _, t := range r.To {
+		if !t.CIDR.IsValid() {
+			continue
+		}
+		text := reach.PrefixText([]netip.Prefix{t.CIDR}, 1)
+		if t.Except != nil {
+			text += " but " + reach.PrefixText(t.Except, 2)
+		}
+		if !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
+	}
+	if len(parts) > n {
+		parts = append(parts[:n], fmt.Sprintf("%d more", len(parts)-n))
+	}
+	return strings.Join(parts, ", ")
 }

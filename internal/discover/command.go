@@ -153,6 +153,7 @@ func npx(p *parser, args []string, within bool, depth int) bool {
 			for _, command := range words(f.value) {
 				p.run(command, within, depth+1)
 			}
+			return true
 		}
 	}
 	if len(rest) > 0 {

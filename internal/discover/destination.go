@@ -80,6 +80,12 @@ func (d *destinations) add(source Source, name string, found []target, unresolve
 
 // environment reads the variables of one container.
 func (d *destinations) environment(env []model.EnvVar, entries []catalog.Entry) {
+	values := make(map[string]string, len(env))
+	for _, e := range env {
+		if e.Known {
+			values[e.Name] = e.Value
+		}
+	}
 	for _, e := range env {
 		known, fromCatalog := envOf(e.Name, entries)
 		names := fromCatalog || namesDestination(e.Name)
@@ -89,7 +95,7 @@ func (d *destinations) environment(env []model.EnvVar, entries []catalog.Entry) 
 		if !e.Known {
 			d.add(FromEnv, e.Name, nil, names)
 		} else if names || strings.Contains(e.Value, "://") && !namesListener(e.Name) {
-			port := siblingPort(e.Name, known, env)
+			port := siblingPort(e.Name, known, values)
 			if port == 0 {
 				port = known.Port
 			}
@@ -99,7 +105,7 @@ func (d *destinations) environment(env []model.EnvVar, entries []catalog.Entry) 
 			if port == 0 {
 				port = portByName(e.Name)
 			}
-			value := substitute(e.Value, env)
+			value := substitute(e.Value, values)
 			if isWord(value) && !namesHost(e.Name) {
 				continue // no address: perhaps a key under a name such as DATABASE_URL
 			}
@@ -217,7 +223,7 @@ func namesHost(name string) bool {
 func isWord(value string) bool { return !strings.ContainsAny(value, ".:/=$({<%") }
 
 // siblingPort returns the port that a variable beside a host holds: REDIS_PORT for REDIS_HOST.
-func siblingPort(name string, known catalog.Env, env []model.EnvVar) netset.Port {
+func siblingPort(name string, known catalog.Env, values map[string]string) netset.Port {
 	sibling := known.PortEnv
 	if sibling == "" {
 		prefix := ""
@@ -232,10 +238,5 @@ func siblingPort(name string, known catalog.Env, env []model.EnvVar) netset.Port
 		}
 		sibling = prefix + "PORT"
 	}
-	for _, e := range env {
-		if e.Name == sibling && e.Known {
-			return parsePort(e.Value)
-		}
-	}
-	return 0
+	return parsePort(values[sibling])
 }

@@ -229,8 +229,6 @@ func TestNotMCP(t *testing.T) {
 }
 
 func TestExamples(t *testing.T) {
-	toolhive := label.Set{"toolhive": "true", "toolhive-name": "fetch"}
-	_ = toolhive
 	for _, tt := range []struct {
 		name      string
 		w         model.Workload

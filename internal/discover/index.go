@@ -58,6 +58,9 @@ func pairsOf(service *model.Service) []pairKey {
 	return pairs
 }
 
+// maxServices bounds the Services looked at for one workload and pair: thousands with one selector would make the cost quadratic.
+const maxServices = 64
+
 // servicesOf returns the Services that may select pods with labels l, by name; known is l's set.
 func (x *index) servicesOf(namespace string, l label.Labels, known label.Set) []*model.Service {
 	if len(x.services) == 0 {
@@ -65,9 +68,12 @@ func (x *index) servicesOf(namespace string, l label.Labels, known label.Set) []
 	}
 	var found []*model.Service
 	for key, value := range known {
+		n := 0
 		for _, service := range x.services[pairKey{namespace, key, value}] {
 			if _, may := service.Selector.Match(l); may {
-				found = append(found, service)
+				if found, n = append(found, service), n+1; n == maxServices {
+					break
+				}
 			}
 		}
 	}

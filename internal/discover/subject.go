@@ -40,9 +40,9 @@ func (s *subject) at(c *model.Container) origin.Origin {
 
 // sidecars are containers that stand beside any workload and say nothing about it, by container name or image name.
 var sidecars = []string{
-	"istio-proxy", "proxyv2", "linkerd-proxy", "kuma-sidecar", "consul-dataplane", "daprd", "envoy-sidecar",
+	"istio-proxy", "proxyv2", "linkerd-proxy", "kuma-sidecar", "consul-dataplane", "daprd",
 	"vault-agent", "vault", "cloud-sql-proxy", "cloudsql-proxy", "alloydb-auth-proxy", "oauth2-proxy", "kube-rbac-proxy",
-	"fluent-bit", "fluentd", "filebeat", "promtail", "vector", "datadog-agent", "agent-sidecar", "otel-collector", "otc-container", "opentelemetry-collector", "opentelemetry-collector-contrib",
+	"fluent-bit", "fluentd", "filebeat", "promtail", "vector", "datadog-agent", "otel-collector", "otc-container", "opentelemetry-collector", "opentelemetry-collector-contrib",
 	"config-reloader", "git-sync", "k8s-sidecar", "reloader",
 }
 

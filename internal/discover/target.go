@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 )
 
@@ -64,7 +63,7 @@ func targets(value string, fallback netset.Port, bare bool) (found []target, unr
 		return nil, false
 	case isTemplate(value):
 		return nil, true
-	case strings.ContainsAny(value, "= ;({"):
+	case strings.ContainsAny(value, "=;({"):
 		return dsnTargets(value, fallback)
 	}
 	return list(value, fallback)
@@ -79,7 +78,7 @@ func urlTargets(scheme, rest string, fallback netset.Port, bare bool) ([]target,
 	if port == 0 {
 		port = fallback
 	}
-	end := strings.IndexAny(rest, "/?#")
+	end := strings.IndexAny(rest, "/?#;")
 	if end < 0 {
 		end = len(rest)
 	}
@@ -200,9 +199,12 @@ func isTemplate(text string) bool {
 	return strings.Contains(text, "$") || strings.Contains(text, "{{") || strings.ContainsAny(text, "<>%")
 }
 
+// maxValue is how much of a value is kept after substitution, in bytes: hosts stand at the front.
+const maxValue = 4 << 10
+
 // substitute replaces references to other variables of the container, "$(X)", as the kubelet does, one level deep.
-func substitute(value string, env []model.EnvVar) string {
-	if !strings.Contains(value, "$(") || len(value) > maxScript {
+func substitute(value string, values map[string]string) string {
+	if !strings.Contains(value, "$(") {
 		return value
 	}
 	var b strings.Builder
@@ -210,16 +212,14 @@ func substitute(value string, env []model.EnvVar) string {
 		before, rest, ok := strings.Cut(value, "$(")
 		b.WriteString(before)
 		name, after, closed := strings.Cut(rest, ")")
-		if !ok || !closed || b.Len() > maxScript {
-			if ok {
-				b.WriteString("$(" + rest)
-			}
+		switch known, set := values[name]; {
+		case !ok:
 			return b.String()
-		}
-		i := slices.IndexFunc(env, func(e model.EnvVar) bool { return e.Name == name && e.Known })
-		if i >= 0 {
-			b.WriteString(env[i].Value)
-		} else {
+		case !closed || b.Len() > maxValue:
+			return b.String() + "$(" + rest
+		case set && len(known) <= maxValue:
+			b.WriteString(known)
+		default:
 			b.WriteString("$(" + name + ")")
 		}
 		value = after

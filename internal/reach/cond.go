@@ -7,20 +7,23 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/special"
 )
 
-// Cond says in which worlds something holds, where that is not all of them. The zero value is every world.
+// Cond says in which worlds something holds, where that is not all of them: in those where some part of Any holds and all of All. The
+// zero value is every world.
 type Cond struct {
 	Unjudged bool         // nothing can be said: some input could not be judged
-	Plan     netset.Addrs // the other end's address, which is not known, lies here
-	Texts    []string     // in words, each completing "if ..."; sorted
+	Plan     netset.Addrs // Any: the other end's address, which is not known, lies here
+	Texts    []string     // Any, in words, each completing "if ..."; sorted
+	All      []string     // likewise; sorted
 }
 
 // IsZero reports whether c is no condition.
-func (c Cond) IsZero() bool { return !c.Unjudged && c.Plan.IsEmpty() && c.Texts == nil }
+func (c Cond) IsZero() bool { return !c.Unjudged && c.Plan.IsEmpty() && c.Texts == nil && c.All == nil }
 
 func (c Cond) equal(d Cond) bool {
-	return c.Unjudged == d.Unjudged && c.Plan.Equal(d.Plan) && slices.Equal(c.Texts, d.Texts)
+	return c.Unjudged == d.Unjudged && c.Plan.Equal(d.Plan) && slices.Equal(c.Texts, d.Texts) && slices.Equal(c.All, d.All)
 }
 
 func (c Cond) verdict() Verdict {
@@ -30,40 +33,85 @@ func (c Cond) verdict() Verdict {
 	return Depends
 }
 
-func onlyIf(text string) Cond { return Cond{Texts: []string{text}} }
+func onlyIf(text string) Cond { return Cond{All: []string{text}} }
 
 // or is the condition that c or d holds; the zero Cond is neutral here, for "nothing said yet".
 func (c Cond) or(d Cond) Cond {
-	out := Cond{c.Unjudged || d.Unjudged, c.Plan.Union(d.Plan), c.Texts}
-	if d.Texts != nil && !slices.Equal(c.Texts, d.Texts) {
-		out.Texts = slices.Concat(c.Texts, d.Texts)
-		slices.Sort(out.Texts)
-		out.Texts = slices.Compact(out.Texts)
+	switch {
+	case c.IsZero() || c.equal(d):
+		return d
+	case d.IsZero():
+		return c
 	}
-	return out
+	c, d = c.alternative(), d.alternative()
+	return Cond{Unjudged: c.Unjudged || d.Unjudged, Plan: c.Plan.Union(d.Plan), Texts: joined(c.Texts, d.Texts)}
+}
+
+// alternative returns c without All, as one of several alternatives.
+func (c Cond) alternative() Cond {
+	if c.All == nil || c.Unjudged {
+		c.All = nil
+		return c
+	}
+	return Cond{Texts: []string{c.String()}}
 }
 
 // and is the condition that c and d both hold.
 func (c Cond) and(d Cond) Cond {
-	switch {
-	case c.IsZero() || d.Unjudged || c.equal(d):
-		return d
-	case d.IsZero() || c.Unjudged:
-		return c
+	if c.Unjudged || d.Unjudged {
+		return Cond{Unjudged: true}
 	}
-	return onlyIf(c.String() + ", and " + d.String())
+	if !c.plain() && !d.plain() {
+		if c.equal(d) {
+			return c
+		}
+		return Cond{All: joined([]string{c.String()}, []string{d.String()})}
+	}
+	out := c
+	if c.plain() {
+		out = d
+	}
+	out.All = joined(c.All, d.All)
+	return out
+}
+
+// plain reports whether c has no alternatives.
+func (c Cond) plain() bool { return c.Plan.IsEmpty() && c.Texts == nil }
+
+// joined returns the union of two sorted lists.
+func joined(a, b []string) []string {
+	if a == nil || b == nil {
+		return slices.Concat(a, b)
+	}
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // String completes "if ...".
 func (c Cond) String() string {
-	var parts []string
 	if c.Unjudged {
-		parts = append(parts, "a policy that could not be judged lets it")
+		return "a policy that could not be judged lets it"
 	}
+	var any []string
 	if !c.Plan.IsEmpty() {
-		parts = append(parts, "the address lies in "+PrefixText(netset.CIDRs(c.Plan), 4))
+		any = append(any, planText(c.Plan))
 	}
-	return strings.Join(append(parts, c.Texts...), ", or ")
+	any = append(any, c.Texts...)
+	all := slices.Clone(c.All)
+	if any != nil {
+		all = append([]string{strings.Join(any, ", or ")}, all...)
+	}
+	return strings.Join(all, ", and ")
+}
+
+// planText says where in the plan an address lies, by what is left out if that is shorter.
+func planText(in netset.Addrs) string {
+	listed, missing := netset.CIDRs(in), netset.CIDRs(special.Plan.Intersect(familySpace[familyOf(in.First())]).Minus(in))
+	if len(missing) < len(listed) {
+		return "its address is not in " + PrefixText(missing, 6)
+	}
+	return "its address is in " + PrefixText(listed, 6)
 }
 
 // PrefixText lists prefixes, at most n of them and how many more there are. A single address is written without its length.

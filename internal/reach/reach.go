@@ -341,6 +341,42 @@ func (bs *boxes) merge(b Box) {
 	bs.list = append(bs.list, b)
 }
 
+// Settle takes out of boxes that are not certain the pods, Services and nodes that a certain one reaches anyway, in the other family or for another
+// reason.
+func (p *Program) Settle(in []Box) []Box {
+	var certain []Box
+	for _, b := range in {
+		if b.Verdict == Allowed {
+			b.Region.IDs = p.Numbers(b.Region.IDs)
+			certain = append(certain, b)
+		}
+	}
+	out := make([]Box, 0, len(in))
+	for _, b := range in {
+		if b.Verdict != Allowed {
+			for _, c := range certain {
+				if c.Conns.Covers(b.Conns) {
+					b.Region.IDs = b.Region.IDs.Minus(p.inBoth(c.Region.IDs))
+				}
+			}
+		}
+		if !b.Region.IsEmpty() {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// Numbers returns the holders that ids name, in whichever family, by their numbers.
+func (g *Ground) Numbers(ids netset.IDs) netset.IDs {
+	v4 := netset.IDRange(0, int(g.width))
+	var runs []netset.Run[netset.ID]
+	for r := range ids.Minus(v4).Runs() {
+		runs = append(runs, netset.Run[netset.ID]{Lo: r.Lo - g.width, Hi: r.Hi - g.width})
+	}
+	return ids.Intersect(v4).Union(netset.Of(runs...))
+}
+
 // CompareVerdicts orders verdicts by how bad they are for who wants the connection denied: Denied first, Allowed last.
 func CompareVerdicts(a, b Verdict) int { return cmp.Compare(badness[a], badness[b]) }
 

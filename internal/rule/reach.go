@@ -126,7 +126,7 @@ var reachRules = slices.Concat([]Rule{{
 	Server: func(p *Pass) {
 		got := p.Radius.To[blast.Internet]
 		if broad(got.Addrs) && !(p.catalogClass() == catalog.OpenFetch && onlyWeb(got)) {
-			p.Found(p.reaching(got, "the internet ("+reach.PrefixText(netset.CIDRs(got.Addrs), 2)+")",
+			p.Found(p.reaching(got, "the internet ("+got.RangesText(2)+")",
 				"replace the broad block by the ranges its upstream publishes, or send it through an egress proxy"))
 		}
 	},
@@ -191,7 +191,7 @@ var reachRules = slices.Concat([]Rule{{
 			i := slices.IndexFunc(got.To, func(t blast.Target) bool { return t.Conns.Of(netset.TCP).Equal(netset.AllPorts) })
 			if certain && i >= 0 {
 				got.To = got.To[i : i+1]
-				p.Found(p.reaching(got, "addresses outside the cluster ("+reach.PrefixText(netset.CIDRs(got.Addrs), 2)+")", "add ports: [{protocol: TCP, port: 443}], or what its upstream listens on, to the rule"))
+				p.Found(p.reaching(got, "addresses outside the cluster ("+got.RangesText(2)+")", "add ports: [{protocol: TCP, port: 443}], or what its upstream listens on, to the rule"))
 				return
 			}
 		}
