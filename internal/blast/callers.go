@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/label"
-	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 	"github.com/toolmoat/toolmoat/internal/reach"
@@ -47,13 +46,16 @@ type Caller struct {
 }
 
 // callers lists who can connect to a server's pods, the least wanted first.
-func (a *Atlas) callers(server int, classes []int) []Caller {
+func (a *Atlas) callers(r Radius) []Caller {
 	var out []Caller
-	for _, class := range classes {
+	for i, class := range r.Class {
+		in := a.Settle(r.Boxes[i][policy.Ingress])
 		out = append(out, a.strangerCallers(class)...)
-		out = append(out, a.podCallers(server, class)...)
+		out = append(out, a.podCallers(class, in)...)
+		for _, w := range a.waysIn[class] {
+			out = append(out, a.through(w, class, in)...)
+		}
 	}
-	out = append(out, a.externalCallers(server)...)
 	slices.SortStableFunc(out, func(c, d Caller) int {
 		return cmp.Or(cmp.Compare(c.Who, d.Who), reach.CompareVerdicts(d.Verdict, c.Verdict), slices.Compare(c.Names, d.Names), cmp.Compare(c.Text, d.Text))
 	})
@@ -90,10 +92,10 @@ func (a *Atlas) isGateway(s reach.Stranger) bool {
 }
 
 // podCallers are the pods, nodes and addresses of the engine's own answer.
-func (a *Atlas) podCallers(server, class int) []Caller {
+func (a *Atlas) podCallers(class int, in []reach.Box) []Caller {
 	gateways := a.IDs(a.gateways...)
 	var out []Caller
-	for _, b := range a.Settle(a.Reach(class, policy.Ingress)) {
+	for _, b := range in {
 		pods := b.Region.IDs.Intersect(a.pods)
 		if !a.shared(class) && !a.many(class) {
 			pods = pods.Minus(a.IDs(class)) // a pod's own traffic to itself is no caller
@@ -124,21 +126,8 @@ func (a *Atlas) many(class int) bool {
 	return len(members) > 1 || a.Snapshot.Workloads[members[0].Workload].Many
 }
 
-// externalCallers are the ways in from outside the cluster.
-func (a *Atlas) externalCallers(server int) []Caller {
-	srv := &a.Snapshot.Servers[server]
-	var out []Caller
-	for _, class := range a.ClassesOf(srv.Workload) {
-		for _, w := range a.waysIn[class] {
-			for _, b := range a.through(w, class, srv) {
-				out = append(out, b)
-			}
-		}
-	}
-	return out
-}
-
-func (a *Atlas) through(w wayIn, class int, srv *model.Server) []Caller {
+// through are the clients outside the cluster that come by one way in.
+func (a *Atlas) through(w wayIn, class int, in []reach.Box) []Caller {
 	var out []Caller
 	add := func(v reach.Verdict, when string, conns netset.Conns, rules []*policy.Rule) {
 		if conns = conns.Intersect(w.conns); conns.IsEmpty() || v == reach.Denied {
@@ -152,7 +141,7 @@ func (a *Atlas) through(w wayIn, class int, srv *model.Server) []Caller {
 		out = append(out, Caller{Who: External, Names: []string{w.name}, Conns: conns, Verdict: v, When: when, Rules: rules})
 	}
 	controllers := a.IDs(a.ingress...)
-	for _, b := range a.Reach(class, policy.Ingress) {
+	for _, b := range in {
 		switch {
 		case w.routed && !a.ingressKnown():
 			if b.Ingress == nil && b.Verdict == reach.Allowed {

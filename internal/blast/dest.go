@@ -50,6 +50,7 @@ type Atlas struct {
 	servers   netset.IDs         // classes of servers
 	resolvers netset.IDs         // classes of resolver pods
 	pods      netset.IDs
+	ordinary  netset.IDs   // classes of pods that are no servers
 	resolver  []reach.Cube // resolver pods that may exist without being in the input
 	gateways  []int        // classes of gateways
 	ingress   []int        // classes of ingress controllers
@@ -69,6 +70,7 @@ func NewAtlas(p *reach.Program) *Atlas {
 		}
 	}
 	a.servers = p.IDs(servers...)
+	a.ordinary = a.pods.Minus(a.servers)
 	var resolvers []int
 	for _, r := range special.Resolvers {
 		ns := label.Named(r.Namespace)
@@ -124,6 +126,9 @@ func (a *Atlas) fixHolders() {
 	a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.resolvers}, conns: special.ResolverPods})
 }
 
+// Gateways returns the classes of gateways.
+func (a *Atlas) Gateways() []int { return a.gateways }
+
 // heldAddrs is every address that some holder is known to have.
 func (a *Atlas) heldAddrs() netset.Addrs {
 	var all []netip.Addr
@@ -177,7 +182,6 @@ func minus(p place, others []place) []place {
 // places returns what a class of destinations is for the server whose pods are class.
 func (a *Atlas) places(d Dest, class int) []place {
 	home := a.Namespace(a.NamespaceOf(class))
-	others := a.pods.Minus(a.servers).Minus(a.IDs(class))
 	switch d {
 	case OtherServers:
 		servers := a.servers
@@ -186,9 +190,9 @@ func (a *Atlas) places(d Dest, class int) []place {
 		}
 		return []place{{region: reach.Region{IDs: servers}, conns: netset.AllConns}}
 	case SameNamespace:
-		return a.besidesDNS(others.Intersect(home))
+		return a.besidesDNS(home.Intersect(a.ordinary).Minus(a.IDs(class)))
 	case OtherNamespaces:
-		return a.besidesDNS(others.Minus(home))
+		return a.besidesDNS(a.ordinary.Minus(home))
 	}
 	return a.fixed[d]
 }

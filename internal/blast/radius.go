@@ -57,14 +57,19 @@ type Radius struct {
 	Class  []int // the classes of its pods
 	To     [destCount]Reach
 	By     []Caller
-	Names  []reach.Box // Reach of its pods, whole, as the engine gave it
+	Boxes  [][3][]reach.Box // the engine's own answer, by class and policy.Direction
 }
 
 // Of computes the radius of a server.
 func (a *Atlas) Of(server int) Radius {
 	r := Radius{Server: server, Class: a.ClassesOf(a.Snapshot.Servers[server].Workload)}
 	for _, class := range r.Class {
-		boxes := a.Settle(a.Reach(class, policy.Egress))
+		var all [3][]reach.Box
+		for _, d := range policy.Directions {
+			all[d] = a.Reach(class, d)
+		}
+		r.Boxes = append(r.Boxes, all)
+		boxes := a.Settle(all[policy.Egress])
 		strangers := a.Hypothetical(class, policy.Egress)
 		isolated, _ := a.Isolation(class, policy.Egress)
 		for _, d := range Dests {
@@ -72,9 +77,8 @@ func (a *Atlas) Of(server int) Radius {
 			in.Open = len(isolated) == 0
 			r.To[d] = join(r.To[d], in, class == r.Class[0])
 		}
-		r.Names = append(r.Names, boxes...)
 	}
-	r.By = a.callers(server, r.Class)
+	r.By = a.callers(r)
 	return r
 }
 

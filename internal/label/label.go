@@ -102,11 +102,8 @@ func (l Labels) Only(keys []string) string {
 	return b.String()
 }
 
-// on returns the values that key may have: the constraint that describes every label set l may stand for.
+// on returns the values that a key may have whose value is not known.
 func (l Labels) on(key string) Values {
-	if v, ok := l.Value(key); ok {
-		return In(v)
-	}
 	switch {
 	case slices.Contains(l.unknown, key):
 		return Exists()

@@ -143,6 +143,12 @@ func (s Selector) Equal(t Selector) bool {
 func (s Selector) Match(l Labels) (must, may bool) {
 	must = true
 	for _, r := range s.reqs {
+		if value, known := l.Value(r.key); known {
+			if !r.values.Allows(value) {
+				return false, false
+			}
+			continue
+		}
 		has := l.on(r.key)
 		if has.and(r.values).IsEmpty() {
 			return false, false

@@ -25,6 +25,9 @@ const (
 // Directions lists both directions.
 var Directions = [...]Direction{Ingress, Egress}
 
+// Opposite is the direction in which the other end judges the same connection.
+func (d Direction) Opposite() Direction { return [...]Direction{NoDirection, Egress, Ingress}[d] }
+
 func (d Direction) String() string {
 	switch d {
 	case Ingress:

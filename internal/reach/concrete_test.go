@@ -17,9 +17,10 @@ import (
 // concrete is one way in which everything that a scene leaves open could be, with what stands for each of the engine's numbers.
 type concrete struct {
 	slow.World
-	of    [][]int        // by class: its pods in World.Pods
-	addrs [][]netip.Addr // by holder beyond the classes: the addresses it may have, each for one thing of its kind
-	used  map[netip.Addr]bool
+	of     [][]int        // by class: its pods in World.Pods
+	member []Member       // by pod: what it was made of
+	addrs  [][]netip.Addr // by holder beyond the classes: the addresses it may have, each for one thing of its kind
+	used   map[netip.Addr]bool
 
 	primary   Family // every pod has an address in it, unless the input says otherwise
 	secondary bool   // most have one in the other too
@@ -171,6 +172,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, invent func() []netip
 		}
 		c := classFor(g, m, ordinal)
 		w.of[c] = append(w.of[c], len(w.Pods))
+		w.member = append(w.member, m)
 		w.Pods = append(w.Pods, pod)
 	}
 }

@@ -107,15 +107,16 @@ type Ground struct {
 	backends  [][]Backing        // by service
 	postings  map[posting][]int  // classes by label; under value "" and open those where it is not known
 	said      mentions
-	hosts     netset.IDs           // hostNetwork classes, in family IPv4
-	local     netset.IDs           // what may be a pod's own node: nodes and hostNetwork classes, in both families
-	portNames map[portName]portIDs // who resolves a name to what
-	known     []heldAddr           // holders by known address, sorted
-	anywhere  [2]netset.IDs        // holders whose address is not known, by Family
-	others    [2]others            // holders that are no pods, by Family
-	states    [2]AddrState         // of something whose address is not known, by Family
-	seen      [2]bool              // families that the input shows in use
-	fresh     label.Selector       // the namespaces that do not exist
+	hosts     netset.IDs               // hostNetwork classes, in family IPv4
+	local     netset.IDs               // what may be a pod's own node: nodes and hostNetwork classes, in both families
+	portNames map[portName]portIDs     // who resolves a name to what
+	known     []heldAddr               // holders by known address, sorted
+	anywhere  [2]netset.IDs            // holders whose address is not known, by Family
+	addressed map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
+	others    [2]others                // holders that are no pods, by Family
+	states    [2]AddrState             // of something whose address is not known, by Family
+	seen      [2]bool                  // families that the input shows in use
+	fresh     label.Selector           // the namespaces that do not exist
 	plan      [2]netset.Addrs
 }
 

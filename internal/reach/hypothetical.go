@@ -63,10 +63,7 @@ func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
 // strangers refines the pods of one cube by the policies that would apply to them, and asks those for their side. ns is the index
 // of an existing namespace, or -1 for new ones that satisfy sel.
 func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, sel, pod label.Selector) []Stranger {
-	opposite := policy.Ingress
-	if d == policy.Ingress {
-		opposite = policy.Egress
-	}
+	opposite := d.Opposite()
 	homes := []stranger{{ns: sel, pod: pod}}
 	for _, a := range p.about(ns, opposite) {
 		homes = p.refine(homes, ns, a)

@@ -23,6 +23,8 @@ type Program struct {
 	groups  [3][]*group // by policy.Direction
 	groupOf [3][]int    // by policy.Direction and class
 
+	admits [3]admissions // by policy.Direction
+
 	inOnce sync.Once
 	inNS   map[int][]subjective // what can apply in a namespace; -1 for those that do not exist
 }
@@ -30,6 +32,7 @@ type Program struct {
 // group is the classes to which the same rules and stances apply, in one direction.
 type group struct {
 	classes []int
+	ids     [2]netset.IDs // the classes, by Family
 	rules   []applied
 	stances []stance
 	like    *Holder // one of its classes, which all resolve port names alike; nil for pods that do not exist
@@ -128,6 +131,15 @@ func NewProgram(g *Ground, profile cni.Profile) *Program {
 			}
 			p.groups[d][at].classes = append(p.groups[d][at].classes, n)
 			p.groupOf[d][n] = at
+		}
+		for _, grp := range p.groups[d] {
+			for _, f := range Families {
+				ids := make([]netset.ID, len(grp.classes))
+				for i, n := range grp.classes {
+					ids[i] = g.ID(n, f)
+				}
+				grp.ids[f] = netset.Points(ids...)
+			}
 		}
 	}
 	return p

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/netset"
@@ -85,63 +86,113 @@ func (p *Program) existence(n int, f Family) (possible bool, cond Cond) {
 
 // throughPods adds the classes on the other side, whose own policies have their say.
 func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
-	opposite := policy.Ingress
-	if d == policy.Ingress {
-		opposite = policy.Egress
-	}
-	byGroup := make([][]netset.ID, len(p.groups[opposite]))
+	opposite := d.Opposite()
+	table := p.tableOf(class, d)
 	for _, f := range Families {
 		in, exists := p.existence(class, f)
 		if !in {
 			continue
 		}
 		self := p.ID(class, f)
-		for _, seg := range p.tableOf(class, d) {
-			var touched []int
-			pods := seg.region.IDs.Intersect(netset.IDRange(p.ID(0, f), p.classes))
-			for r := range pods.Runs() {
-				for id := r.Lo; id <= r.Hi; id++ {
-					g := p.groupOf[opposite][int(id-p.ID(0, f))]
-					if byGroup[g] == nil {
-						touched = append(touched, g)
+		for _, g := range p.candidateGroups(table, f, opposite, self) {
+			members := p.groups[opposite][g].ids[f]
+			for _, back := range p.tableOf(p.groups[opposite][g].classes[0], opposite) {
+				if back.verdict == Denied || !back.region.IDs.Contains(self) {
+					continue
+				}
+				for _, seg := range table {
+					if seg.verdict != Denied {
+						p.addPods(out, seg, back, seg.region.IDs.Intersect(members), f, exists, d)
 					}
-					byGroup[g] = append(byGroup[g], id)
 				}
-			}
-			for _, g := range touched {
-				first := int(byGroup[g][0] - p.ID(0, f))
-				for _, back := range p.at(first, opposite, self) {
-					p.addPods(out, seg, back, byGroup[g], f, exists, d)
-				}
-				byGroup[g] = nil
 			}
 		}
 	}
 }
 
+// candidateGroups returns the groups of the other side among which are all that table and their own policies both let through: found from
+// whichever side is narrower.
+func (p *Program) candidateGroups(table []segment, f Family, d policy.Direction, self netset.ID) []int {
+	var open netset.IDs
+	for _, seg := range table {
+		if seg.verdict != Denied {
+			open = open.Union(seg.region.IDs)
+		}
+	}
+	open = open.Intersect(netset.IDRange(p.ID(0, f), p.classes))
+	if size(open) > wide {
+		return p.admitting(d, self)
+	}
+	var groups []int
+	for r := range open.Runs() {
+		for id := r.Lo; id <= r.Hi; id++ {
+			groups = append(groups, p.groupOf[d][int(id-p.ID(0, f))])
+		}
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
+}
+
+// wide is how many holders make a group too open to be listed under each of them.
+const wide = 256
+
+// admissions says which groups of one direction possibly let a holder through.
+type admissions struct {
+	once    sync.Once
+	by      map[netset.ID][]int
+	anybody []int // groups that let more than [wide] through; whether one does is to be asked
+}
+
+// admitting returns the groups of direction d whose policies possibly let id through, and perhaps others.
+func (p *Program) admitting(d policy.Direction, id netset.ID) []int {
+	a := &p.admits[d]
+	a.once.Do(func() {
+		a.by = map[netset.ID][]int{}
+		for i, g := range p.groups[d] {
+			var open netset.IDs
+			for _, seg := range p.tableOf(g.classes[0], d) {
+				if seg.verdict != Denied {
+					open = open.Union(seg.region.IDs)
+				}
+			}
+			open = open.Intersect(p.Pods())
+			if size(open) > wide {
+				a.anybody = append(a.anybody, i)
+				continue
+			}
+			for r := range open.Runs() {
+				for id := r.Lo; id <= r.Hi; id++ {
+					a.by[id] = append(a.by[id], i)
+				}
+			}
+		}
+	})
+	return slices.Concat(a.anybody, a.by[id])
+}
+
+func size(ids netset.IDs) int {
+	n := 0
+	for r := range ids.Runs() {
+		n += int(r.Hi-r.Lo) + 1
+	}
+	return n
+}
+
 // addPods joins one side's segment with the other's for the classes in ids.
-func (p *Program) addPods(out *boxes, seg, back segment, ids []netset.ID, f Family, exists Cond, d policy.Direction) {
-	conns := seg.conns.Intersect(back.conns)
-	if conns.IsEmpty() || seg.verdict == Denied || back.verdict == Denied {
+func (p *Program) addPods(out *boxes, seg, back segment, ids netset.IDs, f Family, exists Cond, d policy.Direction) {
+	if ids.IsEmpty() || seg.verdict == Denied || back.verdict == Denied {
 		return
 	}
-	sure := make([]netset.ID, 0, len(ids))
-	var maybe []netset.ID
-	for _, id := range ids {
-		switch p.holders[id-p.ID(0, f)].Addrs[f].State {
-		case NoAddr:
-		case MayHave:
-			maybe = append(maybe, id)
-		default:
-			sure = append(sure, id)
-		}
+	conns := seg.conns.Intersect(back.conns)
+	if conns.IsEmpty() {
+		return
 	}
 	verdict, cond := weaker(seg.verdict, back.verdict), seg.cond.and(back.cond)
-	add := func(ids []netset.ID, cond Cond) {
-		if len(ids) == 0 {
+	add := func(ids netset.IDs, cond Cond) {
+		if ids.IsEmpty() {
 			return
 		}
-		b := Box{Region{IDs: netset.Points(ids...)}, conns, verdict, cond, seg.by, back.by}
+		b := Box{Region{IDs: ids}, conns, verdict, cond, seg.by, back.by}
 		if d == policy.Ingress {
 			b.Egress, b.Ingress = back.by, seg.by
 		}
@@ -150,8 +201,8 @@ func (p *Program) addPods(out *boxes, seg, back segment, ids []netset.ID, f Fami
 		}
 		out.merge(b)
 	}
-	add(sure, cond.and(exists))
-	add(maybe, cond.and(familyExists[f]))
+	add(ids.Intersect(p.addressed[Has]), cond.and(exists))
+	add(ids.Intersect(p.addressed[MayHave]), cond.and(familyExists[f]))
 }
 
 // at returns what a class's table says of one holder.
@@ -176,18 +227,22 @@ func (p *Program) throughServices(out *boxes, class int) {
 	}
 	table := p.tableOf(class, policy.Egress)
 	for _, seg := range table {
-		if seg.verdict == Denied || seg.conns.IsAll() && seg.region.IDs.Covers(p.Pods()) {
+		if seg.verdict == Denied {
 			continue
 		}
 		for _, f := range Families {
-			if in, _ := p.existence(class, f); !in {
-				continue
+			if in, _ := p.existence(class, f); !in || seg.conns.IsAll() && seg.region.IDs.Covers(netset.IDRange(p.ID(0, f), p.classes)) {
+				continue // the pods are reached without their Services
+			}
+			through := seg
+			if through.cond = cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
+				through.verdict = Depends
 			}
 			for r := range seg.region.IDs.Intersect(p.others[f].sure.Union(p.others[f].maybe)).Runs() {
 				for id := r.Lo; id <= r.Hi; id++ {
 					h, _, _ := p.Holder(id)
 					if (h.Kind == VIP || h.Kind == KubeAPI) && h.Service >= 0 {
-						p.throughService(out, class, f, h.Service, seg, cond.and(seg.cond))
+						p.throughService(out, class, f, h.Service, seg, through)
 					}
 				}
 			}
@@ -195,33 +250,32 @@ func (p *Program) throughServices(out *boxes, class int) {
 	}
 }
 
-func (p *Program) throughService(out *boxes, class int, f Family, service int, seg segment, cond Cond) {
+// throughService adds the pods behind one Service that only it leads to: seg lets the Service's address through, and through is the same as
+// far as the pods are concerned.
+func (p *Program) throughService(out *boxes, class int, f Family, service int, seg, through segment) {
 	for _, b := range p.backends[service] {
 		id := p.ID(b.Class, f)
 		for _, m := range b.Ports {
-			if !seg.conns.Contains(m.Protocol, m.Service) {
+			if !seg.conns.Contains(m.Protocol, m.Service) || p.direct(class, id, m, seg) {
 				continue
 			}
-			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-			direct := false
-			for _, own := range p.tableOf(class, policy.Egress) {
-				direct = direct || own.verdict != Denied && (own.verdict == Allowed || own.cond.equal(seg.cond)) &&
-					own.region.IDs.Contains(id) && own.conns.Covers(conns)
-			}
-			if direct {
-				continue
-			}
-			through := seg
-			through.conns, through.cond = conns, cond
-			if seg.verdict == Allowed && !cond.IsZero() {
-				through.verdict = Depends
-			}
+			through.conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
 			_, exists := p.existence(class, f)
 			for _, back := range p.at(b.Class, policy.Ingress, p.ID(class, f)) {
-				p.addPods(out, through, back, []netset.ID{id}, f, exists, policy.Egress)
+				p.addPods(out, through, back, netset.Points(id), f, exists, policy.Egress)
 			}
 		}
 	}
+}
+
+// direct reports whether class reaches the pods themselves no less surely than their Service.
+func (p *Program) direct(class int, id netset.ID, m PortMapping, service segment) bool {
+	for _, own := range p.tableOf(class, policy.Egress) {
+		if own.verdict != Denied && (own.verdict == Allowed || own.cond.equal(service.cond)) && own.conns.Contains(m.Protocol, m.Target) && own.region.IDs.Contains(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // Between returns what passes from one end to another. Boxes have an empty Region.

@@ -48,8 +48,8 @@ func (p *Pass) oneSided(d policy.Direction) {
 		names []string
 	}
 	var lost []loss
-	for _, class := range p.Radius.Class {
-		both := p.Reach(class, d)
+	for i, class := range p.Radius.Class {
+		both := p.Radius.Boxes[i][d]
 		for _, one := range p.OneSided(class, d) {
 			rules := one.Rules()
 			if one.Verdict != reach.Allowed || len(rules) == 0 || !selectsPods(rules[0]) {
@@ -155,9 +155,10 @@ func gatewayShutOut(p *Pass) {
 	port := p.Server.Ports[0]
 	class := p.Radius.Class[0]
 	var shut []int
-	for n := range p.Classes() {
-		if p.Role(n) != model.IsGateway || !p.meantFor(n, class) {
-			continue
+	named := p.namedSources(class)
+	for _, n := range p.Gateways() {
+		if p.NamespaceOf(n) != p.Workload.Namespace && !named.Overlaps(p.IDs(n)) {
+			continue // another tenant's
 		}
 		if slices.ContainsFunc(p.Between(reach.AtHolder(n), reach.AtHolder(class)), func(b reach.Box) bool { return b.Conns.Contains(netset.TCP, port) }) {
 			return
@@ -190,12 +191,13 @@ func gatewayShutOut(p *Pass) {
 	p.Found(Report{Message: message, Origin: at, Fix: fix, Witness: &finding.Witness{From: name, To: p.Name(), Port: int(port), Protocol: "TCP"}})
 }
 
-// meantFor reports whether a gateway is in the server's namespace or named by its ingress rules.
-func (p *Pass) meantFor(gateway, class int) bool {
-	if p.NamespaceOf(gateway) == p.Workload.Namespace {
-		return true
+// namedSources is the pods that the ingress rules of a class name by selectors.
+func (p *Pass) namedSources(class int) netset.IDs {
+	var named netset.IDs
+	for _, b := range p.OneSided(class, policy.Ingress) {
+		if b.Ingress != nil && selectsPods(b.Ingress[0]) {
+			named = named.Union(b.Region.IDs)
+		}
 	}
-	return slices.ContainsFunc(p.OneSided(class, policy.Ingress), func(b reach.Box) bool {
-		return b.Ingress != nil && selectsPods(b.Ingress[0]) && b.Region.IDs.Overlaps(p.IDs(gateway))
-	})
+	return named
 }

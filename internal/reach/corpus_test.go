@@ -1,0 +1,240 @@
+package reach
+
+import (
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/corpus"
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach/slow"
+	"github.com/toolmoat/toolmoat/internal/source"
+)
+
+// TestCorpus runs every public case through the engine, and through the twin unless it holds something that cannot be judged.
+func TestCorpus(t *testing.T) {
+	cases, err := corpus.Load(os.DirFS("../../testdata/corpus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 40 {
+		t.Errorf("%d cases: some are missing", len(cases))
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) { runCase(t, c) })
+	}
+}
+
+func runCase(t *testing.T, c corpus.Case) {
+	snap := source.LoadFiles(source.File{Name: c.Name + ".case", Data: c.Manifests})
+	checkProblems(t, c, snap)
+	b := &bench{scene: scene{snap: snap}, Program: NewProgram(NewGround(snap), spec())}
+	judged := len(c.Problems) == 0
+	if judged {
+		b.policies = readPolicies(t, c.Manifests)
+		r := newRandom(1, mix{unknown: true})
+		edges := edgesOf(snap)
+		for range 60 {
+			b.worlds = append(b.worlds, r.concretise(b.Ground, b.scene, edges))
+		}
+	}
+	for _, e := range c.Expect {
+		from, to := b.find(t, e.From), b.find(t, e.To)
+		proto := protocolOf(e.Protocol)
+		for port := e.Lo; ; port = e.Hi {
+			verdict, cond := b.client(t, from, to, proto, netset.Port(port))
+			if verdict != verdictNamed[e.Verdict] || !strings.Contains(cond.String(), e.If) {
+				t.Errorf("line %d: %s -> %s:%d/%s: want %s %q, got %v %q", e.Line, e.From, e.To, port, e.Protocol, e.Verdict, e.If, verdict, cond)
+			}
+			if judged {
+				b.checkWorlds(t, e, from, to, port)
+			}
+			if port == e.Hi {
+				break
+			}
+		}
+	}
+}
+
+var verdictNamed = map[string]Verdict{"allow": Allowed, "deny": Denied, "depends": Depends, "unknown": Unknown}
+
+// checkProblems demands exactly the problems that the case lists.
+func checkProblems(t *testing.T, c corpus.Case, s *model.Snapshot) {
+	t.Helper()
+	left := slices.Clone(s.Problems)
+	for _, want := range c.Problems {
+		i := slices.IndexFunc(left, func(p finding.Problem) bool { return p.Rule == want.Rule && strings.Contains(p.Message, want.Text) })
+		if i < 0 {
+			t.Errorf("line %d: no problem %s %q", want.Line, want.Rule, want.Text)
+			continue
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	for _, p := range left {
+		t.Errorf("unexpected problem %s at %s: %s", p.Rule, p.Origin.Pos(), p.Message)
+	}
+}
+
+// party is one end of an expectation.
+type party struct {
+	ends    []caseEnd // choices, of which one that passes is enough
+	service int       // index into Snapshot.Services, or -1
+}
+
+type caseEnd struct {
+	End
+	pod    Member
+	single bool // it is one pod
+}
+
+// find resolves an end as the corpus writes it.
+func (b *bench) find(t *testing.T, text string) party {
+	t.Helper()
+	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		if pod, ok := b.PodAt(a); ok {
+			return party{[]caseEnd{{AtHolder(pod.Class), pod.Member, true}}, -1}
+		}
+		if n, ok := b.VIPAt(a); ok {
+			return party{service: b.Class(n).Service}
+		}
+		return party{[]caseEnd{{End: AtAddr(a)}}, -1}
+	}
+	ns, rest, _ := strings.Cut(text, "/")
+	kind, name, ok := strings.Cut(rest, "/")
+	if !ok {
+		kind, name = "", rest
+	}
+	out := party{service: -1}
+	for i := range b.snap.Workloads {
+		w := &b.snap.Workloads[i]
+		if w.Namespace != ns {
+			continue
+		}
+		whole := w.Name == name && (kind == "" || kind == w.Kind)
+		for _, class := range b.ClassesOf(i) {
+			for _, m := range b.Class(class).Members {
+				if p := w.Pods[m.Pod%len(w.Pods)]; m.Workload == i && (whole || kind == "Pod" && p.Name == name) {
+					out.ends = append(out.ends, caseEnd{AtHolder(class), m, p.Name != "" || !w.Many})
+				}
+			}
+		}
+	}
+	for i, svc := range b.snap.Services {
+		if out.ends == nil && svc.Namespace == ns && svc.Name == name && (kind == "" || kind == "Service") {
+			out.service = i
+		}
+	}
+	if out.ends == nil && out.service < 0 {
+		t.Fatalf("the case has no %s", text)
+	}
+	return out
+}
+
+// client answers as a client would see it: any choice will do, and worlds in which policy is judged before or after a Service's
+// address is translated must agree.
+func (b *bench) client(t *testing.T, from, to party, proto netset.Protocol, port netset.Port) (Verdict, Cond) {
+	t.Helper()
+	verdict, cond := Denied, Cond{}
+	better := func(v Verdict, c Cond) {
+		if CompareVerdicts(v, verdict) > 0 {
+			verdict, cond = v, c
+		}
+	}
+	for _, f := range from.ends {
+		for _, e := range to.ends {
+			if f.single && e.single && f.pod == e.pod && f.Holder >= 0 && f.Holder == e.Holder {
+				better(Allowed, Cond{})
+				continue
+			}
+			v, _ := b.ask(t, question{f.End, e.End, proto, port})
+			better(v, b.Explain(f.End, e.End, proto, port).Cond)
+		}
+		if to.service >= 0 {
+			better(b.viaService(f.End, to.service, proto, port))
+		}
+	}
+	return verdict, cond
+}
+
+func (b *bench) viaService(from End, service int, proto netset.Protocol, port netset.Port) (Verdict, Cond) {
+	front, hasVIP := b.VIP(service)
+	after, before := Denied, Denied
+	for _, back := range b.Backends(service) {
+		for _, m := range back.Ports {
+			if m.Protocol != proto || m.Service != port {
+				continue
+			}
+			if !hasVIP { // a name for the pods: nothing is translated
+				m.Target = port
+			}
+			t := b.Explain(from, AtHolder(back.Class), proto, m.Target)
+			if CompareVerdicts(t.Verdict, after) > 0 {
+				after = t.Verdict
+			}
+			if !hasVIP {
+				continue
+			}
+			out := b.Explain(from, AtHolder(front), proto, port).Verdict
+			in := sideOf(t, policy.Ingress).Verdict
+			if out != Denied && in != Denied && CompareVerdicts(weaker(out, in), before) > 0 {
+				before = weaker(out, in)
+			}
+		}
+	}
+	if !hasVIP || after == before {
+		return after, Cond{}
+	}
+	return Depends, beforeService
+}
+
+// checkWorlds demands of the twin what the case says: always, never, or in some worlds and not in others.
+func (b *bench) checkWorlds(t *testing.T, e corpus.Expect, from, to party, port int) {
+	t.Helper()
+	var seen [2]int
+	for i := range b.worlds {
+		w := &b.worlds[i]
+		passes := false
+		for _, f := range from.pods(w) {
+			for _, x := range to.pods(w) {
+				passes = passes || w.Allowed(f, x, e.Protocol, port)
+			}
+			if to.service >= 0 {
+				for _, back := range w.Services[to.service].Backends {
+					if back.Port == port && back.Protocol == e.Protocol {
+						passes = passes || w.ByService(f, w.Services[to.service], back)
+					}
+				}
+			}
+		}
+		if passes {
+			seen[1]++
+		} else {
+			seen[0]++
+		}
+	}
+	if want := map[string][2]bool{"allow": {false, true}, "deny": {true, false}, "depends": {true, true}}[e.Verdict]; (seen[0] > 0) != want[0] || (seen[1] > 0) != want[1] {
+		t.Errorf("line %d: %s -> %s:%d/%s: want %s, but it passes in %d worlds and not in %d", e.Line, e.From, e.To, port, e.Protocol, e.Verdict, seen[1], seen[0])
+	}
+}
+
+// pods returns what stands in w for a party.
+func (p party) pods(w *concrete) []slow.End {
+	var out []slow.End
+	for _, e := range p.ends {
+		if e.Holder < 0 {
+			out = append(out, slow.AtAddr(e.Addr))
+			continue
+		}
+		for _, n := range w.of[e.Holder] {
+			if w.member[n] == e.pod {
+				out = append(out, slow.AtPod(n))
+			}
+		}
+	}
+	return out
+}
