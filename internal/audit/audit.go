@@ -205,7 +205,7 @@ func server(s *model.Snapshot, radius blast.Radius, findings []finding.Finding) 
 
 // Assumptions lists what the verdicts rest on besides the input, in sentences.
 func Assumptions(p *reach.Program) []string {
-	out := []string{fmt.Sprintf("policies mean what %s says (%s, %s), and something enforces them", p.Profile.Title, p.Profile.Name, p.Profile.Version)}
+	out := []string{fmt.Sprintf("policies mean what %s says (--cni %s), and a plugin enforces them", p.Profile.Title, p.Profile.Name)}
 	if plan := p.Unplaced(); plan != "" {
 		out = append(out, plan)
 	}

@@ -118,15 +118,15 @@ func (c chunk) documents() iter.Seq[Document] {
 			fail(err)
 			return
 		}
-		expand(root, Document{Line: c.line, Text: c.text}, c.line-1, yield)
+		expand(root, Document{Line: c.line, Text: c.text}, c.lines(), yield)
 	}
 }
 
-// expand checks a parsed tree and yields it, or its items if it is a list. shift is added to the lines of its nodes. It reports
-// whether to go on.
-func expand(root *yaml.Node, d Document, shift int, yield func(Document) bool) bool {
+// expand checks a parsed tree and yields it, or its items if it is a list. at makes the lines of its nodes true. It
+// reports whether to go on.
+func expand(root *yaml.Node, d Document, at lines, yield func(Document) bool) bool {
 	list, items := listOf(root)
-	ck := checker{shift: shift, items: items}
+	ck := checker{lines: at, items: items}
 	if d.Err = ck.check(root); d.Err != nil {
 		return yield(d)
 	}

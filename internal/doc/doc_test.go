@@ -35,7 +35,7 @@ func TestStream(t *testing.T) {
 		{"two", "a: b\n---\nc: d\n", "1 3"},
 		{"leading comment", "# hello\n\n---\na: b\n", "4"},
 		{"marker with content", "--- {a: b}\n--- # c\nd: e\n", "1 3"},
-		{"a broken one between", "a: b\n---\na: [\n---\nc: d\n", "1 2!4 5"},
+		{"a broken one between", "a: b\n---\na: [\n---\nc: d\n", "1 2!3 5"},
 		{"crlf", "a: b\r\n---\r\nc: d\r\n", "1 3"},
 		{"byte order mark", "\ufeffa: b\n", "1"},
 		{"joined files with marks", "a: b\n\ufeff---\nc: d\n", "1 3"},
@@ -49,6 +49,8 @@ func TestStream(t *testing.T) {
 		{"utf-16", "a\x00:\x00 \x00b\x00\n\x00", "1!1"},
 		{"invalid utf-8", "a: b\nc: \xff\n", "whole: line 2: not valid UTF-8 text"},
 		{"bare carriage returns", "a: b\r---\rc: d\r", "1!1"},
+		{"line separators", "a: 'b\u2028\u0085c'\n---\n# \u2029\nd: e\nd: f\n", "1 2!5"},
+		{"a marker after a line separator", "a: b\u2028---\u2028c: d\n", "1!1"},
 		{"trailing text", "{a: b} c\n", "1!1"},
 		{"json", "{\"a\": 1}\n{\"b\": 2}\n", "1 2"},
 		{"json on many lines", "\n\n{\n\"a\": 1\n}\n\n{}{\"b\":\n2}", "3 7 7"},
@@ -269,13 +271,13 @@ func TestHostile(t *testing.T) {
 		{"deep flow", strings.Repeat("[", 100_000), 64, "exceeded max depth of 10000"},
 		{"deep flow that the parser takes", strings.Repeat("[", 9000) + strings.Repeat("]", 9000), 64, "nested deeper than 256 levels"},
 		{"deep block", strings.Repeat("- ", 100_000), 64, "exceeded max depth of 10000"},
-		{"deep json", strings.Repeat(`{"a":`, 100_000), 64, "invalid JSON: exceeded max depth"},
+		{"deep json", strings.Repeat(`{"a":`, 100_000), 64, "exceeded max depth"},
 		{"deep json that is whole", strings.Repeat(`[`, 5000) + strings.Repeat(`]`, 5000), 64, "nested deeper than 256 levels"},
 		{"long value", "a: " + strings.Repeat("x", 20<<20), 250, ""},
 		{"long json value", `{"a": "` + strings.Repeat("x", 20<<20) + `"}`, 250, ""},
 		{"long key", strings.Repeat("x", 20<<20) + ": a", 250, "mapping values are not allowed in this context"},
 		{"too many values", strings.Repeat("[],", 3<<20), 64, "more than 4194304 values in one document"},
-		{"too many json values", "[" + strings.Repeat("1,", 5<<20) + "1]", 2500, "more than 4194304 values in one document"},
+		{"too many json values", "[" + strings.Repeat("1,", 5<<20) + "1]", 64, "more than 4194304 values in one document"},
 		{"deep aliases", deepAliases(), 8, "nested deeper than 256 levels"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -418,4 +420,3 @@ func read(c *doc.Cursor, depth int) {
 		c.Text()
 	}
 }
-

@@ -101,12 +101,15 @@ func skip(text []byte, at int) int {
 		case '{', '[':
 			depth++
 		case '}', ']':
-			if depth--; depth <= 0 {
+			if depth == 0 {
+				return at // of what is around the value
+			}
+			if depth--; depth == 0 {
 				return at + 1
 			}
 		case ' ', '\t', '\r', '\n', ',', ':':
 			if depth == 0 {
-				return max(at, 1)
+				return at
 			}
 		}
 		at++
@@ -208,65 +211,72 @@ func (v value) document(list *List, yield func(Document) bool) bool {
 		d.Err = err
 		return yield(d)
 	}
-	return expand(root, d, 0, yield)
+	return expand(root, d, lines{}, yield)
 }
 
 // tree builds the nodes of v.
-func (v *value) tree() (*yaml.Node, *Error) {
-	dec := json.NewDecoder(bytes.NewReader(v.text))
-	dec.UseNumber()
-	b := builder{dec: dec, lines: lineCounter{text: v.text, line: v.line}}
+func (v value) tree() (*yaml.Node, *Error) {
+	if (chunk{text: v.text}).nodes() > MaxNodes {
+		return nil, tooLarge(v.line)
+	}
+	b := builder{text: v.text, lines: lineCounter{text: v.text, line: v.line}}
 	return b.node(0)
 }
 
+// builder goes over valid JSON from left to right.
 type builder struct {
-	dec   *json.Decoder
+	text  []byte
+	at    int
 	lines lineCounter
-	nodes int
 }
 
 func (b *builder) node(depth int) (*yaml.Node, *Error) {
-	token, err := b.dec.Token()
-	n := &yaml.Node{Kind: yaml.ScalarNode, Line: b.lines.at(int(b.dec.InputOffset()))}
-	if err != nil {
-		return nil, &Error{n.Line, "invalid JSON"}
-	}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Line: b.lines.at(b.at)}
 	if depth > MaxDepth {
 		return nil, tooDeep(n.Line)
 	}
-	if b.nodes++; b.nodes > MaxNodes {
-		return nil, tooLarge(n.Line)
-	}
-	switch t := token.(type) {
-	case json.Delim:
+	switch first := b.text[b.at]; first {
+	case '{', '[':
 		n.Kind, n.Tag, n.Style = yaml.MappingNode, "!!map", yaml.FlowStyle
-		if t == '[' {
+		if first == '[' {
 			n.Kind, n.Tag = yaml.SequenceNode, "!!seq"
 		}
-		for b.dec.More() {
+		b.at = blanks(b.text, b.at+1)
+		for b.text[b.at] != '}' && b.text[b.at] != ']' {
 			child, err := b.node(depth + 1)
 			if err != nil {
 				return nil, err
 			}
 			n.Content = append(n.Content, child)
+			if b.at = blanks(b.text, b.at); b.text[b.at] == ',' || b.text[b.at] == ':' {
+				b.at = blanks(b.text, b.at+1)
+			}
 		}
-		if _, err := b.dec.Token(); err != nil {
-			return nil, &Error{n.Line, "invalid JSON"}
-		}
-	case string:
-		n.Tag, n.Value, n.Style = "!!str", t, yaml.DoubleQuotedStyle
-	case json.Number:
-		n.Tag, n.Value = "!!int", t.String()
-		if strings.ContainsAny(n.Value, ".eE") {
+		b.at++
+		return n, nil
+	case '"':
+		n.Tag, n.Style = "!!str", yaml.DoubleQuotedStyle
+	case 't', 'f':
+		n.Tag = "!!bool"
+	case 'n':
+		n.Tag = "!!null"
+	default:
+		n.Tag = "!!int"
+	}
+	end := skip(b.text, b.at)
+	raw := b.text[b.at:end]
+	b.at = end
+	switch {
+	case n.Tag != "!!str":
+		if n.Value = string(raw); n.Tag == "!!int" && strings.ContainsAny(n.Value, ".eE") {
 			n.Tag = "!!float"
 		}
-	case bool:
-		n.Tag, n.Value = "!!bool", "false"
-		if t {
-			n.Value = "true"
-		}
+	case bytes.IndexByte(raw, '\\') < 0:
+		n.Value = string(raw[1 : len(raw)-1])
 	default:
-		n.Tag, n.Value = "!!null", "null"
+		if json.Unmarshal(raw, &n.Value) != nil {
+			return nil, &Error{n.Line, "invalid JSON"}
+		}
 	}
 	return n, nil
 }

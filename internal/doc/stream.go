@@ -88,15 +88,19 @@ func (c chunk) isEmpty() bool {
 // controls refuses characters that neither language allows, and byte order marks where they would become part of a key.
 func (c chunk) controls() *Error {
 	line := c.line
-	for _, b := range c.text {
+	for i, b := range c.text {
 		switch {
 		case b == '\n':
 			line++
-		case b < ' ' && b != '\t' && b != '\r', b == 0x7f:
+		case b == '\r':
+			if i+1 < len(c.text) && c.text[i+1] != '\n' {
+				return &Error{line, "a carriage return within a line"}
+			}
+		case b < ' ' && b != '\t', b == 0x7f:
 			return &Error{line, fmt.Sprintf("control character %#02x", b)}
 		}
 	}
-	if i := bytes.Index(c.text[min(len(bom), len(c.text)):], bom); i >= 0 {
+	if i := bytes.LastIndex(c.text, bom); i > 0 {
 		return &Error{c.line + bytes.Count(c.text[:i], []byte("\n")), "a byte order mark in the middle"}
 	}
 	return nil
@@ -124,7 +128,7 @@ func (c chunk) parse() (root *yaml.Node, failure *Error) {
 	if len(node.Content) != 1 {
 		return nil, &Error{c.line, "no content"}
 	}
-	// A second document can only begin at a line break that this package does not split at (a lone carriage return).
+	// A second document can only begin after a line break that this package does not split at; see lines.
 	if err := dec.Decode(&rest); err == nil {
 		return nil, &Error{c.line, "text after the end of the document"}
 	} else if !errors.Is(err, io.EOF) {
@@ -169,6 +173,40 @@ func (c chunk) withoutVersion() []byte {
 	return out
 }
 
+// lines turns the parser's line numbers into those of the stream. The parser counts three characters as line breaks that neither
+// editors nor YAML 1.2 do: NEL, LS and PS.
+type lines struct {
+	shift int
+	table []int // line of the stream by the parser's, where such a character is there; else nil
+}
+
+func (c chunk) lines() lines {
+	l := lines{shift: c.line - 1}
+	if !bytes.Contains(c.text, []byte("\u0085")) && !bytes.Contains(c.text, []byte("\u2028")) && !bytes.Contains(c.text, []byte("\u2029")) {
+		return l
+	}
+	now := c.line
+	l.table = []int{now, now}
+	for _, r := range string(c.text) {
+		switch r {
+		case '\n':
+			now++
+			l.table = append(l.table, now)
+		case '\u0085', '\u2028', '\u2029':
+			l.table = append(l.table, now)
+		}
+	}
+	return l
+}
+
+// of returns the line of the stream that the parser calls n.
+func (l lines) of(n int) int {
+	if l.table == nil {
+		return n + l.shift
+	}
+	return l.table[min(n, len(l.table)-1)]
+}
+
 // syntax turns an error of the YAML parser into one with a line of the stream.
 func (c chunk) syntax(err error) *Error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
@@ -176,7 +214,7 @@ func (c chunk) syntax(err error) *Error {
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
 		if number, message, ok := strings.Cut(rest, ": "); ok {
 			if n, err := strconv.Atoi(number); err == nil && n > 0 {
-				e.Line, text = c.line+n-1, message
+				e.Line, text = c.lines().of(n), message
 			}
 		}
 	}

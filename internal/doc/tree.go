@@ -27,7 +27,7 @@ func resolve(n *yaml.Node) *yaml.Node {
 // checker goes over a parsed tree once: it makes lines true, keys texts and unique, merge keys plain entries, and refuses
 // aliases that form a cycle or stand for far more than was written.
 type checker struct {
-	shift   int
+	lines   lines
 	items   *yaml.Node             // the items of a list: an error in one of them is its own
 	broken  map[int]*Error         // by index of the item
 	anchors map[*yaml.Node]*extent // of nodes with an anchor; nil while being visited
@@ -45,7 +45,7 @@ func (ck *checker) check(root *yaml.Node) *Error {
 }
 
 func (ck *checker) visit(n *yaml.Node, depth int) (extent, *Error) {
-	n.Line += ck.shift
+	n.Line = ck.lines.of(n.Line)
 	if ck.nodes++; depth > MaxDepth {
 		return extent{}, tooDeep(n.Line)
 	}

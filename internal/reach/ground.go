@@ -113,7 +113,6 @@ type Ground struct {
 	known     []heldAddr               // holders by known address, sorted
 	anywhere  [2]netset.IDs            // holders whose address is not known, by Family
 	addressed map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
-	others    [2]others                // holders that are no pods, by Family
 	states    [2]AddrState             // of something whose address is not known, by Family
 	seen      [2]bool                  // families that the input shows in use
 	fresh     label.Selector           // the namespaces that do not exist

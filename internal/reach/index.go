@@ -468,35 +468,31 @@ type heldAddr struct {
 	id   netset.ID
 }
 
-// others is the holders that are no pods and have an address in some family, or may.
-type others struct{ sure, maybe netset.IDs }
-
 // indexAddrs sorts the holders by what is known of their addresses.
 func (g *Ground) indexAddrs() {
-	var anywhere, sure, maybe [2][]netset.ID
+	var anywhere [2][]netset.ID
+	var sure, maybe []netset.ID
 	for n := range g.holders {
 		for _, f := range Families {
-			id, state := g.ID(n, f), g.holders[n].Addrs[f].State
-			switch state {
+			id := g.ID(n, f)
+			switch a := g.holders[n].Addrs[f]; a.State {
 			case KnownAddr:
-				g.known = append(g.known, heldAddr{g.holders[n].Addrs[f].Addr, id})
-			case Has, MayHave:
+				g.known = append(g.known, heldAddr{a.Addr, id})
+				sure = append(sure, id)
+			case Has:
 				anywhere[f] = append(anywhere[f], id)
-			}
-			switch {
-			case n < g.classes:
-			case state == MayHave:
-				maybe[f] = append(maybe[f], id)
-			case state != NoAddr:
-				sure[f] = append(sure[f], id)
+				sure = append(sure, id)
+			case MayHave:
+				anywhere[f] = append(anywhere[f], id)
+				maybe = append(maybe, id)
 			}
 		}
 	}
 	slices.SortFunc(g.known, func(a, b heldAddr) int { return a.addr.Compare(b.addr) })
-	for _, f := range Families {
-		g.anywhere[f] = netset.Points(anywhere[f]...)
-		g.others[f] = others{netset.Points(sure[f]...), netset.Points(maybe[f]...)}
+	for f, ids := range anywhere {
+		g.anywhere[f] = netset.Points(ids...)
 	}
+	g.addressed = map[AddrState]netset.IDs{Has: netset.Points(sure...), MayHave: netset.Points(maybe...)}
 }
 
 // knownIn returns the holders whose known address lies in addrs.

@@ -60,8 +60,9 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 			}
 			out.add(seg, box{Region{Addrs: seg.region.Addrs.Intersect(familySpace[f])}, seg.conns}, seg.verdict, seg.cond, d)
 			cond := seg.cond.and(exists)
-			out.add(seg, box{Region{IDs: seg.region.IDs.Intersect(p.others[f].sure)}, seg.conns}, seg.verdict, cond, d)
-			out.add(seg, box{Region{IDs: seg.region.IDs.Intersect(p.others[f].maybe)}, seg.conns}, seg.verdict, cond.and(familyExists[f]), d)
+			others := seg.region.IDs.Intersect(p.others(f))
+			out.add(seg, box{Region{IDs: others.Intersect(p.addressed[Has])}, seg.conns}, seg.verdict, cond, d)
+			out.add(seg, box{Region{IDs: others.Intersect(p.addressed[MayHave])}, seg.conns}, seg.verdict, cond.and(familyExists[f]), d)
 		}
 	}
 	p.throughPods(&out, class, d)
@@ -72,6 +73,11 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 }
 
 var familySpace = [2]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
+
+// others is every holder but the pods, in one family.
+func (p *Program) others(f Family) netset.IDs {
+	return netset.IDRange(p.ID(p.classes, f), int(p.width)-p.classes)
+}
 
 // existence says whether a holder has an address in a family: not at all, or if a condition holds (the zero Cond: certainly).
 func (p *Program) existence(n int, f Family) (possible bool, cond Cond) {
@@ -238,7 +244,7 @@ func (p *Program) throughServices(out *boxes, class int) {
 			if through.cond = cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
 				through.verdict = Depends
 			}
-			for r := range seg.region.IDs.Intersect(p.others[f].sure.Union(p.others[f].maybe)).Runs() {
+			for r := range seg.region.IDs.Intersect(p.others(f)).Intersect(p.addressed[Has].Union(p.addressed[MayHave])).Runs() {
 				for id := r.Lo; id <= r.Hi; id++ {
 					h, _, _ := p.Holder(id)
 					if (h.Kind == VIP || h.Kind == KubeAPI) && h.Service >= 0 {

@@ -1,55 +1,81 @@
 package oracle
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
 )
 
-var flagObjects = flag.Int("objects", 6000, "how many random NetworkPolicy objects to validate")
+var flagObjects = flag.Int("objects", 5000, "how many random NetworkPolicy objects to validate")
 
 // admissions counts what two readers of the same objects made of them.
 type admissions struct {
-	both, neither, dialect int
-	wrong                  map[string]int // disagreements by kind of change
+	both, neither, cautious int
+	older                   int            // of neither: for how a CIDR is written, which servers before 1.36 let pass
+	wrong                   map[string]int // disagreements by kind of change
 }
 
 func (n *admissions) String() string {
-	text := fmt.Sprintf("%d admitted, %d refused, %d refused for how an address is written", n.both, n.neither, n.dialect)
-	total := 0
+	wrong := 0
 	for _, c := range n.wrong {
-		total += c
+		wrong += c
 	}
-	return fmt.Sprintf("%s, %d disagreements", text, total)
+	return fmt.Sprintf("%d admitted with the same meaning, %d refused (%d for the form of a CIDR), %d refused by us alone, %d disagreements",
+		n.both, n.neither, n.older, n.cautious, wrong)
 }
 
-// compare asks the API server and our own decoder about one object. Addresses in forms that only servers before 1.36 take are counted apart;
-// see refusedAddressForm.
+// cautious reports whether all that our decoder complains of is one of the two things in which it is stricter than the API server, on
+// purpose: null where a text is due, which the server takes for an empty text, and explicit YAML tags, which it mostly ignores.
+func cautious(problems []string) bool {
+	for _, p := range problems {
+		if !strings.HasSuffix(p, "has null") && !strings.Contains(p, "has the tag") {
+			return false
+		}
+	}
+	return len(problems) > 0
+}
+
+// compare asks the API server and our own decoder about one object, and where both take it, whether they read the same.
 func (n *admissions) compare(t *testing.T, what string, text []byte) {
 	t.Helper()
-	server, lenient := admit(t, text, strict), admit(t, text, relaxed)
-	problems := read(t, text)
+	stored, refused := admit(t, text, strict)
+	policies, problems := read(t, text)
 	switch {
-	case server == nil && problems == "":
+	case refused == nil && problems == nil:
+		canonical, more := read(t, manifest(t, stored))
+		if got, want := meaning(policies), meaning(canonical); got != want || more != nil {
+			n.disagree(t, what, fmt.Sprintf("toolmoat reads\n%s\nthe API server stores\n%s\n%q", got, want, more), text)
+			return
+		}
 		n.both++
-	case lenient != nil && problems != "":
+	case refused != nil && problems != nil:
 		n.neither++
-	case server != nil && lenient == nil:
-		n.dialect++
+		if _, err := admit(t, text, relaxed); err == nil {
+			n.older++
+		}
+	case refused == nil && cautious(problems):
+		n.cautious++
 	default:
-		if n.wrong == nil {
-			n.wrong = map[string]int{}
-		}
-		if n.wrong[what]++; n.wrong[what] == 1 && len(n.wrong) <= 25 {
-			t.Errorf("%s\nAPI server: %v\ntoolmoat: %q\n%s", what, lenient, problems, text)
-		} else {
-			t.Fail()
-		}
+		n.disagree(t, what, fmt.Sprintf("API server: %v\ntoolmoat: %q", refused, problems), text)
+	}
+}
+
+func (n *admissions) disagree(t *testing.T, what, how string, text []byte) {
+	t.Helper()
+	if n.wrong == nil {
+		n.wrong = map[string]int{}
+	}
+	if n.wrong[what]++; n.wrong[what] == 1 && len(n.wrong) <= 25 {
+		t.Errorf("%s\n%s\n%s", what, how, text)
+	} else {
+		t.Fail()
 	}
 }
 
@@ -75,6 +101,9 @@ func TestAdmissionOfRandomPolicies(t *testing.T) {
 		}
 		kinds[what] = true
 		text, err := yaml.Marshal(root)
+		if i%3 == 0 {
+			text, err = json.Marshal(root)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +135,7 @@ func texts() []string {
 	const head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: alpha}\n"
 	var out []string
 	for _, spec := range []string{
-		"", "spec:\n", "spec: {}\n", "spec: null\n", "spec: []\n", "spec: text\n", "status: {}\n", "status: {conditions: []}\n", "status: null\n", "data: {}\n",
+		"", "spec:\n", "spec: {}\n", "spec: null\n", "spec: []\n", "spec: text\n", "data: {}\n",
 		"spec: {podSelector: }\n", "spec: {podSelector: null, ingress: null, egress: null, policyTypes: null}\n", "spec: {podSelector: []}\n",
 		"spec: {podSelector: {}, policyTypes: []}\n", "spec: {podSelector: {}, policyTypes: [Ingress, Ingress]}\n",
 		"spec: {podSelector: {}, policyTypes: [Ingress, Egress, Ingress]}\n", "spec: {podSelector: {}, policyTypes: [ingress]}\n",
@@ -160,7 +189,7 @@ func texts() []string {
 		"{name: p}", "{name: P, namespace: alpha}", "{name: p.q, namespace: alpha}", "{name: p_q, namespace: alpha}", "{name: '', namespace: alpha}", "{namespace: alpha}", "{generateName: p-, namespace: alpha}", "{name: 1, namespace: alpha}",
 		"{name: '1', namespace: alpha}", "{name: p, namespace: Alpha}", "{name: p, namespace: a.b}", "{name: p, namespace: ''}", "{name: p, namespace: null}", "{name: p, namespace: alpha, labels: {a: 1}}", "{name: p, namespace: alpha, labels: null}",
 		"{name: p, namespace: alpha, labels: {a: null}}", "{name: p, namespace: alpha, labels: {'a b': c}}", "{name: p, namespace: alpha, annotations: {'a b': c}}", "{name: p, namespace: alpha, annotations: {A.b/c: '%$ anything'}}",
-		"{name: p, namespace: alpha, extra: 1}", "{name: p, namespace: alpha, creationTimestamp: null}", "null", "[]", "{}", "text", "{name: p, namespace: alpha, managedFields: []}", "{name: p, namespace: alpha, generation: x}",
+		"{name: p, namespace: alpha, extra: 1}", "{name: p, namespace: alpha, creationTimestamp: null, uid: u, generation: 3}", "null", "[]", "{}", "text", "{name: p, namespace: alpha, managedFields: []}",
 		"{name: ' p', namespace: alpha}", "{name: -p, namespace: alpha}", "{name: p/q, namespace: alpha}", "{name: p%q, namespace: alpha}", "{name: .., namespace: alpha}",
 	} {
 		out = append(out, "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: "+meta+"\nspec: {podSelector: {}}\n")

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -30,9 +31,9 @@ const (
 var strictDecoder = json.NewSerializerWithOptions(json.DefaultMetaFactory, legacyscheme.Scheme, legacyscheme.Scheme,
 	json.SerializerOptions{Yaml: true, Strict: true})
 
-// admit says why the API server would refuse to create the NetworkPolicy in text, or nil: strict decoding, as kubectl asks for, defaulting,
-// conversion and what its registry checks before an object is stored.
-func admit(t testing.TB, text []byte, how strictness) error {
+// admit returns the NetworkPolicy in text as the API server would store it, or why it would refuse to: strict decoding, as kubectl asks for,
+// defaulting, conversion and what its registry checks before an object is created.
+func admit(t testing.TB, text []byte, how strictness) (*networkingv1.NetworkPolicy, error) {
 	t.Helper()
 	if utilfeature.DefaultFeatureGate.Enabled(features.StrictIPCIDRValidation) != bool(how) {
 		if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{string(features.StrictIPCIDRValidation): bool(how)}); err != nil {
@@ -41,12 +42,16 @@ func admit(t testing.TB, text []byte, how strictness) error {
 	}
 	obj, _, err := strictDecoder.Decode(text, nil, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	legacyscheme.Scheme.Default(obj)
+	stored, ok := obj.(*networkingv1.NetworkPolicy)
+	if !ok {
+		return nil, fmt.Errorf("it is a %T", obj)
+	}
 	internal := &networking.NetworkPolicy{}
-	if err := legacyscheme.Scheme.Convert(obj, internal, nil); err != nil {
-		return err
+	if err := legacyscheme.Scheme.Convert(stored, internal, nil); err != nil {
+		return nil, err
 	}
 	namespace := internal.Namespace
 	if namespace == "" {
@@ -59,7 +64,7 @@ func admit(t testing.TB, text []byte, how strictness) error {
 		IsResourceRequest: true, Verb: "create", Namespace: namespace,
 		APIGroup: "networking.k8s.io", APIVersion: "v1", Resource: "networkpolicies",
 	})
-	return rest.BeforeCreate(networkpolicy.Strategy, ctx, internal)
+	return stored, rest.BeforeCreate(networkpolicy.Strategy, ctx, internal)
 }
 
 // manifest writes one policy.

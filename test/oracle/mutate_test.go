@@ -148,8 +148,8 @@ func (r *random) mutateMetadata(root map[string]any) string {
 	if !ok {
 		return ""
 	}
-	key := pick(r, []string{"name", "namespace", "labels", "annotations", "generateName", "uid", "resourceVersion", "creationTimestamp", "generation",
-		"finalizers", "ownerReferences", "managedFields", "clusterName", "selfLink", "deletionGracePeriodSeconds"})
+	// The rest of the metadata says nothing about reachability, and our decoder does not look into it.
+	key := pick(r, []string{"name", "namespace", "labels", "annotations", "clusterName"})
 	switch key {
 	case "labels", "annotations":
 		meta[key] = map[string]any{pick(r, wrongStrings): pick(r, wrongStrings)}

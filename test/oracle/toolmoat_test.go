@@ -1,26 +1,88 @@
 package oracle
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/source"
 )
+
+// load reads manifests in which nothing is wrong.
+func load(t *testing.T, text []byte) *model.Snapshot {
+	t.Helper()
+	snapshot := source.LoadFiles(source.File{Name: "case.yaml", Data: text})
+	if snapshot.Problems != nil {
+		t.Fatalf("toolmoat takes offence at %+v\n%s", snapshot.Problems, text)
+	}
+	return snapshot
+}
+
+// read decodes the one object in text and says what is wrong with it. It also checks that a policy stands in the snapshot in either
+// case: what is refused must widen the answer, not vanish.
+func read(t *testing.T, text []byte) (policies []policy.Policy, problems []string) {
+	t.Helper()
+	snapshot := source.LoadFiles(source.File{Name: "case.yaml", Data: text})
+	for _, p := range snapshot.Problems {
+		problems = append(problems, p.Rule+" "+p.Message)
+	}
+	unjudged := slices.ContainsFunc(snapshot.Policies, func(p policy.Policy) bool {
+		return slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Action == policy.Unjudged })
+	})
+	if unjudged != (problems != nil) || len(snapshot.Policies) == 0 {
+		t.Errorf("%d problems, %d policies, one of them unjudged: %t\n%s", len(problems), len(snapshot.Policies), unjudged, text)
+	}
+	return snapshot.Policies, problems
+}
+
+// meaning writes everything that policies say but where they say it.
+func meaning(policies []policy.Policy) string {
+	var b strings.Builder
+	for _, p := range policies {
+		fmt.Fprintf(&b, "%s %s/%s\n", p.Dialect, p.Namespace, p.Name)
+		for _, s := range p.Stances {
+			fmt.Fprintf(&b, "stance %d %v of %v in %v, else %v\n", s.Tier, s.Dir, s.Subject.Pod, s.Subject.NS, s.Else)
+		}
+		for _, r := range p.Rules {
+			fmt.Fprintf(&b, "rule %d %g %v %v of %v in %v, any peer %t, any port %t\n", r.Tier, r.Order, r.Action, r.Dir, r.Subject.Pod, r.Subject.NS, r.AnyPeer, r.AnyPort)
+			for _, peer := range r.Peers {
+				fmt.Fprintf(&b, "  peer %v in %v, block %v\n", peer.Pod, peer.NS, peer.Block)
+			}
+			for _, port := range r.Ports {
+				fmt.Fprintf(&b, "  port %v %d-%d %q\n", port.Protocol, port.Lo, port.Hi, port.Name)
+			}
+		}
+	}
+	return b.String()
+}
 
 // toolmoat is our own engine, under the profile that reads the API as the upstream end-to-end tests do: an ipBlock matches pods.
 //
-// Each question is answered three times, from what the source reaches, from who reaches the destination, and for the pair alone.
-// Answers that contradict each other are reported as unsure, which no test takes.
+// Each question is answered three times, from what the source reaches, from who reaches the destination, and for the pair alone; some are
+// also explained.
+// Answers that contradict each other, and boxes that are not disjoint, are reported as unsure, which no test takes.
 type toolmoat struct {
 	program *reach.Program
-	classes map[string]int // by "namespace/name" of the pod
-	reach   [3][][]reach.Box
+	classes map[string]int   // by "namespace/name" of the pod
+	reach   [3][][]reach.Box // by direction and class
+	asked   int
+
+	foreseen map[string][]reach.Stranger
 }
+
+// explainEvery thins out the questions that are also explained, each of which is a fold of its own.
+const explainEvery = 7
+
+var ourVerdict = map[reach.Verdict]verdict{reach.Denied: denied, reach.Allowed: allowed}
 
 func newToolmoat(t *testing.T, s *state) *toolmoat {
 	t.Helper()
@@ -29,7 +91,7 @@ func newToolmoat(t *testing.T, s *state) *toolmoat {
 		t.Fatal(err)
 	}
 	snapshot := load(t, s.manifests(t))
-	m := &toolmoat{program: reach.NewProgram(reach.NewGround(snapshot), profile), classes: map[string]int{}}
+	m := &toolmoat{program: reach.NewProgram(reach.NewGround(snapshot), profile), classes: map[string]int{}, foreseen: map[string][]reach.Stranger{}}
 	for _, p := range s.pods {
 		for _, ip := range p.Status.PodIPs {
 			at, ok := m.program.PodAt(netip.MustParseAddr(ip.IP))
@@ -59,6 +121,9 @@ func (m *toolmoat) judge(q question) verdict {
 	}
 	if !dual(q.from) || !dual(q.to) { // of a pair of pods with both families, Between says what passes in either
 		answers = append(answers, judgeBoxes(m.program.Between(m.end(q.from), m.end(q.to)), q))
+		if m.asked++; m.asked%explainEvery == 0 {
+			answers = append(answers, ourVerdict[m.program.Explain(m.end(q.from), m.end(q.to), ourProtocol[q.proto], netset.Port(q.port)).Verdict])
+		}
 	}
 	for _, v := range answers[1:] {
 		if v != answers[0] {
@@ -104,7 +169,7 @@ func judgeBoxes(boxes []reach.Box, q question) verdict {
 		if !b.Conns.Contains(ourProtocol[q.proto], netset.Port(q.port)) {
 			continue
 		}
-		if b.Verdict != reach.Allowed {
+		if b.Verdict != reach.Allowed || v == allowed {
 			return unsure
 		}
 		v = allowed

@@ -1,0 +1,338 @@
+package matrix
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/reach"
+)
+
+// Kind is what stands at an end of a row. Rows are sorted in this order.
+type Kind uint8
+
+const (
+	NoEnd     Kind = iota
+	Addresses      // address ranges, whoever holds them
+	KubeAPI        // the Kubernetes API, where its address is not known
+	Nodes          // nodes whose address is not known, or that reach a pod for being its own node
+	Services       // addresses of Services, where they are not known
+	Workloads      // pods of workloads
+)
+
+// End is one end of a row.
+type End struct {
+	Kind  Kind
+	Names []string     // of Workloads and Services: "namespace/Kind/name", sorted; of Services nil for all of them
+	Addrs netset.Addrs // of Addresses
+}
+
+// Name returns what to call e: the first workload of a group, ranges with the exceptions that make them shortest, "nodes", "kubernetes API" or
+// "Service addresses".
+func (e End) Name() string {
+	switch e.Kind {
+	case Addresses:
+		return RangeText(e.Addrs)
+	case KubeAPI:
+		return "kubernetes API"
+	case Nodes:
+		return "nodes"
+	case Services:
+		if e.Names == nil {
+			return "Service addresses"
+		}
+		return e.Names[0]
+	case Workloads:
+		return e.Names[0]
+	}
+	return ""
+}
+
+func (e End) compare(o End) int {
+	if c := cmp.Compare(e.Kind, o.Kind); c != 0 || e.Kind != Addresses {
+		return cmp.Or(c, slices.Compare(e.Names, o.Names))
+	}
+	return comparePrefixes(netset.CIDRs(e.Addrs), netset.CIDRs(o.Addrs))
+}
+
+func comparePrefixes(a, b []netip.Prefix) int { return slices.CompareFunc(a, b, netip.Prefix.Compare) }
+
+// Row is what passes from every member of one end to every member of another, in one way. Pairs without a row are denied.
+type Row struct {
+	From, To End
+	Conns    netset.Conns
+	Verdict  reach.Verdict // never Denied
+	When     string        // of Depends and Unknown, completing "if ..."
+}
+
+func (r Row) compare(o Row) int {
+	return cmp.Or(r.From.compare(o.From), r.compareTo(o))
+}
+
+func (r Row) compareTo(o Row) int {
+	return cmp.Or(r.To.compare(o.To), reach.CompareVerdicts(o.Verdict, r.Verdict), cmp.Compare(r.When, o.When), cmp.Compare(r.Conns.String(), o.Conns.String()))
+}
+
+var families = [...]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
+
+// RangeText writes address ranges, by what is left out of a whole family where that is shorter.
+func RangeText(addrs netset.Addrs) string {
+	const most = 6
+	var parts []string
+	for _, family := range families {
+		in := netset.CIDRs(addrs.Intersect(family))
+		if len(in) == 0 {
+			continue
+		}
+		if out := netset.CIDRs(family.Minus(addrs)); len(out) > 0 && len(out) < len(in) {
+			parts = append(parts, family.First().String()+"/0 except "+reach.PrefixText(out, most))
+			continue
+		}
+		parts = append(parts, reach.PrefixText(in, most))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Rows yields a row for each pair of groups between which something passes, sorted by From and To. A group has a row to itself if its pods
+// reach one another.
+func (m *Matrix) Rows() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for _, r := range m.fromOutside(func(g int) []End { return []End{m.end(g)} }) {
+			if !yield(r) {
+				return
+			}
+		}
+		for g := range m.groups {
+			targets := m.targets(g)
+			if !m.groups[g].many {
+				delete(targets.groups, g)
+			}
+			rows := m.rowsTo(m.end(g), targets, func(t int) []End { return []End{m.end(t)} })
+			for _, r := range rows {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Expand yields a row for each pair of workloads between which something passes, sorted by From and To. A workload has a row to itself if more
+// than one of its pods may run and they reach one another.
+func (m *Matrix) Expand() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		each := func(g int) []End {
+			var out []End
+			for _, w := range m.groups[g].members {
+				out = append(out, m.workload(w))
+			}
+			return out
+		}
+		for _, r := range m.fromOutside(each) {
+			if !yield(r) {
+				return
+			}
+		}
+		order := make([]int, len(m.ids))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(m.ids[a], m.ids[b]) })
+		last, at := targets{}, -1
+		for _, w := range order {
+			if g := m.groupsW[w]; g != at {
+				last, at = m.targets(g), g
+			}
+			for _, r := range m.rowsTo(m.workload(w), last, each) {
+				if r.To.Kind == Workloads && r.To.Names[0] == m.ids[w] && !m.p.Snapshot.Workloads[w].Many {
+					continue
+				}
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (m *Matrix) end(g int) End { return End{Kind: Workloads, Names: m.names(g)} }
+
+func (m *Matrix) workload(w int) End { return End{Kind: Workloads, Names: []string{m.ids[w]}} }
+
+// targets is what a group reaches.
+type targets struct {
+	groups map[int]entries // by group, with neither ids nor addrs
+	others entries         // addresses and holders that are no pods
+}
+
+// targets joins the rows of the group's units.
+func (m *Matrix) targets(g int) targets {
+	out := targets{groups: map[int]entries{}}
+	for _, u := range m.groups[g].units {
+		for _, e := range m.row(m.units[u]) {
+			for _, t := range m.unitsIn(e.ids) {
+				for _, to := range m.groupsU[t] {
+					out.groups[to] = out.groups[to].add(entry{conns: e.conns, verdict: e.verdict, when: e.when})
+				}
+			}
+			others := e
+			others.ids = e.ids.Minus(netset.IDRange(0, m.p.Classes()))
+			if !others.ids.IsEmpty() || !others.addrs.IsEmpty() {
+				out.others = out.others.add(others)
+			}
+		}
+	}
+	for to, es := range out.groups {
+		out.groups[to] = certainFirst(es)
+	}
+	return out
+}
+
+// certainFirst takes out of what is not certain the connections that are certain anyway, and joins the rest.
+func certainFirst(es entries) entries {
+	var sure netset.Conns
+	for _, e := range es {
+		if e.verdict == reach.Allowed {
+			sure = sure.Union(e.conns)
+		}
+	}
+	var out entries
+	if !sure.IsEmpty() {
+		out = append(out, entry{conns: sure, verdict: reach.Allowed})
+	}
+	for _, e := range es {
+		if e.conns = e.conns.Minus(sure); e.conns.IsEmpty() || e.verdict == reach.Allowed {
+			continue
+		}
+		i := slices.IndexFunc(out, func(o entry) bool { return o.verdict == e.verdict && o.when == e.when })
+		if i < 0 {
+			out = append(out, e)
+			continue
+		}
+		out[i].conns = out[i].conns.Union(e.conns)
+	}
+	return out.sorted()
+}
+
+// unitsIn returns the units whose classes ids holds: units are in such sets whole or not at all.
+func (m *Matrix) unitsIn(ids netset.IDs) []int {
+	var out []int
+	size := 0
+	for r := range ids.Runs() {
+		size += int(r.Hi-r.Lo) + 1
+	}
+	if size > len(m.units) {
+		for u, class := range m.units {
+			if ids.Contains(netset.ID(class)) {
+				out = append(out, u)
+			}
+		}
+		return out
+	}
+	for r := range ids.Runs() {
+		for id := r.Lo; id <= r.Hi && int(id) < m.p.Classes(); id++ {
+			out = append(out, m.unitOf[id])
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// rowsTo makes the rows of one source.
+func (m *Matrix) rowsTo(from End, to targets, ends func(group int) []End) []Row {
+	var rows []Row
+	for g, es := range to.groups {
+		for _, e := range es {
+			for _, t := range ends(g) {
+				rows = append(rows, Row{from, t, e.conns, e.verdict, e.when})
+			}
+		}
+	}
+	for _, e := range to.others {
+		for _, o := range m.others(e, false) {
+			rows = append(rows, Row{from, o.End, o.conns, e.verdict, e.when})
+		}
+	}
+	slices.SortFunc(rows, Row.compareTo)
+	return slices.CompactFunc(rows, func(a, b Row) bool { return a.compareTo(b) == 0 })
+}
+
+// fromOutside makes the rows that no pod is the source of.
+func (m *Matrix) fromOutside(ends func(group int) []End) []Row {
+	var rows []Row
+	for g := range m.groups {
+		var in entries
+		for _, u := range m.groups[g].units {
+			for _, e := range m.outside[u] {
+				in = in.add(e)
+			}
+		}
+		for _, e := range in {
+			for _, o := range m.others(e, true) {
+				for _, t := range ends(g) {
+					rows = append(rows, Row{o.End, t, o.conns, e.verdict, e.when})
+				}
+			}
+		}
+	}
+	slices.SortFunc(rows, Row.compare)
+	return slices.CompactFunc(rows, func(a, b Row) bool { return a.compare(b) == 0 })
+}
+
+type other struct {
+	End
+	conns netset.Conns
+}
+
+// others names what is no pod in an entry. Holders whose address is known are among the addresses; a pod's own node is not, when it is the
+// source. A Service is never the source.
+func (m *Matrix) others(e entry, source bool) []other {
+	var out []other
+	if !e.addrs.IsEmpty() {
+		out = append(out, other{End{Kind: Addresses, Addrs: e.addrs}, e.conns})
+	}
+	var nodes bool
+	var api netset.Conns
+	for r := range e.ids.Minus(netset.IDRange(0, m.p.Classes())).Runs() {
+		for id := r.Lo; id <= r.Hi; id++ {
+			switch h := m.p.Class(int(id)); {
+			case h.Kind == reach.Node && (!known(h) || source && e.verdict != reach.Allowed):
+				nodes = true
+			case h.Kind != reach.KubeAPI || known(h):
+			case source && h.Service < 0:
+				api = e.conns
+			case !source:
+				api = api.Union(e.conns.Intersect(h.Conns))
+			}
+		}
+	}
+	if nodes {
+		out = append(out, other{End{Kind: Nodes}, e.conns})
+	}
+	if !api.IsEmpty() {
+		out = append(out, other{End{Kind: KubeAPI}, api})
+	}
+	if vips := e.ids.Intersect(m.allVIPs); !source && !vips.IsEmpty() {
+		end := End{Kind: Services}
+		if !vips.Equal(m.allVIPs) {
+			end.Names = m.services(vips)
+		}
+		out = append(out, other{end, e.conns})
+	}
+	return out
+}
+
+func (m *Matrix) services(ids netset.IDs) []string {
+	var names []string
+	for r := range ids.Runs() {
+		for id := r.Lo; id <= r.Hi; id++ {
+			svc := &m.p.Snapshot.Services[m.p.Class(int(id)).Service]
+			names = append(names, svc.Namespace+"/Service/"+svc.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

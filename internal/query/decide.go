@@ -1,0 +1,339 @@
+package query
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+)
+
+// asker answers one question.
+type asker struct {
+	p        *reach.Program
+	q        Question
+	conns    netset.Conns
+	holders  map[netip.Addr][]int // by known address
+	sides    map[sideKey][]reach.Box
+	notes    []string
+	assumed  []string
+	hosts    []string // names of ends on the host network
+	followed int      // Services of type ExternalName that the question went through
+}
+
+type sideKey struct {
+	class int
+	dir   policy.Direction
+}
+
+func newAsker(p *reach.Program, q Question) *asker {
+	return &asker{p: p, q: q, conns: q.Conns(), sides: map[sideKey][]reach.Box{}}
+}
+
+// note adds a sentence once.
+func (a *asker) note(text string) {
+	if !slices.Contains(a.notes, text) {
+		a.notes = append(a.notes, text)
+	}
+}
+
+func (a *asker) assume(text string) {
+	if !slices.Contains(a.assumed, text) {
+		a.assumed = append(a.assumed, text)
+	}
+}
+
+// end is one end of a connection.
+type end struct {
+	reach.End
+	name     string
+	workload int          // index, or -1
+	pod      reach.Member // the one pod that is meant, if single
+	single   bool
+	claimed  netip.Addr // the address this end has in the world in question, though the input does not show it
+}
+
+// isPods reports whether policies may select e.
+func (a *asker) isPods(e end) bool { return e.Holder >= 0 && e.Holder < a.p.Classes() }
+
+// outcome is what is known of one way to connect, or of several joined. The zero value is unknown.
+type outcome struct {
+	verdict  reach.Verdict
+	when     string       // completes "if ..."; "" for certainty
+	conns    netset.Conns // of the question: those that have the verdict
+	steps    func() []Step
+	from, to string // which pods it is about, "" for none in particular
+}
+
+// anyOf joins outcomes of which one that passes is enough. Of none, the outcome is denied.
+func anyOf(tried []outcome) outcome {
+	best := outcome{verdict: reach.Denied}
+	for i, o := range tried {
+		if i == 0 || reach.CompareVerdicts(o.verdict, best.verdict) > 0 {
+			best = o
+			best.conns = netset.Conns{}
+		}
+	}
+	var whens []string
+	for _, o := range tried {
+		if o.verdict == best.verdict {
+			best.conns = best.conns.Union(o.conns)
+			if o.when != "" && !slices.Contains(whens, o.when) {
+				whens = append(whens, o.when)
+			}
+		}
+	}
+	best.when = listedOr(whens)
+	return best
+}
+
+// world is an outcome that holds in some worlds: those where name, which completes "if ...", is true.
+type world struct {
+	name string
+	outcome
+}
+
+// across joins the outcomes of different worlds, all of which are possible.
+func across(worlds []world) outcome {
+	var passing []world
+	same, allowed := true, true
+	for _, w := range worlds {
+		if w.verdict != reach.Denied {
+			passing = append(passing, w)
+		}
+		same = same && w.verdict == worlds[0].verdict && w.when == worlds[0].when
+		allowed = allowed && w.verdict == reach.Allowed
+	}
+	switch {
+	case len(passing) == 0, allowed, same:
+		o := worlds[0].outcome
+		for _, w := range worlds[1:] {
+			o.conns = o.conns.Union(w.conns)
+		}
+		return o
+	}
+	out := outcome{verdict: reach.Unknown, from: worlds[0].from, to: worlds[0].to}
+	var whens []string
+	for _, w := range passing {
+		if w.verdict != reach.Unknown {
+			out.verdict = reach.Depends
+		}
+		out.conns = out.conns.Union(w.conns)
+		when := joinAnd(w.name, w.when)
+		if !slices.Contains(whens, when) {
+			whens = append(whens, when)
+		}
+	}
+	out.when = listedOr(whens)
+	out.steps = func() []Step { return worldSteps(worlds) }
+	return out
+}
+
+// worldSteps traces one world for each verdict.
+func worldSteps(worlds []world) []Step {
+	var out []Step
+	seen := map[reach.Verdict]bool{}
+	for _, w := range worlds {
+		if seen[w.verdict] || w.steps == nil {
+			continue
+		}
+		seen[w.verdict] = true
+		for _, s := range w.steps() {
+			s.World = joinAnd(w.name, s.World)
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func joinAnd(a, b string) string {
+	switch {
+	case a == "" || a == b:
+		return b
+	case b == "":
+		return a
+	}
+	return a + ", and " + b
+}
+
+// maxWhens bounds how many conditions one answer spells out.
+const maxWhens = 4
+
+func listedOr(whens []string) string {
+	if len(whens) > maxWhens {
+		whens = append(slices.Clone(whens[:maxWhens]), "one of other conditions holds")
+	}
+	return strings.Join(whens, ", or ")
+}
+
+// route is one way a connection takes: policies of the source judge it on out, and it arrives at in.
+type route struct {
+	from, out, in     end
+	outConns, inConns netset.Conns
+	via               *end // a Service's address that the source connects to
+	translated        bool // outConns and inConns are one port each, and not the same
+	asked             netset.Conns
+}
+
+// direct is the route without a Service.
+func (a *asker) direct(from, to end, conns netset.Conns) route {
+	return route{from: from, out: to, in: to, outConns: conns, inConns: conns, asked: conns}
+}
+
+// try decides a connection straight to an end.
+func (a *asker) try(from, to end) outcome {
+	if own, ok := a.ownPod(from, to); ok {
+		return own
+	}
+	return a.pass(a.direct(from, to, a.conns))
+}
+
+// ownPod answers for a pod that connects to itself, which no policy can deny.
+func (a *asker) ownPod(from, to end) (outcome, bool) {
+	if !from.single || !to.single || from.pod != to.pod {
+		return outcome{}, false
+	}
+	a.note("a pod always reaches itself")
+	return outcome{verdict: reach.Allowed, conns: a.conns}, true
+}
+
+// pass decides a route, in whichever IP family gets further.
+func (a *asker) pass(r route) outcome {
+	var tried []outcome
+	for _, f := range reach.Families {
+		possible, exists := a.exist(r, f)
+		if !possible {
+			continue
+		}
+		for _, e := range a.side(r.from, r.out, f, policy.Egress, r.outConns) {
+			for _, i := range a.side(r.in, r.from, f, policy.Ingress, r.inConns) {
+				conns := r.asked
+				if !r.translated {
+					if conns = e.conns.Intersect(i.conns); conns.IsEmpty() {
+						continue
+					}
+				}
+				o := outcome{verdict: weaker(e.verdict, i.verdict), when: joinAnd(exists, joinAnd(e.cond, i.cond)), conns: conns}
+				if o.verdict == reach.Allowed && o.when != "" {
+					o.verdict = reach.Depends
+				}
+				o.steps = func() []Step { return []Step{a.step(r, f, conns)} }
+				tried = append(tried, o)
+			}
+		}
+	}
+	out := anyOf(tried)
+	out.from, out.to = r.from.name, r.in.name
+	if tried == nil {
+		out.steps = func() []Step { return []Step{a.deniedStep(r)} }
+	}
+	return out
+}
+
+// weaker joins the verdicts of two sides, neither of which denies.
+func weaker(a, b reach.Verdict) reach.Verdict {
+	if a == reach.Unknown || b == reach.Unknown {
+		return reach.Unknown
+	}
+	return min(a, b)
+}
+
+var exists = [...]string{reach.IPv4: "pods have IPv4 addresses", reach.IPv6: "pods have IPv6 addresses"}
+
+// exist says whether all ends of a route have addresses in a family: not at all, or if a condition holds.
+func (a *asker) exist(r route, f reach.Family) (possible bool, cond string) {
+	shown := false // an address itself shows that the family is in use
+	ends := []end{r.from, r.out, r.in}
+	if r.via != nil {
+		ends = append(ends, *r.via)
+	}
+	for _, e := range ends {
+		addr := e.claimed
+		if e.Holder < 0 {
+			addr = e.Addr
+		}
+		if addr.IsValid() {
+			if familyOf(addr) != f {
+				return false, ""
+			}
+			shown = true
+			continue
+		}
+		switch a.p.Class(e.Holder).Addrs[f].State {
+		case reach.NoAddr:
+			return false, ""
+		case reach.MayHave:
+			cond = exists[f]
+		}
+	}
+	if shown {
+		cond = ""
+	}
+	return true, cond
+}
+
+func familyOf(a netip.Addr) reach.Family {
+	if a.Is4() {
+		return reach.IPv4
+	}
+	return reach.IPv6
+}
+
+// piece is what one side's policies say of some connections. What no piece holds is denied.
+type piece struct {
+	conns   netset.Conns
+	verdict reach.Verdict
+	cond    string
+	by      []*policy.Rule
+}
+
+// side returns what the policies of subject let through to or from peer.
+func (a *asker) side(subject, peer end, f reach.Family, d policy.Direction, conns netset.Conns) []piece {
+	if !a.isPods(subject) {
+		return []piece{{conns: conns, verdict: reach.Allowed}}
+	}
+	var out []piece
+	for _, b := range a.oneSided(subject.Holder, d) {
+		switch {
+		case peer.Holder >= 0 && !b.Region.IDs.Contains(a.p.ID(peer.Holder, f)), peer.Holder < 0 && !b.Region.Addrs.Contains(peer.Addr):
+			continue
+		}
+		if both := b.Conns.Intersect(conns); !both.IsEmpty() {
+			if v, cond := settle(b, peer.claimed); v != reach.Denied {
+				out = append(out, piece{both, v, cond.String(), b.Rules()})
+			}
+		}
+	}
+	return out
+}
+
+// settle decides what was open in b for want of the other end's address, where that is known after all.
+func settle(b reach.Box, claimed netip.Addr) (reach.Verdict, reach.Cond) {
+	cond := b.Cond
+	if !claimed.IsValid() || cond.Plan.IsEmpty() || cond.Unjudged {
+		return b.Verdict, cond
+	}
+	if cond.Plan.Contains(claimed) {
+		cond.Plan, cond.Texts = netset.Addrs{}, nil
+		if cond.IsZero() {
+			return reach.Allowed, cond
+		}
+		return b.Verdict, cond
+	}
+	if cond.Plan = (netset.Addrs{}); cond.Texts == nil {
+		return reach.Denied, cond
+	}
+	return b.Verdict, cond
+}
+
+func (a *asker) oneSided(class int, d policy.Direction) []reach.Box {
+	key := sideKey{class, d}
+	boxes, ok := a.sides[key]
+	if !ok {
+		boxes = a.p.OneSided(class, d)
+		a.sides[key] = boxes
+	}
+	return boxes
+}

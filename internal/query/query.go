@@ -1,0 +1,247 @@
+// Package query answers one question exactly: can FROM connect to TO, and why?
+//
+// What a question leaves open is either a choice or a world. Of choices (replicas that differ, IP families, ports where none was asked for,
+// the pods behind a Service) one that passes is enough. Of worlds (who holds an address that nothing shows, where a name resolves to, whether
+// policy is judged before a Service's address is translated) all must agree, or the answer depends. Both are decided on the engine's own tables,
+// and the trace is made of what decided.
+package query
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/origin"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+)
+
+// Answer is the answer to a [Question].
+type Answer struct {
+	From    string // as resolved: "namespace/Kind/name", an address or a name
+	To      string // likewise, with ":PORT/PROTOCOL" where they were asked for
+	Verdict reach.Verdict
+	When    string       // of depends and unknown: in which worlds it passes, completing "if ..."
+	Conns   netset.Conns // of the connections asked about, those that have the verdict
+	CNI     []string
+	Notes   []string // sentences on how the question was understood and what else to know
+	Assumed []string // sentences that the verdict rests on
+	Steps   []Step   // what decided: one, or one for each world that differs
+}
+
+// Step is one connection between two ends, decided.
+type Step struct {
+	From, To string
+	Judged   string // what egress is judged on, where that is not To: a Service's address and port
+	Protocol netset.Protocol
+	Port     netset.Port
+	Family   reach.Family
+	World    string // completing "if ..."; "" if it holds in every world
+	Verdict  reach.Verdict
+	When     string
+	Sides    []Side // egress of the source, ingress of the destination; without an end that is no pod
+}
+
+// Side is what the policies of one end of a step decide.
+type Side struct {
+	Dir       policy.Direction
+	Of        string
+	Verdict   reach.Verdict
+	When      string
+	Isolating []origin.Origin // the policies that isolate this end; none: everything passes
+	By        []Rule          // the rules that let it through, or might
+	Near      []Near          // where it is denied: rules that come close
+}
+
+// Rule names a rule of a policy.
+type Rule struct {
+	Path   string // in the policy: "egress[0]"
+	Origin origin.Origin
+}
+
+// Near is a rule that would have let it through but for one thing.
+type Near struct {
+	Rule
+	Miss reach.Miss
+}
+
+// ExitCode returns what a command that answers exits with, if the input was complete: 0 allowed or not enforced, 1 denied,
+// 2 unknown, 3 depends.
+func (a Answer) ExitCode() int {
+	switch a.Verdict {
+	case reach.Allowed, reach.NotEnforced:
+		return 0
+	case reach.Denied:
+		return 1
+	case reach.Depends:
+		return 3
+	}
+	return 2
+}
+
+// Ask answers q on p's snapshot under p's profile. The error is a [*NameError] where a name means nothing in the input or too much.
+func Ask(p *reach.Program, q Question) (Answer, error) {
+	a := newAsker(p, q)
+	source, err := a.source(q.From)
+	if err != nil {
+		return Answer{}, err
+	}
+	target, err := a.target(q.To, source)
+	if err != nil {
+		return Answer{}, err
+	}
+	if !a.judged(source, target) {
+		return Answer{}, fmt.Errorf("neither %s nor %s is a pod of the input, and network policies judge pods only", source.name, target.name)
+	}
+	got := a.decide(source, target)
+	a.compareNamesake(source, target, got)
+	if h := a.hostNetworked(); h != "" && p.Profile.HostNetworkJudged.Answer != cni.Yes {
+		got = a.asIfEnforced(h, got)
+	}
+	out := Answer{From: source.name, To: target.name + a.suffix(), Verdict: got.verdict, When: got.when, Conns: got.conns, CNI: []string{p.Profile.Name},
+		Notes: a.notes, Assumed: a.assumed}
+	if got.verdict == reach.Denied {
+		out.Conns = a.conns
+	}
+	if got.steps != nil {
+		out.Steps = got.steps()
+	}
+	return out, nil
+}
+
+// suffix is the port and protocol of the question, as the user would write them.
+func (a *asker) suffix() string {
+	text := ""
+	if a.q.Port != 0 {
+		text = fmt.Sprintf(":%d", a.q.Port)
+	}
+	if a.q.Protocol != netset.NoProtocol {
+		text += "/" + a.q.Protocol.String()
+	}
+	return text
+}
+
+// decide tries every choice of source and target.
+func (a *asker) decide(source, target place) outcome {
+	if target.always != nil {
+		return *target.always
+	}
+	var tried []outcome
+	for _, from := range source.ends {
+		tried = append(tried, a.choices(from, target)...)
+	}
+	if source.unknown.IsValid() {
+		tried = append(tried, a.fromUnknown(source.unknown, target))
+	}
+	if tried == nil { // nothing to ask about is not the same as nothing that passes
+		return outcome{when: target.name + " is something", conns: a.conns}
+	}
+	a.noteDifferences(tried)
+	return anyOf(tried)
+}
+
+// choices tries every choice of a target.
+func (a *asker) choices(from end, target place) []outcome {
+	var tried []outcome
+	for _, to := range target.ends {
+		tried = append(tried, a.try(from, to))
+	}
+	switch {
+	case target.service >= 0:
+		tried = append(tried, a.toService(from, target.service, target.front)...)
+	case target.host != "":
+		tried = append(tried, a.toHost(from, target.host, a.conns))
+	case target.unknown.IsValid():
+		tried = append(tried, a.toUnknown(from, target.unknown, a.conns))
+	}
+	return tried
+}
+
+// noteDifferences says which replicas or backends get a different answer than the best.
+func (a *asker) noteDifferences(tried []outcome) {
+	byPair := map[string]reach.Verdict{}
+	for _, o := range tried {
+		if o.from == "" {
+			continue
+		}
+		pair := o.from + " to " + o.to
+		if v, seen := byPair[pair]; !seen || reach.CompareVerdicts(o.verdict, v) > 0 {
+			byPair[pair] = o.verdict
+		}
+	}
+	byVerdict := map[reach.Verdict][]string{}
+	for pair, v := range byPair {
+		byVerdict[v] = append(byVerdict[v], pair)
+	}
+	if len(byVerdict) < 2 {
+		return
+	}
+	for _, v := range []reach.Verdict{reach.Allowed, reach.Depends, reach.Unknown, reach.Denied} {
+		if pairs := byVerdict[v]; len(pairs) > 0 {
+			slices.Sort(pairs)
+			a.note("pods differ: " + v.String() + " from " + listed(pairs, 3))
+		}
+	}
+	a.note("one that gets through is enough")
+}
+
+// compareNamesake answers for the Service that has the same name as a workload, and says so where the answer differs.
+func (a *asker) compareNamesake(source, target place, got outcome) {
+	if target.namesake < 0 {
+		return
+	}
+	svc := &a.p.Snapshot.Services[target.namesake]
+	id := svc.Namespace + "/Service/" + svc.Name
+	quiet := *a
+	quiet.notes, quiet.assumed = nil, nil
+	other := quiet.decide(source, quiet.servicePlace(target.namesake))
+	text := "this is about the pods of " + target.name + "; the Service " + id
+	if other.verdict != got.verdict || other.when != got.when {
+		text += " answers differently: " + other.verdict.String()
+		if other.when != "" {
+			text += " if " + other.when
+		}
+		a.note(strings.Join(append([]string{text}, quiet.notes...), "; "))
+	}
+}
+
+// asIfEnforced compares got with what policies say that the plugin does not hold a pod on the host network to.
+func (a *asker) asIfEnforced(host string, got outcome) outcome {
+	if got.verdict == reach.Denied {
+		return got
+	}
+	profile := a.p.Profile
+	profile.HostNetworkJudged.Answer = cni.Yes
+	strict := newAsker(reach.NewProgram(a.p.Ground, profile), a.q)
+	source, err := strict.source(a.q.From)
+	if err != nil {
+		return got
+	}
+	target, err := strict.target(a.q.To, source)
+	if err != nil {
+		return got
+	}
+	meant := strict.decide(source, target)
+	if meant.verdict == got.verdict && meant.when == got.when && meant.conns.Equal(got.conns) {
+		return got
+	}
+	text := host + " is on its node's network, where policies that select it are not enforced; if they were: " + meant.verdict.String()
+	if meant.when != "" {
+		text += " if " + meant.when
+	}
+	a.note(text)
+	if got.verdict == reach.Allowed && meant.verdict != reach.Allowed {
+		got.verdict = reach.NotEnforced
+	}
+	return got
+}
+
+// listed joins texts, at most n of them and how many more there are.
+func listed(texts []string, n int) string {
+	if len(texts) <= n {
+		return strings.Join(texts, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(texts[:n], ", "), len(texts)-n)
+}

@@ -1,0 +1,125 @@
+package oracle
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+)
+
+// TestPodsThatDoNotExist lets our engine say which pods could connect to those of a random cluster, and be connected to, without being shown
+// one. Then a pod with random labels is made, in a namespace that exists or in a new one, and kube-network-policies judges it: what
+// it lets pass must be foreseen, and what we are certain of it must let pass.
+func TestPodsThatDoNotExist(t *testing.T) {
+	var connections, passed, certain, wrong int
+	for i := range *flagStates {
+		r := &random{Rand: rand.New(rand.NewPCG(*flagSeed, uint64(i)))}
+		s := r.state(i)
+		ours := newToolmoat(t, s)
+		ports, _ := r.probes(6, 0)
+		for range 4 {
+			with := s.clone()
+			namespace, isNew := pick(r, nsNames), r.chance(50)
+			if isNew {
+				namespace = "fresh"
+				with.namespaces[namespace] = r.labels(nsKeys)
+			}
+			stranger := newPod(namespace, "stranger", r.labels(podKeys), r.containerPorts(), r.podAddrs()...)
+			with.pods = append(with.pods, stranger)
+			k, err := newKindnet(with)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, ip := range stranger.Status.PodIPs {
+				for _, q := range with.questionsOf(end{stranger, netip.MustParseAddr(ip.IP)}, ports) {
+					pod, d := q.to, policy.Ingress
+					if q.to.pod == stranger {
+						pod, d = q.from, policy.Egress
+					}
+					if !isNew && pod.pod.Namespace != namespace {
+						continue // other namespaces are left out where a new one would do
+					}
+					could, surely := foreseen(ours.strangers(ours.class(pod), d), with, stranger.Labels, namespace, isNew, q)
+					may := k.judge(q) == allowed
+					connections++
+					if may {
+						passed++
+					}
+					if surely {
+						certain++
+					}
+					if may && !could || surely && !may {
+						if wrong++; wrong <= maxShown {
+							t.Errorf("%s\n%v of %v, labels %v in %v: kube-network-policies says %t; we say possible %t, certain %t\n%s", with.title, q, d,
+								stranger.Labels, with.labelsOf(namespace), may, could, surely, with.manifests(t))
+						} else {
+							t.Fail()
+						}
+					}
+				}
+			}
+		}
+	}
+	if passed*10 < connections || passed*10 > 9*connections || certain*10 < passed {
+		t.Errorf("unbalanced: %d of %d pass, %d for certain", passed, connections, certain)
+	}
+	summary(t, "%d connections of pods that were not shown, %d pass, %d foreseen for certain, %d disagreements", connections, passed, certain, wrong)
+}
+
+// questionsOf asks for connections between e and every pod but itself, both ways.
+func (s *state) questionsOf(e end, ports []int) []question {
+	var out []question
+	for _, q := range s.questions(nil, ports) {
+		if q.from == e || q.to == e {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+func (m *toolmoat) strangers(class int, d policy.Direction) []reach.Stranger {
+	key := fmt.Sprint(class, d)
+	if _, ok := m.foreseen[key]; !ok {
+		m.foreseen[key] = m.program.Hypothetical(class, d)
+	}
+	return m.foreseen[key]
+}
+
+// foreseen reports whether some stranger stands for the pod and the connection, and whether one does so unconditionally. A port that the source's rules
+// give by name is never certain here: whether the pod carries the name is its own affair.
+func foreseen(strangers []reach.Stranger, s *state, pod map[string]string, namespace string, isNew bool, q question) (could, surely bool) {
+	for _, st := range strangers {
+		if !st.Conns.Contains(ourProtocol[q.proto], netset.Port(q.port)) {
+			continue
+		}
+		if in, _ := st.Pod.Match(label.Known(pod)); !in {
+			continue
+		}
+		if isNew {
+			if in, _ := st.NS.Match(label.Known(s.labelsOf(namespace))); st.Namespace != "" || !in {
+				continue
+			}
+		} else if st.Namespace != namespace {
+			continue
+		}
+		could = true
+		surely = surely || st.Verdict == reach.Allowed && st.Cond.IsZero() && !named(st.Egress) && !named(st.Ingress)
+	}
+	return could, surely
+}
+
+func named(rules []*policy.Rule) bool {
+	for _, r := range rules {
+		for _, p := range r.Ports {
+			if p.Name != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
