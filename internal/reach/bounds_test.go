@@ -206,7 +206,7 @@ func (w *concrete) truths(b *bench, q question) (seen [2]bool) {
 			continue
 		}
 		for _, to := range w.in(b, q.to) {
-			if from == to || w.lacksFamily(from, to) || w.lacksFamily(to, from) {
+			if from == to || w.unasked(b, q.from, from, to) || w.unasked(b, q.to, to, from) {
 				continue
 			}
 			note(w.Allowed(from, to, proto, port))
@@ -215,11 +215,13 @@ func (w *concrete) truths(b *bench, q question) (seen [2]bool) {
 	return seen
 }
 
-// lacksFamily reports whether pod has no address in the family of the address at the other end: the engine is only asked about
-// an address where its family is in use.
-func (w *concrete) lacksFamily(pod, addr slow.End) bool {
-	return pod.Pod >= 0 && addr.Pod < 0 &&
-		!slices.ContainsFunc(w.Pods[pod.Pod].Addrs, func(a netip.Addr) bool { return a.Is4() == addr.Addr.Is4() })
+// unasked reports whether pod, of end e, has no address in the family of the address at the other end, as it may: the engine is
+// only asked about an address where its family is in use.
+func (w *concrete) unasked(b *bench, e End, pod, addr slow.End) bool {
+	if pod.Pod < 0 || addr.Pod >= 0 || b.holders[e.Holder].Addrs[familyOf(addr.Addr)].State != MayHave {
+		return false
+	}
+	return !slices.ContainsFunc(w.Pods[pod.Pod].Addrs, func(a netip.Addr) bool { return a.Is4() == addr.Addr.Is4() })
 }
 
 // ask puts one question to the engine in every way, and to the worlds.

@@ -48,14 +48,15 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 		}
 		return out
 	}
+	words := vocabulary(s.snap)
 	w.Namespaces = map[string]map[string]string{}
 	for _, ns := range s.snap.Namespaces {
-		w.Namespaces[ns.Name] = r.labels(ns.Labels, []string{"team", "zone"}, teamValues)
+		w.Namespaces[ns.Name] = r.labels(ns.Labels, words)
 	}
 	w.addNodes(r, s.snap, invent)
 	for i := range s.snap.Workloads {
 		for j := range s.snap.Workloads[i].Pods {
-			w.addPods(r, g, Member{i, j}, invent)
+			w.addPods(r, g, Member{i, j}, words, invent)
 		}
 	}
 	w.Policies = s.policies
@@ -111,13 +112,40 @@ func (w *concrete) invent(r *random, f Family, edges []netip.Addr) netip.Addr {
 	}
 }
 
-// labels completes what is known of an object's labels.
-func (r *random) labels(l label.Labels, keys, values []string) map[string]string {
+// vocabulary is the label values that selectors name, by key.
+func vocabulary(s *model.Snapshot) map[string][]string {
+	out := map[string][]string{}
+	add := func(sel label.Selector) {
+		for _, k := range sel.Keys() {
+			values, _ := sel.On(k).Listed()
+			out[k] = append(out[k], values...)
+		}
+	}
+	for _, p := range s.Policies {
+		for _, st := range p.Stances {
+			add(st.Subject.Pod)
+		}
+		for _, rule := range p.Rules {
+			add(rule.Subject.NS)
+			add(rule.Subject.Pod)
+			for _, x := range rule.Peers {
+				if x.NS != nil {
+					add(*x.NS)
+					add(*x.Pod)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// labels completes what is known of an object's labels with what selectors ask for, or something else.
+func (r *random) labels(l label.Labels, words map[string][]string) map[string]string {
 	set := l.Set()
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(words)) {
 		_, given := set[k]
 		if must, may := (label.Selector{}).Require(k, label.Exists()).Match(l); !given && may && (must || r.one(2)) {
-			set[k] = pick(r, append(values, "zz")...)
+			set[k] = pick(r, append(words[k], "zz")...)
 		}
 	}
 	return set
@@ -141,7 +169,7 @@ func (w *concrete) addNodes(r *random, s *model.Snapshot, invent func() []netip.
 }
 
 // addPods makes the pods that one pod of the snapshot stands for.
-func (w *concrete) addPods(r *random, g *Ground, m Member, invent func() []netip.Addr) {
+func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]string, invent func() []netip.Addr) {
 	wl := &g.Snapshot.Workloads[m.Workload]
 	p := &wl.Pods[m.Pod]
 	copies := 1
@@ -151,7 +179,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, invent func() []netip
 	copies = max(copies, p.Ordinals.Count)
 	for i := range copies {
 		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: p.HostNetwork}
-		pod.Labels = r.labels(p.Labels, []string{"app", "tier", "hash"}, labelValues)
+		pod.Labels = r.labels(p.Labels, words)
 		ordinal := p.Ordinals.First + i
 		if p.Ordinals.Count > 0 {
 			pod.Labels[podNameKey] = fmt.Sprintf("%s-%d", p.Ordinals.Base, ordinal)

@@ -4,18 +4,12 @@
 // renders. Texts may hold anything that the input holds: renderers make them harmless.
 package report
 
-import (
-	"iter"
-	"slices"
-)
+import "iter"
 
 // Document is what a report says, without how it looks.
-type Document struct{ Blocks []Block }
+type Document []Block
 
-// Add appends blocks.
-func (d *Document) Add(blocks ...Block) { d.Blocks = append(d.Blocks, blocks...) }
-
-// Block is one of [Heading], [Paragraph], [List], [Fields], [Table] and [Callout].
+// Block is one of [Heading], [Paragraph], [Notes], [Fields] and [Table].
 type Block interface{ isBlock() }
 
 // Tone says how much a text matters. The zero value is ordinary text.
@@ -24,68 +18,57 @@ type Tone uint8
 const (
 	Plain  Tone = iota
 	Strong      // stands out
-	Quiet       // may be passed over
+	Dim         // may be passed over
 	Good        // all is well
-	Notice      // look at this
+	Warn        // look at this
 	Bad         // this is wrong
-	Worst       // this is as wrong as can be
 )
 
-// Span is text of one tone.
-type Span struct {
-	Tone Tone
-	Text string
-}
-
-// Text is a line of text, wrapped where it has to be.
-type Text []Span
-
-// Say is text of the ordinary tone.
-func Say(text string) Text { return Text{{Plain, text}} }
-
-// In is text of one tone.
-func In(tone Tone, text string) Text { return Text{{tone, text}} }
-
-// And returns t followed by more.
-func (t Text) And(more ...Span) Text { return append(slices.Clip(t), more...) }
-
-// Heading starts a section. Level 1 is the highest.
+// Heading starts a section. An empty one only sets what follows apart.
 type Heading struct {
-	Level int
-	Text  Text
+	Mark  string // a grade, a verdict or an id, set before Text in Tone
+	Tone  Tone
+	Text  string
+	Aside string // what else to know, in the background
 }
 
 // Paragraph is running text.
-type Paragraph struct{ Text Text }
+type Paragraph struct {
+	Text string
+	Tone Tone
+}
 
-// List is bullet notes.
-type List struct{ Items []Text }
+// Notes is bullet notes.
+type Notes []Note
 
-// Fields is labels with a text each.
+// Note is a sentence, with a label in Tone that says what it is about, and lines below it.
+type Note struct {
+	Label string
+	Tone  Tone
+	Text  string
+	Below []string
+}
+
+// Fields is names with a text each.
 type Fields []Field
 
-// Field is a label and what it says.
+// Field is a name and what it says.
 type Field struct {
-	Label string
-	Text  Text
+	Name string
+	Text string
+	Tone Tone // of Text
 }
 
-// Table has one row of cells for each row. Rows are asked for once, and a row whose first cell is that of the row before leaves it out.
+// Table has a cell for each name in Header in each row; cells that miss at the end are empty. A row whose first cell is that of the row before leaves
+// it out.
 type Table struct {
-	Head  []string
-	Rows  iter.Seq[[]Text]
-	Empty string // what to say where there are no rows
-}
-
-// Callout is blocks under a title.
-type Callout struct {
-	Title Text
-	Body  []Block
+	Header []string
+	Rows   [][]string
+	Stream iter.Seq[[]string] // rows after Rows, made one at a time; nil for none
 }
 
 func (Heading) isBlock()   {}
 func (Paragraph) isBlock() {}
-func (List) isBlock()      {}
+func (Notes) isBlock()     {}
 func (Fields) isBlock()    {}
 func (Table) isBlock()     {}
-func (Callout) isBlock()   {}

@@ -18,9 +18,21 @@ type Options struct {
 const (
 	defaultWidth = 100
 	minWidth     = 20
+	indent       = 2 // of everything but headings and paragraphs
+	gutter       = 2 // between columns
 )
 
-// WriteText PLACEHOLDER
+// Text writes d for a terminal. Its error is w's.
+func Text(w io.Writer, d Document, o Options) error {
+	if o.Width == 0 {
+		o.Width = defaultWidth
+	}
+	t := &textWriter{bufio.NewWriter(w), max(o.Width, minWidth), o.Color}
+	for i, b := range d {
+		t.block(b, i == 0)
+	}
+	return t.Flush()
+}
 
 type textWriter struct {
 	*bufio.Writer
@@ -28,62 +40,64 @@ type textWriter struct {
 	color bool
 }
 
-// blocks writes blocks, indented.
-func (t *textWriter) blocks(bs []Block, indent int, loose bool) {
-	for i, b := range bs {
-		if i > 0 && loose {
-			if _, afterHeading := bs[i-1].(Heading); !afterHeading {
-				t.WriteByte('\n')
-			}
-		}
-		t.block(b, indent)
-	}
+// span is text of one tone, which is clean.
+type span struct {
+	tone Tone
+	text string
 }
 
-func (t *textWriter) block(b Block, indent int) {
+func (t *textWriter) block(b Block, first bool) {
 	switch b := b.(type) {
 	case Heading:
-		text := b.Text
-		if len(text) == 1 && text[0].Tone == Plain {
-			text = In(Strong, text[0].Text)
-		}
-		t.hanging(text, indent, indent)
-		if b.Level == 1 {
+		if !first {
 			t.WriteByte('\n')
 		}
+		text := []span{{b.Tone, Clean(b.Mark)}, {Strong, gap(b.Mark, Clean(b.Text))}, {Dim, gap(b.Mark+b.Text, Clean(b.Aside))}}
+		if b != (Heading{}) {
+			t.hanging(text, 0, indent)
+		}
 	case Paragraph:
-		t.hanging(b.Text, indent, indent)
-	case List:
-		for _, item := range b.Items {
+		t.hanging([]span{{b.Tone, Clean(b.Text)}}, 0, 0)
+	case Notes:
+		for _, n := range b {
 			t.pad(indent)
 			t.WriteString("- ")
-			t.hanging(item, 0, indent+2)
+			t.hanging([]span{{n.Tone, Clean(n.Label)}, {Plain, gap(n.Label, Clean(n.Text))}}, 0, indent+2)
+			for _, below := range n.Below {
+				t.hanging([]span{{Plain, Clean(below)}}, indent+2, indent+4)
+			}
 		}
 	case Fields:
-		t.fields(b, indent)
+		t.fields(b)
 	case Table:
-		t.table(b, indent)
-	case Callout:
-		t.hanging(b.Title, indent, indent+2)
-		t.blocks(b.Body, indent+2, false)
+		t.table(b)
 	}
 }
 
-func (t *textWriter) fields(fs Fields, indent int) {
-	label := 0
+// gap sets text apart from what stands before it.
+func gap(before, text string) string {
+	if before == "" || text == "" {
+		return text
+	}
+	return "  " + text
+}
+
+func (t *textWriter) fields(fs Fields) {
+	column := 0
 	for _, f := range fs {
-		label = max(label, min(columns(Clean(f.Label)), t.width/4))
+		column = max(column, min(columns(Clean(f.Name)), t.width/4))
 	}
 	for _, f := range fs {
 		t.pad(indent)
-		t.span(Span{Quiet, Clean(f.Label)})
-		t.pad(max(0, label-columns(Clean(f.Label))) + 2)
-		t.hanging(f.Text, 0, indent+label+2)
+		name := Clean(f.Name)
+		t.span(span{Dim, name})
+		t.pad(max(0, column-columns(name)) + gutter)
+		t.hanging([]span{{f.Tone, Clean(f.Text)}}, 0, indent+column+gutter)
 	}
 }
 
 // hanging writes text with its first line indented by first, which may have been written already, and the others by rest.
-func (t *textWriter) hanging(text Text, first, rest int) {
+func (t *textWriter) hanging(text []span, first, rest int) {
 	for i, line := range wrap(text, max(t.width-rest, minWidth), false) {
 		if i > 0 {
 			first = rest
@@ -100,38 +114,37 @@ func (t *textWriter) pad(n int) {
 	}
 }
 
-func (t *textWriter) line(spans []Span) (width int) {
+func (t *textWriter) line(spans []span) (width int) {
 	for _, s := range spans {
 		t.span(s)
-		width += columns(s.Text)
+		width += columns(s.text)
 	}
 	return width
 }
 
-var codes = [...]string{Strong: "1", Quiet: "2", Good: "32", Notice: "33", Bad: "31", Worst: "1;31"}
+var codes = [...]string{Strong: "1", Dim: "2", Good: "32", Warn: "33", Bad: "31"}
 
-// span writes a text that is clean.
-func (t *textWriter) span(s Span) {
-	if t.color && s.Tone != Plain && s.Text != "" {
-		t.WriteString("\x1b[" + codes[s.Tone] + "m" + s.Text + "\x1b[0m")
+func (t *textWriter) span(s span) {
+	if t.color && s.tone != Plain && strings.TrimSpace(s.text) != "" {
+		t.WriteString("\x1b[" + codes[s.tone] + "m" + s.text + "\x1b[0m")
 		return
 	}
-	t.WriteString(s.Text)
+	t.WriteString(s.text)
 }
 
 // word is what is never broken in running text.
 type word struct {
 	gap   int // spaces before it
-	spans []Span
+	spans []span
 	width int
 }
 
-// words splits text, cleaned, at spaces.
-func words(text Text) []word {
+// words splits text at spaces.
+func words(text []span) []word {
 	var out []word
 	gap, open := 0, false
 	for _, s := range text {
-		clean := Clean(s.Text)
+		clean := s.text
 		for clean != "" {
 			if clean[0] == ' ' {
 				trimmed := strings.TrimLeft(clean, " ")
@@ -148,7 +161,7 @@ func words(text Text) []word {
 				gap, open = 0, true
 			}
 			last := &out[len(out)-1]
-			last.spans = append(last.spans, Span{s.Tone, part})
+			last.spans = append(last.spans, span{s.tone, part})
 			last.width += columns(part)
 			clean = rest
 		}
@@ -157,9 +170,9 @@ func words(text Text) []word {
 }
 
 // wrap breaks text into lines of at most width columns. A longer word is broken where force says so, after a separator if it can be.
-func wrap(text Text, width int, force bool) [][]Span {
-	var lines [][]Span
-	var line []Span
+func wrap(text []span, width int, force bool) [][]span {
+	var lines [][]span
+	var line []span
 	used := 0
 	end := func() {
 		lines = append(lines, line)
@@ -169,7 +182,7 @@ func wrap(text Text, width int, force bool) [][]Span {
 		if used > 0 && used+w.gap+w.width > width {
 			end()
 		} else if used > 0 {
-			line = append(line, Span{Text: strings.Repeat(" ", w.gap)})
+			line = append(line, span{text: strings.Repeat(" ", w.gap)})
 			used += w.gap
 		}
 		for force && w.width > width {
@@ -191,7 +204,7 @@ func wrap(text Text, width int, force bool) [][]Span {
 func (w word) split(width int) (head, rest word) {
 	whole := ""
 	for _, s := range w.spans {
-		whole += s.Text
+		whole += s.text
 	}
 	at, cols, separator := 0, 0, 0
 	for i, r := range whole {
@@ -208,20 +221,20 @@ func (w word) split(width int) (head, rest word) {
 	}
 	for _, s := range w.spans {
 		switch {
-		case at >= len(s.Text):
+		case at >= len(s.text):
 			head.spans = append(head.spans, s)
-			at -= len(s.Text)
+			at -= len(s.text)
 		default:
 			if at > 0 {
-				head.spans = append(head.spans, Span{s.Tone, s.Text[:at]})
+				head.spans = append(head.spans, span{s.tone, s.text[:at]})
 			}
-			rest.spans = append(rest.spans, Span{s.Tone, s.Text[at:]})
+			rest.spans = append(rest.spans, span{s.tone, s.text[at:]})
 			at = 0
 		}
 	}
 	for _, part := range []*word{&head, &rest} {
 		for _, s := range part.spans {
-			part.width += columns(s.Text)
+			part.width += columns(s.text)
 		}
 	}
 	return head, rest
@@ -230,70 +243,64 @@ func (w word) split(width int) (head, rest word) {
 // measured is how many rows of a table decide how wide its columns are. Later rows are wrapped into them.
 const measured = 256
 
-const gutter = 2
-
-func (t *textWriter) table(tb Table, indent int) {
-	next, stop := iter.Pull(tb.Rows)
-	defer stop()
-	var rows [][]Text
-	for len(rows) < measured {
-		row, ok := next()
-		if !ok {
-			break
+func (t *textWriter) table(tb Table) {
+	rows := iter.Seq[[]string](func(yield func([]string) bool) {
+		for _, row := range tb.Rows {
+			if !yield(row) {
+				return
+			}
 		}
-		rows = append(rows, row)
-	}
-	if len(rows) == 0 {
-		t.hanging(In(Quiet, tb.Empty), indent, indent)
-		return
-	}
-	widths := t.widths(tb.Head, rows, indent)
-	head := make([]Text, len(tb.Head))
-	for i, h := range tb.Head {
-		head[i] = In(Strong, h)
-	}
-	t.row(head, widths, indent)
-	var last Text
-	show := func(row []Text) {
-		if len(row) > 1 && slices.Equal(row[0], last) {
-			row = append([]Text{nil}, row[1:]...)
+		if tb.Stream != nil {
+			tb.Stream(yield)
+		}
+	})
+	var first [][]string
+	var widths []int
+	last := "\x00"
+	show := func(row []string) {
+		if len(row) > 1 && row[0] == last {
+			row = append([]string{""}, row[1:]...)
 		} else if len(row) > 0 {
 			last = row[0]
 		}
-		t.row(row, widths, indent)
+		t.row(row, Plain, widths)
 	}
-	for _, row := range rows {
-		show(row)
+	start := func() {
+		widths = t.widths(tb.Header, first)
+		t.row(tb.Header, Strong, widths)
+		for _, row := range first {
+			show(row)
+		}
 	}
-	for {
-		row, ok := next()
-		if !ok {
-			return
+	for row := range rows {
+		if widths == nil {
+			if first = append(first, row); len(first) == measured {
+				start()
+			}
+			continue
 		}
 		show(row)
+	}
+	if widths == nil {
+		start()
 	}
 }
 
-// widths gives each column what it needs, and less to the widest where that is too much.
-func (t *textWriter) widths(head []string, rows [][]Text, indent int) []int {
-	need := make([]int, len(head))
-	for i, h := range head {
+// widths gives each column what it needs, and less to the widest where that is too much. A last column with nothing in it is left out.
+func (t *textWriter) widths(header []string, rows [][]string) []int {
+	need := make([]int, len(header))
+	used := 0
+	for i, h := range header {
 		need[i] = columns(Clean(h))
-	}
-	for _, row := range rows {
-		for i, cell := range row {
-			if i >= len(need) {
-				break
+		for _, row := range rows {
+			if i < len(row) && row[i] != "" {
+				used = i + 1
+				need[i] = max(need[i], columns(Clean(row[i])))
 			}
-			n := 0
-			for _, s := range cell {
-				n += columns(Clean(s.Text))
-			}
-			need[i] = max(need[i], n)
 		}
 	}
-	for len(need) > 0 && need[len(need)-1] == columns(Clean(head[len(need)-1])) && emptyColumn(rows, len(need)-1) {
-		need = need[:len(need)-1] // nothing to say in the last column
+	if len(rows) > 0 && len(rows) < measured {
+		need = need[:used]
 	}
 	room := max(t.width-indent-gutter*(len(need)-1), minWidth)
 	out := slices.Clone(need)
@@ -302,21 +309,10 @@ func (t *textWriter) widths(head []string, rows [][]Text, indent int) []int {
 			out[i] = min(need[i], limit)
 		}
 	}
-	if len(out) > 0 { // what is left after the last cut goes to whoever needs it
-		for i := range out {
-			if more := min(need[i]-out[i], room-sum(out)); more > 0 {
-				out[i] += more
-			}
-		}
+	for i := range out { // what is left after the last cut
+		out[i] += max(0, min(need[i]-out[i], room-sum(out)))
 	}
 	return out
-}
-
-func emptyColumn(rows [][]Text, i int) bool {
-	if len(rows) == measured {
-		return false
-	}
-	return !slices.ContainsFunc(rows, func(row []Text) bool { return i < len(row) && len(words(row[i])) > 0 })
 }
 
 func sum(ns []int) int {
@@ -328,18 +324,17 @@ func sum(ns []int) int {
 }
 
 // row writes the cells of a row beside one another.
-func (t *textWriter) row(cells []Text, widths []int, indent int) {
-	wrapped := make([][][]Span, len(widths))
+func (t *textWriter) row(cells []string, tone Tone, widths []int) {
+	wrapped := make([][][]span, len(widths))
 	height := 1
 	for i := range widths {
 		if i < len(cells) {
-			wrapped[i] = wrap(cells[i], widths[i], true)
+			wrapped[i] = wrap([]span{{tone, Clean(cells[i])}}, widths[i], true)
 			height = max(height, len(wrapped[i]))
 		}
 	}
 	for l := range height {
-		t.pad(indent)
-		gap := 0
+		gap := indent
 		for i, lines := range wrapped {
 			used := 0
 			if l < len(lines) && len(lines[l]) > 0 {

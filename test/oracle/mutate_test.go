@@ -106,7 +106,7 @@ func (r *random) mutate(root map[string]any) string {
 		}
 	case 4:
 		if m, ok := p.parent.(map[string]any); ok {
-			typo := pick(r, []string{strings.ToUpper(p.key), p.key + "s", strings.TrimSuffix(p.key, "s"), p.key + " ", strings.Title(p.key)}) //nolint:staticcheck // ASCII keys
+			typo := pick(r, []string{strings.ToUpper(p.key), p.key + "s", strings.TrimSuffix(p.key, "s"), p.key + " ", strings.ToUpper(p.key[:min(1, len(p.key))]) + p.key[min(1, len(p.key)):]})
 			if _, taken := m[typo]; !taken {
 				m[typo] = m[p.key]
 				delete(m, p.key)

@@ -333,6 +333,9 @@ func TestRandomPolicies(t *testing.T) {
 	if n.skipped*10 > n.states*6 {
 		t.Errorf("Cyclonus can be asked about too few states: %d of %d are without it", n.skipped, n.states)
 	}
+	if n.unsure["toolmoat"] > 0 || n.unsure["kube-network-policies"] > 0 {
+		t.Errorf("an engine does not commit itself though everything is known: %v", n.unsure)
+	}
 	if least := n.verdicts / 10; n.allowed < least || n.denied < least {
 		t.Errorf("the generator is unbalanced: %d allowed and %d denied of %d", n.allowed, n.denied, n.verdicts)
 	}
