@@ -68,7 +68,7 @@ func (a *Atlas) callers(r Radius) []Caller {
 func (a *Atlas) strangerCallers(class int) []Caller {
 	home := a.NamespaceOf(class)
 	var out []Caller
-	for _, s := range a.Hypothetical(class, policy.Ingress) {
+	for _, s := range reach.SettleStrangers(a.Hypothetical(class, policy.Ingress)) {
 		c := Caller{Who: Hypothetical, Text: StrangerText(s), Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: slices.Concat(s.Egress, s.Ingress)}
 		c.Labels, _ = s.Pod.Example()
 		switch {

@@ -70,7 +70,7 @@ func (a *Atlas) Of(server int) Radius {
 		}
 		r.Boxes = append(r.Boxes, all)
 		boxes := a.Settle(all[policy.Egress])
-		strangers := a.Hypothetical(class, policy.Egress)
+		strangers := reach.SettleStrangers(a.Hypothetical(class, policy.Egress))
 		isolated, _ := a.Isolation(class, policy.Egress)
 		for _, d := range Dests {
 			in := a.within(d, class, boxes, strangers)

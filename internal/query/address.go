@@ -30,7 +30,9 @@ func (a *asker) toUnknown(from end, addr netip.Addr, conns netset.Conns) outcome
 		to.claimed = addr
 		h := a.p.Class(n)
 		if h.Service >= 0 && (h.Kind == reach.VIP || h.Kind == reach.KubeAPI) {
-			held = append(held, holderWorld{to.name, anyOf(a.quietly(func(q *asker) []outcome { return q.toService(from, h.Service, &to) }))})
+			if len(a.backends(h.Service)) > 0 { // else nothing listens, and it is as if nobody had the address
+				held = append(held, holderWorld{to.name, anyOf(a.quietly(func(q *asker) []outcome { return q.toService(from, h.Service, &to) }))})
+			}
 			continue
 		}
 		to.single = false
@@ -111,7 +113,7 @@ func (a *asker) strangers(subject end, d policy.Direction, addr netip.Addr, conn
 	for _, s := range a.p.Hypothetical(subject.Holder, d) {
 		tooMany := s.Verdict == reach.Unknown && s.Conns.IsEmpty()
 		both := s.Conns.Intersect(conns)
-		if both.IsEmpty() && !tooMany || !slices.ContainsFunc(cubes, func(c reach.Cube) bool { return overlap(c, s) }) {
+		if s.Family != familyOf(addr) || both.IsEmpty() && !tooMany || !slices.ContainsFunc(cubes, func(c reach.Cube) bool { return overlap(c, s) }) {
 			continue
 		}
 		o := outcome{verdict: reach.Depends, conns: both}
@@ -128,7 +130,7 @@ func overlap(c reach.Cube, s reach.Stranger) bool {
 	if s.Namespace != "" {
 		ns = label.Named(s.Namespace)
 	}
-	return !c.NS.And(ns).IsEmpty() && !c.Pod.And(s.Pod).IsEmpty()
+	return c.Family == s.Family && !c.NS.And(ns).IsEmpty() && !c.Pod.And(s.Pod).IsEmpty()
 }
 
 // acrossHolders joins the world in which nobody of the cluster has addr with those in which somebody does.

@@ -158,10 +158,19 @@ func joinAnd(a, b string) string {
 	return a + ", and " + b
 }
 
+// stricter reports whether one condition is another one and more.
+func stricter(a, b string) bool {
+	parts := strings.Split(a, ", and ")
+	return a != b && !slices.ContainsFunc(strings.Split(b, ", and "), func(p string) bool { return !slices.Contains(parts, p) })
+}
+
 // maxWhens bounds how many conditions one answer spells out.
 const maxWhens = 4
 
 func listedOr(whens []string) string {
+	whens = slices.DeleteFunc(slices.Clone(whens), func(w string) bool {
+		return slices.ContainsFunc(whens, func(other string) bool { return stricter(w, other) })
+	})
 	if len(whens) > maxWhens {
 		whens = append(slices.Clone(whens[:maxWhens]), "one of other conditions holds")
 	}

@@ -20,6 +20,7 @@ import (
 
 // Answer is the answer to a [Question].
 type Answer struct {
+	Asked   Question
 	From    string // as resolved: "namespace/Kind/name", an address or a name
 	To      string // likewise, with ":PORT/PROTOCOL" where they were asked for
 	Verdict reach.Verdict
@@ -100,13 +101,14 @@ func Ask(p *reach.Program, q Question) (Answer, error) {
 	if h := a.hostNetworked(); h != "" && p.Profile.HostNetworkJudged.Answer != cni.Yes {
 		got = a.asIfEnforced(h, got)
 	}
-	out := Answer{From: source.name, To: target.name + a.suffix(), Verdict: got.verdict, When: got.when, Conns: got.conns, CNI: []string{p.Profile.Name},
-		Notes: a.notes, Assumed: a.assumed}
+	var steps []Step
+	if got.steps != nil {
+		steps = got.steps() // which may note something
+	}
+	out := Answer{Asked: q, From: source.name, To: a.withSuffix(target.name), Verdict: got.verdict, When: got.when, Conns: got.conns, CNI: []string{p.Profile.Name},
+		Notes: a.notes, Assumed: a.assumed, Steps: steps}
 	if got.verdict == reach.Denied {
 		out.Conns = a.conns
-	}
-	if got.steps != nil {
-		out.Steps = got.steps()
 	}
 	return out, nil
 }
@@ -121,6 +123,14 @@ func (a *asker) suffix() string {
 		text += "/" + a.q.Protocol.String()
 	}
 	return text
+}
+
+// withSuffix writes name with the port and protocol of the question.
+func (a *asker) withSuffix(name string) string {
+	if a.q.Port != 0 && strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	return name + a.suffix()
 }
 
 // decide tries every choice of source and target.

@@ -241,7 +241,7 @@ func (a *asker) behind(service int) []string {
 
 // kubeAPI is the API server, where no Service stands for it.
 func (a *asker) kubeAPI() place {
-	pl := somewhere("the Kubernetes API")
+	pl := somewhere("default/Service/kubernetes")
 	for n := a.p.Classes(); n < a.p.Holders(); n++ {
 		if h := a.p.Class(n); h.Kind == reach.KubeAPI && h.Service < 0 {
 			pl.ends = append(pl.ends, a.holderEnd(n))

@@ -268,7 +268,7 @@ func (a *asker) toNobody(from end, service int, front end) outcome {
 	if !a.isPods(from) {
 		return maybe
 	}
-	selected := reach.Region{Cubes: []reach.Cube{{NS: label.Named(svc.Namespace), Pod: *svc.Selector}}}
+	selected := reach.NewPods(label.Named(svc.Namespace), *svc.Selector)
 	for _, b := range a.oneSided(from.Holder, policy.Egress) {
 		for _, p := range svc.Ports {
 			if !svc.Headless && !a.conns.Contains(p.Protocol, p.Port) {

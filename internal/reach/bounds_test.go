@@ -59,9 +59,12 @@ func (c *tally) String() string {
 	return b.String() + fmt.Sprintf("both outcomes seen in %d of those that depend", c.both)
 }
 
-// healthy demands that no outcome is rare.
+// healthy demands that no outcome is rare. With few scenes chance decides that, so then it does not ask.
 func (c *tally) healthy(t *testing.T, want ...Verdict) {
 	t.Helper()
+	if testing.Short() {
+		return
+	}
 	all := 0
 	for _, n := range c.verdicts {
 		all += n
@@ -353,7 +356,7 @@ func TestBounds(t *testing.T) {
 	}
 	t.Log(&count)
 	count.healthy(t, Allowed, Denied, Depends)
-	if 2*count.both < count.verdicts[Depends] {
+	if 2*count.both < count.verdicts[Depends] && !testing.Short() {
 		t.Errorf("too few of the verdicts that depend were seen to: %v", &count)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 // Stranger is a set of pods that do not exist and could: all that carry such labels in such namespaces, over Conns.
 type Stranger struct {
+	Family    Family
 	Namespace string         // an existing namespace; "" for one that does not exist
 	NS        label.Selector // what a namespace that does not exist must carry
 	Pod       label.Selector // what the pod must carry
@@ -20,66 +21,90 @@ type Stranger struct {
 	Ingress   []*policy.Rule
 }
 
-// Hypothetical returns the pods that do not exist which class could connect to (Egress), or which could connect to it (Ingress).
-// Where pods of a namespace that does not exist could, existing namespaces other than the class's own are left out: they add nothing to what an
-// attacker with some namespace can do.
+// Hypothetical returns the pods that do not exist which class could connect to (Egress), or which could connect to it (Ingress), family
+// by family. Pods of existing namespaces other than the class's own are left out where the same pods of a namespace that does not exist can do
+// as much: they add nothing to what an attacker with some namespace can do.
 func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
-	home := p.holders[class].namespace
-	open := box{Region{Cubes: []Cube{{}}}, netset.AllConns}
+	open := box{Region{Cubes: cubesOf(label.Selector{}, label.Selector{})}, netset.AllConns}
 	var out []Stranger
-	segs := p.decide(p.groups[d][p.groupOf[d][class]], d, open)
-	for _, seg := range segs {
+	for _, seg := range p.decide(p.groups[d][p.groupOf[d][class]], d, open) {
 		if seg.verdict == Denied {
 			continue
 		}
 		for _, c := range seg.region.Cubes {
-			if ns := c.NS.And(p.fresh); !ns.IsEmpty() {
-				out = append(out, p.strangers(class, d, seg, -1, ns, c.Pod)...)
-			}
-		}
-	}
-	anyone := len(out) > 0
-	for _, seg := range segs {
-		if seg.verdict == Denied {
-			continue
-		}
-		for _, c := range seg.region.Cubes {
-			must, may := p.chooseNamespaces(c.NS)
-			for _, i := range slices.Concat(must, may) {
-				if i != home && anyone {
-					continue
-				}
+			if possible, exists := p.existence(class, c.Family); possible {
 				at := seg
-				if slices.Contains(may, i) {
-					at.cond = at.cond.and(noNamespace)
+				at.cond = at.cond.and(exists)
+				if p.states[c.Family] == MayHave {
+					at.cond = at.cond.and(familyExists[c.Family])
 				}
-				out = append(out, p.strangers(class, d, at, i, label.Selector{}, c.Pod)...)
+				out = append(out, p.inCube(class, d, at, c)...)
 			}
 		}
 	}
 	return out
 }
 
+// inCube returns the pods of one cube that get through on both sides.
+func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []Stranger {
+	var out []Stranger
+	asMuch := false // pods of a namespace that does not exist get all of it
+	if ns := c.NS.And(p.fresh); !ns.IsEmpty() {
+		out = p.strangers(class, d, seg, -1, Cube{c.Family, ns, c.Pod})
+		_, anyName := c.NS.On(label.MetadataName).Listed()
+		asMuch = anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(ns) && out[0].Conns.Equal(seg.conns) && out[0].Cond.equal(seg.cond)
+	}
+	must, may := p.chooseNamespaces(c.NS)
+	for _, i := range slices.Concat(must, may) {
+		if i != p.holders[class].namespace && asMuch {
+			continue
+		}
+		at := seg
+		if slices.Contains(may, i) {
+			at.cond = at.cond.and(noNamespace)
+		}
+		out = append(out, p.strangers(class, d, at, i, Cube{c.Family, label.Selector{}, c.Pod})...)
+	}
+	return out
+}
+
+// SettleStrangers takes out of strangers that are not certain, or of the other family, those that a certain one stands for anyway.
+func SettleStrangers(in []Stranger) []Stranger {
+	var out []Stranger
+	for i, s := range in {
+		if !slices.ContainsFunc(in[:i], s.covered) && !slices.ContainsFunc(in[i+1:], func(t Stranger) bool { return s.covered(t) && !t.covered(s) }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// covered reports whether t says at least as much of the same pods as s.
+func (s Stranger) covered(t Stranger) bool {
+	return s.Namespace == t.Namespace && s.NS.Equal(t.NS) && s.Pod.Equal(t.Pod) && t.Conns.Covers(s.Conns) &&
+		(t.Verdict == Allowed || t.Verdict == s.Verdict && t.Cond.equal(s.Cond)) && !s.Conns.IsEmpty()
+}
+
 // strangers refines the pods of one cube by the policies that would apply to them, and asks those for their side. ns is the index
-// of an existing namespace, or -1 for new ones that satisfy sel.
-func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, sel, pod label.Selector) []Stranger {
+// of an existing namespace, or -1 for new ones that satisfy in.NS.
+func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, in Cube) []Stranger {
 	opposite := d.Opposite()
-	homes := []stranger{{ns: sel, pod: pod}}
+	homes := []stranger{{ns: in.NS, pod: in.Pod}}
 	for _, a := range p.about(ns, opposite) {
 		homes = p.refine(homes, ns, a)
 		if len(homes) > maxCubes {
-			return []Stranger{{Namespace: p.nameOf(ns), NS: sel, Pod: pod, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
+			return []Stranger{{Family: in.Family, Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
 		}
 	}
-	ends := Region{IDs: p.IDs(class)}
+	end := box{Region{IDs: netset.Points(p.ID(class, in.Family))}, seg.conns}
 	var out []Stranger
 	for _, h := range homes {
 		slices.SortStableFunc(h.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
-		for _, back := range p.decide(&group{rules: h.rules, stances: h.stances}, opposite, box{ends, seg.conns}) {
-			if back.verdict == Denied {
+		for _, back := range p.decide(&group{rules: h.rules, stances: h.stances}, opposite, end) {
+			if back.verdict == Denied || back.region.IsEmpty() {
 				continue
 			}
-			s := Stranger{Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: back.conns, Verdict: weaker(seg.verdict, back.verdict),
+			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: back.conns, Verdict: weaker(seg.verdict, back.verdict),
 				Cond: seg.cond.and(back.cond), Egress: seg.by, Ingress: back.by}
 			if d == policy.Ingress {
 				s.Egress, s.Ingress = back.by, seg.by

@@ -306,7 +306,7 @@ func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
 func (p *Program) peersOf(r *policy.Rule) []match {
 	if r.AnyPeer {
 		everything := p.Everything()
-		everything.Cubes = []Cube{{}}
+		everything.Cubes = cubesOf(label.Selector{}, label.Selector{})
 		return []match{{box: box{region: everything}}}
 	}
 	var out []match
@@ -328,7 +328,7 @@ func (p *Program) selectorPeer(ns, pod label.Selector) []match {
 	}
 	certainly := Region{IDs: p.inBoth(sel.must.Minus(hosts))}
 	if !ns.IsEmpty() && !pod.IsEmpty() {
-		certainly.Cubes = []Cube{{ns, pod}}
+		certainly.Cubes = cubesOf(ns, pod)
 	}
 	out := []match{{box: box{region: certainly}}}
 	perhaps := func(ids netset.IDs, cond Cond) {
@@ -357,15 +357,11 @@ func (p *Program) blockPeer(b policy.Block) []match {
 			if within.IsEmpty() {
 				continue
 			}
-			unknown := match{box: box{region: Region{IDs: p.anywhere[f]}}}
+			unknown := match{box: box{region: Region{IDs: p.anywhere[f], Cubes: []Cube{{Family: f}}}}}
 			if !within.Equal(p.plan[f]) {
 				unknown.cond.Plan = within
 			}
-			stranger := match{box{region: Region{Cubes: []Cube{{}}}}, unknown.cond}
-			if p.states[f] == MayHave {
-				stranger.cond = stranger.cond.and(familyExists[f])
-			}
-			out = append(out, unknown, stranger)
+			out = append(out, unknown)
 		}
 	}
 	if !certainly.IsEmpty() {

@@ -14,15 +14,25 @@ type Region struct {
 	Cubes []Cube       // pods that do not exist; disjoint
 }
 
-// Cube is a set of pods that do not exist: those that carry such labels in namespaces that carry such labels.
-type Cube struct{ NS, Pod label.Selector }
+// Cube is a set of pods that do not exist, by their addresses in one family: those that carry such labels in namespaces that carry such
+// labels.
+type Cube struct {
+	Family  Family
+	NS, Pod label.Selector
+}
+
+// NewPods is the pods that do not exist and satisfy both selectors.
+func NewPods(ns, pod label.Selector) Region { return Region{Cubes: cubesOf(ns, pod)} }
+
+// cubesOf returns the pods that satisfy both selectors, in both families.
+func cubesOf(ns, pod label.Selector) []Cube { return []Cube{{IPv4, ns, pod}, {IPv6, ns, pod}} }
 
 // maxCubes bounds how finely hypothetical pods are told apart; beyond it the answer is Unknown.
 const maxCubes = 4096
 
 func (c Cube) and(d Cube) (Cube, bool) {
-	out := Cube{c.NS.And(d.NS), c.Pod.And(d.Pod)}
-	return out, !out.NS.IsEmpty() && !out.Pod.IsEmpty()
+	out := Cube{c.Family, c.NS.And(d.NS), c.Pod.And(d.Pod)}
+	return out, c.Family == d.Family && !out.NS.IsEmpty() && !out.Pod.IsEmpty()
 }
 
 func (c Cube) minus(d Cube) []Cube {
@@ -32,10 +42,10 @@ func (c Cube) minus(d Cube) []Cube {
 	}
 	var out []Cube
 	for _, ns := range c.NS.Minus(d.NS) {
-		out = append(out, Cube{ns, c.Pod})
+		out = append(out, Cube{c.Family, ns, c.Pod})
 	}
 	for _, pod := range c.Pod.Minus(d.Pod) {
-		out = append(out, Cube{both.NS, pod})
+		out = append(out, Cube{c.Family, both.NS, pod})
 	}
 	return out
 }
