@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/toolmoat/toolmoat/internal/audit"
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/discover"
 	"github.com/toolmoat/toolmoat/internal/finding"
@@ -113,4 +114,10 @@ func (c *common) exit(incomplete bool, otherwise int) error {
 		return exitCode(otherwise)
 	}
 	return nil
+}
+
+// basisOf is what every answer from p rests on.
+func basisOf(p *reach.Program) report.Basis {
+	problems := p.Snapshot.Problems
+	return report.Basis{CNI: []string{p.Profile.Name}, Complete: len(problems) == 0, Assumptions: audit.Assumptions(p), Problems: problems}
 }

@@ -107,7 +107,7 @@ It reads Kubernetes YAML and JSON from files, folders or standard input, and nee
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{err, "toolmoat " + strings.TrimPrefix(cmd.CommandPath(), "toolmoat ") + " --help lists the flags"}
 	})
-	root.AddCommand(newAudit(s), newRules(s), newVersion(s))
+	root.AddCommand(newAudit(s), newMap(s), newCan(s), newRules(s), newVersion(s))
 	return root
 }
 

@@ -16,9 +16,9 @@ type Who uint8
 
 const (
 	WhoUnknown   Who = iota
-	AnyPod           // every pod, in any namespace, whatever it carries
+	AnyPod           // a pod that carries nothing, in any namespace: what it must not carry is in Text
 	External         // from outside the cluster
-	NamespacePod     // every pod of the server's namespace
+	NamespacePod     // likewise, in the server's namespace
 	Hypothetical     // pods that do not exist, with the labels they would need
 	Pods             // pods that exist
 	NodeCallers      // nodes and what runs on their network
@@ -37,7 +37,7 @@ type Caller struct {
 	Who     Who
 	Names   []string  // workloads, ways in or address ranges
 	Labels  label.Set // what a pod that does not exist would carry, as an example
-	Text    string    // in words, for Hypothetical
+	Text    string    // in words, of pods that do not exist
 	Conns   netset.Conns
 	Verdict reach.Verdict
 	When    string
@@ -71,10 +71,12 @@ func (a *Atlas) strangerCallers(class int) []Caller {
 	for _, s := range reach.SettleStrangers(a.Hypothetical(class, policy.Ingress)) {
 		c := Caller{Who: Hypothetical, Text: StrangerText(s), Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: slices.Concat(s.Egress, s.Ingress)}
 		c.Labels, _ = s.Pod.Example()
+		// Rules split the pods that do not exist into several sets. The one with the pod that carries nothing is whom
+		// everybody can be.
 		switch {
-		case s.Namespace == "" && s.Pod.SelectsAll() && newNamespace(s.NS).SelectsAll():
+		case s.Namespace == "" && asksNothing(s.Pod) && asksNothing(newNamespace(s.NS)):
 			c.Who = AnyPod
-		case s.Namespace == home && s.Pod.SelectsAll():
+		case s.Namespace == home && asksNothing(s.Pod):
 			c.Who = NamespacePod
 		case a.isGateway(s):
 			continue // a pod that carries the gateway's labels in its namespace counts as the gateway
@@ -84,10 +86,20 @@ func (a *Atlas) strangerCallers(class int) []Caller {
 	return out
 }
 
-// isGateway reports whether a gateway that exists is what s describes.
+// asksNothing reports whether what carries no label satisfies sel.
+func asksNothing(sel label.Selector) bool {
+	_, may := sel.Match(label.Labels{})
+	return may
+}
+
+// isGateway reports whether a gateway that exists is what s describes: a label with one value, which the gateway has, says who is meant.
 func (a *Atlas) isGateway(s reach.Stranger) bool {
-	return s.Namespace != "" && slices.ContainsFunc(a.gateways, func(g int) bool {
-		return a.NamespaceOf(g) == s.Namespace && !s.Pod.SelectsAll() && a.Matches(s.Pod, g)
+	pinned := slices.ContainsFunc(s.Pod.Keys(), func(key string) bool {
+		values, others := s.Pod.On(key).Listed()
+		return len(values) == 1 && !others && !s.Pod.On(key).AllowsAbsent()
+	})
+	return pinned && s.Namespace != "" && slices.ContainsFunc(a.gateways, func(g int) bool {
+		return a.NamespaceOf(g) == s.Namespace && a.Matches(s.Pod, g)
 	})
 }
 

@@ -347,8 +347,41 @@ func (m *Matrix) comesIn(class int) entries {
 
 func (m *Matrix) entriesOf(class int, d policy.Direction) entries {
 	var out entries
-	for _, b := range m.p.Settle(m.p.Reach(class, d)) {
+	for _, b := range m.settled(m.p.Settle(m.p.Reach(class, d))) {
 		out = out.add(entry{m.p.Numbers(b.Region.IDs), b.Region.Addrs, b.Conns, b.Verdict, b.When()})
 	}
 	return out.sorted()
+}
+
+// settled takes out of boxes that are not certain what another one reaches under fewer conditions, as in the other family.
+func (m *Matrix) settled(in []reach.Box) []reach.Box {
+	var out []reach.Box
+	for i, b := range in {
+		for j, o := range in {
+			if i != j && b.Verdict != reach.Allowed && b.Verdict == o.Verdict && o.Conns.Covers(b.Conns) && stricter(b.Cond, o.Cond) {
+				numbers := m.p.Numbers(o.Region.IDs)
+				b.Region.IDs = b.Region.IDs.Minus(m.p.IDs(m.holders(numbers)...))
+			}
+		}
+		if !b.Region.IsEmpty() {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func (m *Matrix) holders(numbers netset.IDs) []int {
+	var out []int
+	for r := range numbers.Runs() {
+		for id := r.Lo; id <= r.Hi; id++ {
+			out = append(out, int(id))
+		}
+	}
+	return out
+}
+
+// stricter reports whether a is b and more.
+func stricter(a, b reach.Cond) bool {
+	return a.Unjudged == b.Unjudged && a.Plan.Equal(b.Plan) && slices.Equal(a.Texts, b.Texts) && len(a.All) > len(b.All) &&
+		!slices.ContainsFunc(b.All, func(text string) bool { return !slices.Contains(a.All, text) })
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/blast"
-	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 	"github.com/toolmoat/toolmoat/internal/reach"
@@ -17,7 +16,8 @@ import (
 
 // holderWorld is the world in which something has the address in question.
 type holderWorld struct {
-	name string
+	name  string
+	isNew bool // a pod that is not in the input: it may widen an answer, and never narrows one
 	outcome
 }
 
@@ -31,12 +31,12 @@ func (a *asker) toUnknown(from end, addr netip.Addr, conns netset.Conns) outcome
 		h := a.p.Class(n)
 		if h.Service >= 0 && (h.Kind == reach.VIP || h.Kind == reach.KubeAPI) {
 			if len(a.backends(h.Service)) > 0 { // else nothing listens, and it is as if nobody had the address
-				held = append(held, holderWorld{to.name, anyOf(a.quietly(func(q *asker) []outcome { return q.toService(from, h.Service, &to) }))})
+				held = append(held, holderWorld{to.name, false, anyOf(a.quietly(func(q *asker) []outcome { return q.toService(from, h.Service, &to) }))})
 			}
 			continue
 		}
 		to.single = false
-		held = append(held, holderWorld{to.name, a.pass(a.direct(from, to, conns))})
+		held = append(held, holderWorld{to.name, false, a.pass(a.direct(from, to, conns))})
 	}
 	if a.isPods(from) {
 		held = append(held, a.strangers(from, policy.Egress, addr, conns)...)
@@ -58,7 +58,7 @@ func (a *asker) fromUnknown(addr netip.Addr, target place) outcome {
 	for _, n := range a.mayHold(addr, false) {
 		e := a.holderEnd(n)
 		e.claimed, e.single = addr, false
-		held = append(held, holderWorld{e.name, from(e)})
+		held = append(held, holderWorld{e.name, false, from(e)})
 	}
 	for _, to := range target.ends {
 		if a.isPods(to) {
@@ -97,40 +97,31 @@ func (a *asker) mayHold(addr netip.Addr, services bool) []int {
 
 // strangers is the worlds in which a pod that is not in the input has the address, and gets through.
 func (a *asker) strangers(subject end, d policy.Direction, addr netip.Addr, conns netset.Conns) []holderWorld {
-	if a.p.Class(subject.Holder).Addrs[familyOf(addr)].State == reach.NoAddr {
-		return nil
-	}
-	var cubes []reach.Cube
-	for _, b := range a.oneSided(subject.Holder, d) {
-		if v, _ := settle(b, addr); v != reach.Denied && !b.Conns.Intersect(conns).IsEmpty() {
-			cubes = append(cubes, b.Region.Cubes...)
-		}
-	}
-	if cubes == nil {
-		return nil
-	}
 	var out []holderWorld
 	for _, s := range a.p.Hypothetical(subject.Holder, d) {
-		tooMany := s.Verdict == reach.Unknown && s.Conns.IsEmpty()
+		own := s.Egress
+		if d == policy.Ingress {
+			own = s.Ingress
+		}
 		both := s.Conns.Intersect(conns)
-		if s.Family != familyOf(addr) || both.IsEmpty() && !tooMany || !slices.ContainsFunc(cubes, func(c reach.Cube) bool { return overlap(c, s) }) {
+		switch {
+		case s.Verdict == reach.Unknown && s.Conns.IsEmpty(): // too many kinds of pods to tell apart
+			both = conns
+		case s.Family != familyOf(addr) || both.IsEmpty() || len(own) > 0 && !slices.ContainsFunc(own, func(r *policy.Rule) bool { return mayMean(r, addr) }):
 			continue
 		}
 		o := outcome{verdict: reach.Depends, conns: both}
-		if tooMany || s.Verdict == reach.Unknown {
-			o = outcome{verdict: reach.Unknown, when: s.Cond.String(), conns: conns}
+		if s.Verdict == reach.Unknown {
+			o = outcome{verdict: reach.Unknown, when: s.Cond.String(), conns: both}
 		}
-		out = append(out, holderWorld{blast.StrangerText(s), o})
+		out = append(out, holderWorld{blast.StrangerText(s), true, o})
 	}
 	return out
 }
 
-func overlap(c reach.Cube, s reach.Stranger) bool {
-	ns := s.NS
-	if s.Namespace != "" {
-		ns = label.Named(s.Namespace)
-	}
-	return c.Family == s.Family && !c.NS.And(ns).IsEmpty() && !c.Pod.And(s.Pod).IsEmpty()
+// mayMean reports whether r may match a pod whose address is addr.
+func mayMean(r *policy.Rule, addr netip.Addr) bool {
+	return r.AnyPeer || slices.ContainsFunc(r.Peers, func(p policy.Peer) bool { return p.Block == nil || p.Block.Addrs().Contains(addr) })
 }
 
 // acrossHolders joins the world in which nobody of the cluster has addr with those in which somebody does.
@@ -139,6 +130,9 @@ func acrossHolders(addr netip.Addr, base outcome, held []holderWorld) outcome {
 	worlds := []world{{addr.String() + " is the address of nothing that the input shows", base}}
 	agree := true
 	for _, h := range held {
+		if h.isNew && base.verdict == reach.Allowed {
+			continue
+		}
 		worlds = append(worlds, world{addr.String() + " is the address of " + h.name, h.outcome})
 		agree = agree && h.verdict == base.verdict
 		if h.verdict != reach.Denied {

@@ -57,7 +57,9 @@ func suggest(s *model.Snapshot, n Name) []string {
 		svc := &s.Services[i]
 		consider(svc.Namespace, svc.Name, svc.Namespace+"/Service/"+svc.Name)
 	}
-	slices.SortFunc(found, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.far, b.far), cmp.Compare(strings.Count(a.name, "/"), strings.Count(b.name, "/")), cmp.Compare(a.name, b.name)) })
+	slices.SortFunc(found, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.far, b.far), cmp.Compare(strings.Count(a.name, "/"), strings.Count(b.name, "/")), cmp.Compare(a.name, b.name))
+	})
 	var out []string
 	for _, c := range found {
 		if len(out) < maxSuggestions && !slices.Contains(out, c.name) {

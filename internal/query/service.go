@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -45,15 +44,7 @@ func (a *asker) toService(from end, service int, front *end) []outcome {
 		return []outcome{a.toNobody(from, service, *front)}
 	default:
 		a.note("the input does not show the endpoints of " + serviceName(a, service))
-		conns := a.conns
-		for _, p := range svc.Ports {
-			if p.TargetName != "" {
-				conns = conns.Union(netset.ConnsOf(p.Protocol, netset.AllPorts))
-			} else if p.Target != 0 {
-				conns = conns.Union(one(p.Protocol, p.Target))
-			}
-		}
-		return []outcome{a.toHost(from, "an endpoint of "+serviceName(a, service), conns)}
+		return []outcome{a.toHost(from, "an endpoint of "+serviceName(a, service), a.conns.Union(a.arriving(svc)))}
 	}
 	var tried []outcome
 	for _, b := range backends {
@@ -268,30 +259,36 @@ func (a *asker) toNobody(from end, service int, front end) outcome {
 	if !a.isPods(from) {
 		return maybe
 	}
-	selected := reach.NewPods(label.Named(svc.Namespace), *svc.Selector)
-	for _, b := range a.oneSided(from.Holder, policy.Egress) {
-		for _, p := range svc.Ports {
-			if !svc.Headless && !a.conns.Contains(p.Protocol, p.Port) {
-				continue
-			}
-			target := one(p.Protocol, p.Target)
-			if p.TargetName != "" {
-				target = netset.ConnsOf(p.Protocol, netset.AllPorts)
-			}
-			if svc.Headless {
-				target = a.conns
-			}
-			if !b.Region.Intersect(selected).IsEmpty() && !b.Conns.Intersect(target).IsEmpty() {
-				return maybe
-			}
+	for _, stranger := range a.p.Hypothetical(from.Holder, policy.Egress) {
+		where := stranger.Namespace == svc.Namespace || stranger.Namespace == "" // which also stands for existing ones
+		if where && !stranger.Pod.And(*svc.Selector).IsEmpty() && !stranger.Conns.Intersect(a.arriving(svc)).IsEmpty() || stranger.Verdict == reach.Unknown {
+			return maybe
 		}
-		if front.Holder >= 0 && a.p.Profile.JudgedBeforeService.Answer != cni.No {
-			for _, f := range reach.Families {
-				if b.Region.IDs.Contains(a.p.ID(front.Holder, f)) && !b.Conns.Intersect(a.conns).IsEmpty() {
-					return maybe
-				}
+	}
+	if front.Holder >= 0 && a.p.Profile.JudgedBeforeService.Answer != cni.No {
+		for _, f := range reach.Families {
+			if len(a.side(from, front, f, policy.Egress, a.conns)) > 0 {
+				return maybe
 			}
 		}
 	}
 	return denied
+}
+
+// arriving is the connections in question as they may arrive at a pod behind svc.
+func (a *asker) arriving(svc *model.Service) netset.Conns {
+	if svc.Headless {
+		return a.conns
+	}
+	var out netset.Conns
+	for _, p := range svc.Ports {
+		switch {
+		case !a.conns.Contains(p.Protocol, p.Port):
+		case p.TargetName != "" || p.Target == 0:
+			out = out.Union(netset.ConnsOf(p.Protocol, netset.AllPorts))
+		default:
+			out = out.Union(one(p.Protocol, p.Target))
+		}
+	}
+	return out
 }

@@ -249,6 +249,9 @@ func (b *bench) ask(t *testing.T, q question) (verdict Verdict, seen [2]bool) {
 		}
 	}
 	for i := range b.worlds {
+		if translated {
+			b.checkTranslated(t, q, &b.worlds[i])
+		}
 		got := b.worlds[i].truths(b, q)
 		if got[1] && verdict == Denied || got[0] && verdict == Allowed {
 			b.fail(t, q, "Explain says %v, world %d shows otherwise: %+v", verdict, i, b.worlds[i].World)
@@ -256,6 +259,24 @@ func (b *bench) ask(t *testing.T, q question) (verdict Verdict, seen [2]bool) {
 		seen[0], seen[1] = seen[0] || got[0], seen[1] || got[1]
 	}
 	return verdict, seen
+}
+
+// checkTranslated holds Reach against a world in which pods are also reached through Services.
+func (b *bench) checkTranslated(t *testing.T, q question, w *concrete) {
+	t.Helper()
+	c := q.from.Holder
+	if c < 0 || c >= b.Classes() || q.to.Holder < 0 || q.to.Holder >= b.Classes() || q.to.Holder == c {
+		return
+	}
+	v := worst(b.reach[policy.Egress][c], q.proto, q.port, b.inRegion(q.to))
+	for _, from := range w.of[c] {
+		for _, to := range w.of[q.to.Holder] {
+			passes := w.Allowed(slow.AtPod(from), slow.AtPod(to), q.proto.String(), int(q.port)) || w.ThroughService(slow.AtPod(from), to, q.proto.String(), int(q.port))
+			if passes && v == Denied || !passes && v == Allowed {
+				b.fail(t, q, "Reach(egress) says %v, a world with Services shows otherwise: %+v", v, w.World)
+			}
+		}
+	}
 }
 
 func (b *bench) fail(t *testing.T, q question, format string, args ...any) {

@@ -262,7 +262,7 @@ func (r *random) scene() scene {
 	for i, p := range s.policies {
 		s.snap.Policies = append(s.snap.Policies, decoded(p, i))
 	}
-	if r.perhaps(10) {
+	if r.perhaps(7) {
 		u := slow.Override{Namespaces: r.namespaceSelector(), Pods: r.podSelector()}
 		s.unjudged = append(s.unjudged, u)
 		at := origin.Origin{File: "unjudged.yaml", Line: 1, Object: "OtherPolicy x"}

@@ -87,16 +87,13 @@ var missNames = [...]string{reach.MissPeer: "peer", reach.MissPort: "port"}
 
 // CanText is the report of an answer for people: the verdict, then why, then what would change it.
 func CanText(a query.Answer, basis Basis, o Options) Document {
-	to := a.To
-	if !strings.Contains(to, ":") {
-		to += ", any port"
-	}
-	if port := strings.LastIndexByte(a.To, ':'); port >= 0 {
-		to = short(a.To[:port]) + a.To[port:]
-	}
-	head := Heading{Mark: a.Verdict.String(), Tone: verdictTone(a.Verdict), Text: short(a.From) + " -> " + short(to)}
-	if a.Verdict != reach.Denied && !a.Conns.IsAll() && !strings.Contains(a.To, ":") {
-		head.Aside = "on " + a.Conns.String()
+	head := Heading{Mark: a.Verdict.String(), Tone: verdictTone(a.Verdict), Text: short(a.From) + " -> " + short(a.To)}
+	switch {
+	case a.Asked.Port != 0:
+	case a.Verdict == reach.Denied:
+		head.Text += ", any port"
+	default:
+		head.Text += ", " + a.Conns.String()
 	}
 	doc := Document{head}
 	if a.When != "" {
@@ -124,11 +121,15 @@ func CanText(a query.Answer, basis Basis, o Options) Document {
 	return doc
 }
 
-// short leaves a kind out of "namespace/Kind/name" that only says "the pods of".
+// short leaves a kind out of "namespace/Kind/name" that only says "the pods of". A port and a protocol may follow.
 func short(id string) string {
-	parts := strings.Split(id, "/")
-	if len(parts) == 3 && parts[1] != "Service" && parts[1] != "Pod" {
-		return parts[0] + "/" + parts[2]
+	name, port := id, ""
+	if i := strings.IndexByte(id, ':'); i >= 0 && strings.Contains(id[:i], "/") {
+		name, port = id[:i], id[i:]
+	}
+	parts := strings.Split(name, "/")
+	if len(parts) >= 3 && parts[1] != "Service" && parts[1] != "Pod" {
+		return parts[0] + "/" + strings.Join(parts[2:], "/") + port
 	}
 	return id
 }
@@ -152,6 +153,9 @@ func stepBlocks(a query.Answer, s query.Step) Document {
 		title += fmt.Sprintf(" on %s %d", s.Protocol, s.Port)
 	}
 	head := Heading{Text: title}
+	if a.Asked.Port == 0 {
+		head.Text += ", for example"
+	}
 	if len(a.Steps) > 1 || s.Verdict != a.Verdict {
 		head.Mark, head.Tone = s.Verdict.String(), verdictTone(s.Verdict)
 	}
@@ -169,6 +173,9 @@ func stepBlocks(a query.Answer, s query.Step) Document {
 	}
 	if len(notes) == 0 {
 		notes = append(notes, Note{Text: "no network policy judges this"})
+	}
+	if len(a.Steps) == 1 && head.Aside == "" && a.Asked.Port != 0 && short(a.From) == s.From && strings.HasPrefix(short(a.To), s.To) {
+		head = Heading{} // the title says it
 	}
 	return Document{head, notes}
 }

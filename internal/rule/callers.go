@@ -21,8 +21,8 @@ var callerRules = []Rule{{
 			if c.Who != blast.AnyPod {
 				continue
 			}
-			r := Report{Message: "any pod in any namespace" + canCall(c), Fix: "allow ingress only from its gateway",
-				Witness: &finding.Witness{From: "any pod", To: p.Name(), World: c.When}}
+			from := strings.Replace(c.Text, "any new pod", "any pod", 1)
+			r := Report{Message: from + canCall(c), Fix: "allow ingress only from its gateway", Witness: &finding.Witness{From: from, To: p.Name(), World: c.When}}
 			if len(c.Rules) > 0 {
 				r.Origin = c.Rules[0].Origin
 			}

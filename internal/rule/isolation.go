@@ -17,8 +17,8 @@ var isolationRules = []Rule{{
 	Good:       "a default-deny policy in its namespace, and one that lets the gateway in",
 	References: []string{networkPolicies},
 	Server: func(p *Pass) {
-		if certain, by := p.isolated(policy.Ingress); !certain && !p.hostNetwork() {
-			p.Found(Report{Message: notIsolated("ingress", by),
+		if certain, _ := p.isolated(policy.Ingress); !certain && !p.hostNetwork() {
+			p.Found(Report{Message: p.notIsolated(policy.Ingress),
 				Fix: "add a NetworkPolicy in " + p.Workload.Namespace + " with podSelector: {} and policyTypes: [Ingress, Egress], then allow the gateway in"})
 		}
 	},
@@ -31,7 +31,7 @@ var isolationRules = []Rule{{
 	Server: func(p *Pass) {
 		_, ingress := p.isolated(policy.Ingress)
 		if certain, by := p.isolated(policy.Egress); !certain && !p.hostNetwork() && (len(ingress) == 0 || len(by) > 0) {
-			p.Found(Report{Message: notIsolated("egress", by),
+			p.Found(Report{Message: p.notIsolated(policy.Egress),
 				Fix: "add a NetworkPolicy in " + p.Workload.Namespace + " with podSelector: {} and policyTypes: [Ingress, Egress], then allow DNS and what the server needs"})
 		}
 	},
@@ -42,15 +42,19 @@ var isolationRules = []Rule{{
 	Good:       "podSelector: {} with policyTypes: [Ingress, Egress] and no rules",
 	References: []string{networkPolicies + "#default-policies"},
 	Server: func(p *Pass) {
-		missing := ""
+		missing, why := "", ""
 		for _, d := range policy.Directions {
-			if !p.DefaultDeny(p.Workload.Namespace, d) {
+			open := p.defaultAllow(p.Workload.Namespace, d)
+			if !p.DefaultDeny(p.Workload.Namespace, d) || open != nil {
 				missing += " and " + d.String()
+			}
+			if open != nil {
+				why = ": " + open.Origin.Object + " lets everything through"
 			}
 		}
 		if missing != "" {
-			p.Found(Report{Message: fmt.Sprintf("a new pod in namespace %s is not isolated for %s", p.Workload.Namespace, missing[len(" and "):]),
-				Fix: "add a NetworkPolicy in " + p.Workload.Namespace + " with podSelector: {} and policyTypes: [Ingress, Egress] and no rules"})
+			p.Found(Report{Message: fmt.Sprintf("a new pod in namespace %s is not isolated for %s%s", p.Workload.Namespace, missing[len(" and "):], why),
+				Fix: "add a NetworkPolicy in " + p.Workload.Namespace + " with podSelector: {} and policyTypes: [Ingress, Egress] and no rules, and drop what lets everything through"})
 		}
 	},
 }, {
@@ -62,7 +66,11 @@ var isolationRules = []Rule{{
 	Server: func(p *Pass) {
 		_, egress := p.isolated(policy.Egress)
 		if _, ingress := p.isolated(policy.Ingress); len(ingress) > 0 && len(egress) == 0 && !p.hostNetwork() {
-			p.Found(Report{Message: fmt.Sprintf("%s selects it for ingress only; no policy limits its egress", ingress[0].Origin.Object), Origin: ingress[0].Origin,
+			other := "no policy limits its egress"
+			if u := p.unjudged(policy.Egress); u != nil {
+				other = u.Origin.Object + " may limit its egress and is not judged"
+			}
+			p.Found(Report{Message: fmt.Sprintf("%s selects it for ingress only; %s", ingress[0].Origin.Object, other), Origin: ingress[0].Origin,
 				Fix: "add Egress to policyTypes of " + ingress[0].Origin.Object + " (" + ingress[0].Origin.Pos() + "), and egress rules for what the server needs"})
 		}
 	},
@@ -86,11 +94,54 @@ var isolationRules = []Rule{{
 	},
 }}
 
-func notIsolated(direction string, by []*policy.Stance) string {
-	if len(by) == 0 {
-		return "no policy selects it for " + direction + ": everything passes"
+// notIsolated says why the server is not certainly isolated in one direction.
+func (p *Pass) notIsolated(d policy.Direction) string {
+	open := 0 // classes that nothing selects
+	var perhaps *policy.Stance
+	for _, class := range p.Radius.Class {
+		if by, certain := p.Isolation(class, d); len(by) == 0 {
+			open++
+		} else if !certain {
+			perhaps = by[0]
+		}
 	}
-	return fmt.Sprintf("whether %s selects it for %s depends on labels that the input does not show", by[0].Origin.Object, direction)
+	switch u := p.unjudged(d); {
+	case open > 0 && u != nil:
+		return fmt.Sprintf("%s may select it for %s and is not judged; no other policy does", u.Origin.Object, d)
+	case open == len(p.Radius.Class):
+		return fmt.Sprintf("no policy selects it for %s: everything passes", d)
+	case open > 0:
+		return fmt.Sprintf("no policy selects some of its pods for %s: everything passes", d)
+	}
+	return fmt.Sprintf("whether %s selects it for %s depends on labels that the input does not show", perhaps.Origin.Object, d)
+}
+
+// unjudged returns a rule that stands for a policy about the server which could not be judged, or nil.
+func (p *Pass) unjudged(d policy.Direction) *policy.Rule {
+	for _, class := range p.Radius.Class {
+		for _, r := range p.RulesOn(class, d) {
+			if r.Action == policy.Unjudged {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// defaultAllow returns a rule that lets every pod of a namespace connect to, or be called by, everything; nil if there is none.
+func (p *Pass) defaultAllow(namespace string, d policy.Direction) *policy.Rule {
+	for i := range p.Snapshot.Policies {
+		pol := &p.Snapshot.Policies[i]
+		if pol.Namespace != namespace {
+			continue
+		}
+		for j := range pol.Rules {
+			if r := &pol.Rules[j]; r.Action == policy.Allow && r.Dir == d && r.AnyPeer && r.AnyPort && r.Subject.Pod.SelectsAll() {
+				return r
+			}
+		}
+	}
+	return nil
 }
 
 func (p *Pass) hostNetwork() bool {
@@ -103,14 +154,24 @@ func (p *Pass) hostNetwork() bool {
 }
 
 func selectsNothing(o *Overall) {
+	declared := map[string]bool{}
+	for _, ns := range o.Snapshot.Namespaces {
+		declared[ns.Name] = !ns.Origin.IsZero()
+	}
 	for i := range o.Snapshot.Policies {
 		pol := &o.Snapshot.Policies[i]
 		if pol.Dialect != policy.NetworkPolicy || len(pol.Stances) == 0 {
 			continue
 		}
-		if sub := pol.Stances[0].Subject; len(o.Selected(sub)) == 0 {
-			o.Found(Report{Message: fmt.Sprintf("%s selects no pod of the input: none in namespace %s carries %s", pol.Origin.Object, pol.Namespace, sub.Pod),
-				Origin: pol.Origin, Fix: "correct its podSelector or its namespace, or delete it"})
+		sub := pol.Stances[0].Subject
+		if len(o.Selected(sub)) > 0 || sub.Pod.SelectsAll() && declared[pol.Namespace] { // the latter waits for the pods of a new namespace
+			continue
 		}
+		none := fmt.Sprintf("none in namespace %s carries %s", pol.Namespace, sub.Pod)
+		if sub.Pod.SelectsAll() {
+			none = "there is none in namespace " + pol.Namespace
+		}
+		o.Found(Report{Message: fmt.Sprintf("%s selects no pod of the input: %s", pol.Origin.Object, none),
+			Origin: pol.Origin, Fix: "correct its podSelector or its namespace, or delete it"})
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/blast"
 	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -48,21 +48,29 @@ func (p *Pass) oneSided(d policy.Direction) {
 		names []string
 	}
 	var lost []loss
+	works := map[*policy.Rule]bool{} // some pod takes part
+	var shut []int
+	if d == policy.Ingress {
+		shut = p.shutOut() // of which TM206 speaks
+	}
 	for i, class := range p.Radius.Class {
-		both := p.Radius.Boxes[i][d]
 		for _, one := range p.OneSided(class, d) {
 			rules := one.Rules()
 			if one.Verdict != reach.Allowed || len(rules) == 0 || !selectsPods(rules[0]) {
 				continue
 			}
-			denied := one.Region.IDs.Intersect(p.Pods()).Minus(p.IDs(p.Radius.Class...))
-			for _, b := range both {
+			var reached netset.IDs
+			for _, b := range p.Radius.Boxes[i][d] {
 				if !b.Conns.Intersect(one.Conns).IsEmpty() {
-					denied = denied.Minus(b.Region.IDs)
+					reached = reached.Union(b.Region.IDs)
 				}
 			}
-			for _, n := range p.HoldersOf(denied, reach.Class) {
-				if p.reachedEitherWay(both, n) || d == policy.Ingress && p.Role(n) == model.IsGateway {
+			for _, n := range p.HoldersOf(one.Region.IDs.Intersect(p.Pods()).Minus(p.IDs(p.Radius.Class...)), reach.Class) {
+				if reached.Overlaps(p.IDs(n)) {
+					works[rules[0]] = true
+					continue
+				}
+				if slices.Contains(shut, n) {
 					continue
 				}
 				i := slices.IndexFunc(lost, func(l loss) bool { return l.rule == rules[0] })
@@ -74,19 +82,17 @@ func (p *Pass) oneSided(d policy.Direction) {
 		}
 	}
 	for _, l := range lost {
-		names := strings.Join(l.names, ", ")
+		if works[l.rule] && !namesPods(l.rule) {
+			continue
+		}
+		slices.Sort(l.names)
+		names := some(slices.Compact(l.names))
 		message, fix := "%s %s allows it to connect to %s, whose own policies deny it", "allow ingress from the server at "+names
 		if d == policy.Ingress {
 			message, fix = "%s %s lets %[3]s connect to it, whose own policies deny that", "allow egress to the server at "+names
 		}
 		p.Found(Report{Message: fmt.Sprintf(message, l.rule.Origin.Object, l.rule.Path, names), Origin: l.rule.Origin, Fix: fix + ", or drop the rule"})
 	}
-}
-
-// reachedEitherWay reports whether a class is reached in some family.
-func (p *Pass) reachedEitherWay(boxes []reach.Box, class int) bool {
-	ids := p.IDs(class)
-	return slices.ContainsFunc(boxes, func(b reach.Box) bool { return b.Region.IDs.Overlaps(ids) })
 }
 
 func (p *Pass) workloadNames(class int) []string {
@@ -102,6 +108,11 @@ func (p *Pass) workloadNames(class int) []string {
 // selectsPods reports whether a rule names pods by selectors rather than everything or addresses.
 func selectsPods(r *policy.Rule) bool {
 	return !r.AnyPeer && slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.NS != nil })
+}
+
+// namesPods reports whether every peer of a rule names pods by their labels, rather than whole namespaces.
+func namesPods(r *policy.Rule) bool {
+	return !slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.NS != nil && peer.Pod.SelectsAll() })
 }
 
 // alternatives reports a peer of whole namespaces beside one of pods in the policy's own namespace.
@@ -134,10 +145,9 @@ func widened(r *policy.Rule) (wide, narrow *policy.Peer) {
 		if peer.NS == nil {
 			continue
 		}
-		switch ownNamespace := peer.NS.Equal(own); {
-		case !ownNamespace && peer.Pod.SelectsAll():
+		if peer.Pod.SelectsAll() {
 			wide = peer
-		case ownNamespace && !peer.Pod.SelectsAll():
+		} else if peer.NS.Equal(own) {
 			narrow = peer
 		}
 	}
@@ -147,27 +157,52 @@ func widened(r *policy.Rule) (wide, narrow *policy.Peer) {
 	return wide, narrow
 }
 
+// shutOut returns the gateways meant for the server, if none of them can reach all of its pods on one of its ports.
+func (p *Pass) shutOut() []int {
+	if len(p.Server.Ports) == 0 {
+		return nil
+	}
+	var meant []int
+	var named netset.IDs
+	for _, class := range p.Radius.Class {
+		named = named.Union(p.namedSources(class))
+	}
+	for _, n := range p.Gateways() {
+		if p.NamespaceOf(n) == p.Workload.Namespace || named.Overlaps(p.IDs(n)) {
+			meant = append(meant, n)
+		}
+	}
+	if meant == nil && !p.calledByAnybody() {
+		meant = p.Gateways() // others are of another tenant, but somebody must call it
+	}
+	for _, n := range meant {
+		if !slices.ContainsFunc(p.Radius.Class, func(class int) bool { return !p.enters(n, class) }) {
+			return nil
+		}
+	}
+	return meant
+}
+
+// enters reports whether a gateway possibly reaches pods of the server on one of its ports.
+func (p *Pass) enters(gateway, class int) bool {
+	return slices.ContainsFunc(p.Between(reach.AtHolder(gateway), reach.AtHolder(class)), func(b reach.Box) bool {
+		return slices.ContainsFunc(p.Server.Ports, func(port netset.Port) bool { return b.Conns.Contains(netset.TCP, port) })
+	})
+}
+
+// calledByAnybody reports whether something that exists, or anybody, can connect to the server.
+func (p *Pass) calledByAnybody() bool {
+	return slices.ContainsFunc(p.Radius.By, func(c blast.Caller) bool { return c.Who != blast.Hypothetical && c.Who != blast.NodeCallers })
+}
+
 // gatewayShutOut reports a server that none of the gateways meant for it can reach.
 func gatewayShutOut(p *Pass) {
-	if len(p.Server.Ports) == 0 || len(p.Radius.Class) == 0 {
-		return
-	}
-	port := p.Server.Ports[0]
-	class := p.Radius.Class[0]
-	var shut []int
-	named := p.namedSources(class)
-	for _, n := range p.Gateways() {
-		if p.NamespaceOf(n) != p.Workload.Namespace && !named.Overlaps(p.IDs(n)) {
-			continue // another tenant's
-		}
-		if slices.ContainsFunc(p.Between(reach.AtHolder(n), reach.AtHolder(class)), func(b reach.Box) bool { return b.Conns.Contains(netset.TCP, port) }) {
-			return
-		}
-		shut = append(shut, n)
-	}
+	shut := p.shutOut()
 	if shut == nil {
 		return
 	}
+	port := p.Server.Ports[0]
+	class := p.Radius.Class[slices.IndexFunc(p.Radius.Class, func(class int) bool { return !p.enters(shut[0], class) })]
 	name := strings.Join(p.workloadNames(shut[0]), ", ")
 	t := p.Explain(reach.AtHolder(shut[0]), reach.AtHolder(class), netset.TCP, port)
 	message, at, fix := "", origin.Origin{}, ""

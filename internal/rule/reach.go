@@ -100,13 +100,18 @@ func listed(got blast.Reach) string {
 			names = append(names, t.Pods)
 		}
 	}
-	if len(names) > 3 {
-		names = append(names[:3], fmt.Sprintf("and %d more", len(names)-3))
-	}
 	if names == nil {
 		return ""
 	}
-	return " (" + strings.Join(names, ", ") + ")"
+	return " (" + some(names) + ")"
+}
+
+// some lists up to three names, and how many more there are.
+func some(names []string) string {
+	if len(names) > 3 {
+		names = append(slices.Clip(names[:3]), fmt.Sprintf("and %d more", len(names)-3))
+	}
+	return strings.Join(names, ", ")
 }
 
 // reachRules judge what a server can connect to.

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toolmoat/toolmoat/internal/query"
+	"github.com/toolmoat/toolmoat/internal/report"
+)
+
+func newCan(s streams) *cobra.Command {
+	var c common
+	cmd := &cobra.Command{
+		Use:   "can [flags] FROM TO PATH...",
+		Short: "Answer one question: can FROM connect to TO, and why?",
+		Long: `can answers one question exactly, and says which policies and rules decide it.
+
+FROM and TO are namespace/name or namespace/Kind/name of a workload or Service, an address, [an IPv6 address], or a host name. TO may be followed by :PORT and
+/PROTOCOL (tcp, udp, sctp); without a port the question is about any port. A Service is translated as a client would.
+
+Exit codes: 0 allowed, or denied by policies that nothing enforces; 1 denied; 3 it depends, and on what; 2 unknown, or something could not be read.`,
+		Example: `  toolmoat can mcp-workloads/mcp-github 169.254.169.254:80 examples/article
+  toolmoat can mcp-workloads/mcp-gateway mcp-workloads/mcp-github:3000 examples/article`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 3 {
+				return hinted{errors.New("can needs FROM, TO and a path"), "toolmoat can mcp-workloads/mcp-github 169.254.169.254:80 examples/article"}
+			}
+			question, err := query.Parse(args[0], args[1])
+			if err != nil {
+				return err
+			}
+			program, err := c.load(cmd.Context(), s, args[2:])
+			if err != nil {
+				return err
+			}
+			basis := basisOf(program)
+			answer, err := query.Ask(program, question)
+			if err != nil {
+				c.complain(s, basis.Problems)
+				var name *query.NameError
+				if errors.As(err, &name) && name.Hint() != "" {
+					return hinted{err, name.Hint()}
+				}
+				return err
+			}
+			err = c.write(s, func(w io.Writer, o report.Options) error {
+				if c.format == "json" {
+					return report.JSON(w, report.Can(answer, basis))
+				}
+				return report.Text(w, report.CanText(answer, basis, o), o)
+			})
+			if err != nil {
+				return err
+			}
+			if c.format != "text" {
+				c.complain(s, basis.Problems)
+			}
+			return c.exit(!basis.Complete, answer.ExitCode())
+		},
+	}
+	c.register(cmd, "text", "json")
+	return cmd
+}

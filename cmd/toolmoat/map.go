@@ -1,0 +1,52 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toolmoat/toolmoat/internal/matrix"
+	"github.com/toolmoat/toolmoat/internal/report"
+)
+
+func newMap(s streams) *cobra.Command {
+	var c common
+	var expand bool
+	cmd := &cobra.Command{
+		Use:   "map [flags] PATH...",
+		Short: "Show who may connect to whom",
+		Long: `map lists every connection that policies let through between the workloads of the input, addresses outside the cluster, nodes and the
+Kubernetes API. Workloads that nothing can tell apart are one row; --expand lists every pair. What is not listed is denied.
+
+Exit codes: 0; 2 if something could not be read or judged.`,
+		Example: "  toolmoat map examples/article\n  toolmoat map -o dot examples/article | dot -Tsvg > map.svg",
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			program, err := c.load(cmd.Context(), s, paths)
+			if err != nil {
+				return err
+			}
+			m, basis := matrix.Of(program), basisOf(program)
+			err = c.write(s, func(w io.Writer, o report.Options) error {
+				switch c.format {
+				case "json":
+					return report.MapJSON(w, m, basis, expand)
+				case "csv":
+					return report.MapCSV(w, m, expand)
+				case "dot":
+					return report.MapDOT(w, m, expand)
+				}
+				return report.Text(w, report.Map(m, basis, expand, o), o)
+			})
+			if err != nil {
+				return err
+			}
+			if c.format != "text" {
+				c.complain(s, basis.Problems)
+			}
+			return c.exit(!basis.Complete, exitOK)
+		},
+	}
+	c.register(cmd, "text", "json", "csv", "dot")
+	cmd.Flags().BoolVar(&expand, "expand", false, "list every pair of workloads instead of groups")
+	return cmd
+}
