@@ -22,14 +22,16 @@ func newAudit(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit [flags] PATH...",
 		Short: "Find the MCP servers and judge what each can reach, and who can reach it",
-		Long: `audit finds the MCP servers among the workloads of the input, computes for each what it can reach and who can reach it, over all
-addresses, ports and pods, also pods that do not exist yet, and reports findings, worst first, with a grade from A to F.
+		Long: `audit finds the MCP servers among the workloads of the input, computes for each what it can reach and
+who can reach it, over all addresses, ports and pods, also pods that do not exist yet, and reports
+findings, worst first, with a grade from A to F.
 
 PATH is a file or folder of Kubernetes YAML or JSON, or - for standard input.
 
-Exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 something could not be read or judged (wins over 1).`,
-		Example: `  toolmoat audit examples/unprotected
-  kubectl get ns,pods,deploy,sts,ds,svc,netpol -A -o json | toolmoat audit -`,
+Exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 something could not be read
+or judged (wins over 1).`,
+		Example: `  kubectl get ns,nodes,pods,deploy,rs,sts,ds,svc,endpointslices,netpol -A -o json | toolmoat audit -
+  toolmoat audit examples/unprotected`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			threshold := finding.Severity(0)
 			if failOn != "none" {

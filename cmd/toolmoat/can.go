@@ -17,10 +17,12 @@ func newCan(s streams) *cobra.Command {
 		Short: "Answer one question: can FROM connect to TO, and why?",
 		Long: `can answers one question exactly, and says which policies and rules decide it.
 
-FROM and TO are namespace/name or namespace/Kind/name of a workload or Service, an address, [an IPv6 address], or a host name. TO may be followed by :PORT and
-/PROTOCOL (tcp, udp, sctp); without a port the question is about any port. A Service is translated as a client would.
+FROM and TO are namespace/name or namespace/Kind/name of a workload or Service, an address,
+[an IPv6 address], or a host name. TO may be followed by :PORT and /PROTOCOL (tcp, udp, sctp);
+without a port the question is about any port. A Service is translated as a client would.
 
-Exit codes: 0 allowed, or denied by policies that nothing enforces; 1 denied; 3 it depends, and on what; 2 unknown, or something could not be read.`,
+Exit codes: 0 allowed, or denied by policies that nothing enforces; 1 denied; 3 it depends, and on
+what; 2 unknown, or something could not be read.`,
 		Example: `  toolmoat can mcp-workloads/mcp-github 169.254.169.254:80 examples/article
   toolmoat can mcp-workloads/mcp-gateway mcp-workloads/mcp-github:3000 examples/article`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -92,11 +92,13 @@ func (h hinted) Unwrap() error { return h.error }
 
 func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "toolmoat",
+		Use:   "toolmoat COMMAND",
 		Short: "What each MCP server on Kubernetes can really reach",
-		Long: `toolmoat shows what each MCP server on Kubernetes can really reach, proves what it cannot, and says which policy decides.
+		Long: `toolmoat shows what each MCP server on Kubernetes can really reach, proves what it cannot, and says
+which policy decides.
 
-It reads Kubernetes YAML and JSON from files, folders or standard input, and needs no cluster and no network.`,
+It reads Kubernetes YAML and JSON from files, folders or standard input, and needs no cluster and no
+network.`,
 		Example:           "  toolmoat audit examples/unprotected",
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -107,9 +109,24 @@ It reads Kubernetes YAML and JSON from files, folders or standard input, and nee
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{err, "toolmoat " + strings.TrimPrefix(cmd.CommandPath(), "toolmoat ") + " --help lists the flags"}
 	})
+	root.SetUsageTemplate(usage)
 	root.AddCommand(newAudit(s), newMap(s), newCan(s), newRules(s), newVersion(s))
 	return root
 }
+
+// usage is what --help prints after a command's description. It ends with the example.
+const usage = `Usage:
+  {{.UseLine}}{{if .HasAvailableSubCommands}}
+
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}{{end}}
+
+Example:
+{{.Example}}
+`
 
 func newVersion(s streams) *cobra.Command {
 	return &cobra.Command{

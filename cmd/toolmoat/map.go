@@ -15,8 +15,9 @@ func newMap(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "map [flags] PATH...",
 		Short: "Show who may connect to whom",
-		Long: `map lists every connection that policies let through between the workloads of the input, addresses outside the cluster, nodes and the
-Kubernetes API. Workloads that nothing can tell apart are one row; --expand lists every pair. What is not listed is denied.
+		Long: `map lists every connection that policies let through between the workloads of the input, addresses
+outside the cluster, nodes and the Kubernetes API. Workloads that nothing can tell apart are one row;
+--expand lists every pair. What is not listed is denied.
 
 Exit codes: 0; 2 if something could not be read or judged.`,
 		Example: "  toolmoat map examples/article\n  toolmoat map -o dot examples/article | dot -Tsvg > map.svg",

@@ -50,10 +50,10 @@ func (a *Atlas) callers(r Radius) []Caller {
 	var out []Caller
 	for i, class := range r.Class {
 		in := a.Settle(r.Boxes[i][policy.Ingress])
-		out = append(out, a.strangerCallers(class)...)
-		out = append(out, a.podCallers(class, in)...)
+		strangers := a.strangerCallers(class)
+		out = slices.Concat(out, strangers, a.podCallers(class, in))
 		for _, w := range a.waysIn[class] {
-			out = append(out, a.through(w, class, in)...)
+			out = append(out, a.through(w, class, in, strangers)...)
 		}
 	}
 	slices.SortStableFunc(out, func(c, d Caller) int {
@@ -138,8 +138,9 @@ func (a *Atlas) many(class int) bool {
 	return len(members) > 1 || a.Snapshot.Workloads[members[0].Workload].Many
 }
 
-// through are the clients outside the cluster that come by one way in.
-func (a *Atlas) through(w wayIn, class int, in []reach.Box) []Caller {
+// through are the clients outside the cluster that come by one way in. An ingress controller that the input does not show may be one of
+// the strangers.
+func (a *Atlas) through(w wayIn, class int, in []reach.Box, strangers []Caller) []Caller {
 	var out []Caller
 	add := func(v reach.Verdict, when string, conns netset.Conns, rules []*policy.Rule) {
 		if conns = conns.Intersect(w.conns); conns.IsEmpty() || v == reach.Denied {
@@ -153,26 +154,38 @@ func (a *Atlas) through(w wayIn, class int, in []reach.Box) []Caller {
 		out = append(out, Caller{Who: External, Names: []string{w.name}, Conns: conns, Verdict: v, When: when, Rules: rules})
 	}
 	controllers := a.IDs(a.ingress...)
+	nodes := a.fixed[Nodes][0].region.IDs
 	for _, b := range in {
+		outside := b.Ingress != nil && b.Region.Addrs.Overlaps(special.Internet.Union(special.Private))
 		switch {
-		case w.routed && !a.ingressKnown():
-			if b.Ingress == nil && b.Verdict == reach.Allowed {
-				add(b.Verdict, "", b.Conns, nil)
-			} else if !b.Region.IDs.Minus(a.IDs(a.gateways...)).Minus(a.IDs(class)).IsEmpty() || !b.Region.Addrs.IsEmpty() {
-				add(weakest(b.Verdict), "the ingress controller, which the input does not show, is let in", b.Conns, b.Rules())
+		case w.routed && a.ingressKnown() && b.Region.IDs.Overlaps(controllers):
+			add(b.Verdict, b.When(), b.Conns, b.Rules())
+		case w.routed && outside:
+			add(weakest(b.Verdict), "a load balancer or ingress controller that the input does not show is at an address that is let in", b.Conns, b.Rules())
+		case w.routed && a.ingressKnown():
+		case w.routed && b.Ingress == nil && b.Verdict == reach.Allowed:
+			add(b.Verdict, "", b.Conns, nil)
+		case w.routed && b.Region.IDs.Intersect(a.pods).Minus(a.IDs(a.gateways...)).Minus(a.IDs(class)).IsEmpty():
+			if b.Region.IDs.Overlaps(nodes) {
+				add(weakest(b.Verdict), "the ingress controller, which the input does not show, runs on the network of the pod's own node", b.Conns, b.Rules())
 			}
 		case w.routed:
-			if b.Region.IDs.Overlaps(controllers) {
-				add(b.Verdict, b.When(), b.Conns, b.Rules())
-			}
-		case b.Region.Addrs.Overlaps(special.Internet):
+			add(weakest(b.Verdict), controllerLetIn, b.Conns, b.Rules())
+		case b.Region.Addrs.Overlaps(special.Internet.Union(special.Private)):
 			add(b.Verdict, b.When(), b.Conns, b.Rules())
-		case !w.keepsAddress && b.Region.IDs.Overlaps(a.fixed[Nodes][0].region.IDs):
+		case !w.keepsAddress && b.Region.IDs.Overlaps(nodes):
 			add(weakest(b.Verdict), "the connection enters at the pod's own node, which then counts as its source", b.Conns, b.Rules())
+		}
+	}
+	if w.routed && !a.ingressKnown() {
+		for _, c := range strangers {
+			add(weakest(c.Verdict), controllerLetIn, c.Conns, c.Rules)
 		}
 	}
 	return out
 }
+
+const controllerLetIn = "the ingress controller, which the input does not show, is let in"
 
 // weakest turns certainty into "depends".
 func weakest(v reach.Verdict) reach.Verdict {

@@ -78,18 +78,21 @@ func NewAtlas(p *reach.Program) *Atlas {
 		a.resolver = append(a.resolver, reach.Cube{NS: ns, Pod: r.Pod})
 	}
 	a.resolvers = p.IDs(resolvers...)
-	taken := a.fixSpecial()
+	a.fixSpecial()
 	a.fixHolders()
-	a.fixed[PrivateNetworks] = minus(place{region: reach.Region{Addrs: special.Private.Minus(a.heldAddrs())}, conns: netset.AllConns}, taken)
-	a.fixed[Internet] = []place{{region: reach.Region{Addrs: special.Internet.Minus(a.heldAddrs())}, conns: netset.AllConns}}
+	// What is left are addresses. Of those that a class above takes on some ports, the other ports are here.
+	taken := slices.Concat(a.fixed[Metadata], a.fixed[DNS], a.fixed[KubeAPI], a.fixed[Nodes])
+	internet := special.Internet.Union(specialAddrs().Minus(special.Private))
+	for d, addrs := range map[Dest]netset.Addrs{PrivateNetworks: special.Private, Internet: internet} {
+		a.fixed[d] = minus(place{region: reach.Region{Addrs: addrs.Minus(a.heldAddrs())}, conns: netset.AllConns}, taken)
+	}
 	a.findIngress()
 	a.findWaysIn()
 	return a
 }
 
-// fixSpecial places the special endpoints and returns them all.
-func (a *Atlas) fixSpecial() []place {
-	var all []place
+// fixSpecial places the special endpoints.
+func (a *Atlas) fixSpecial() {
 	for _, e := range special.Endpoints {
 		at := place{region: reach.Region{Addrs: netset.Points(e.Addrs...)}, conns: e.Conns, name: e.Name + " (" + e.Cloud + ")"}
 		d := Metadata
@@ -97,9 +100,15 @@ func (a *Atlas) fixSpecial() []place {
 			d = DNS
 		}
 		a.fixed[d] = append(a.fixed[d], at)
-		all = append(all, at)
 	}
-	return all
+}
+
+func specialAddrs() netset.Addrs {
+	var all []netip.Addr
+	for _, e := range special.Endpoints {
+		all = append(all, e.Addrs...)
+	}
+	return netset.Points(all...)
 }
 
 // fixHolders places the API server, the nodes and the resolver pods and Services.
@@ -122,28 +131,30 @@ func (a *Atlas) fixHolders() {
 	for _, n := range nodes {
 		addrs = append(addrs, addrsOf(a.Class(n)))
 	}
-	a.fixed[Nodes] = []place{{region: reach.Region{IDs: a.IDs(nodes...), Addrs: netset.Union(addrs...)}, conns: netset.AllConns}}
+	// Where the API server runs on a node, its ports are the API's and the others the node's.
+	a.fixed[Nodes] = minus(place{region: reach.Region{IDs: a.IDs(nodes...), Addrs: netset.Union(addrs...)}, conns: netset.AllConns}, a.fixed[KubeAPI])
 	a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.resolvers}, conns: special.ResolverPods})
 }
 
 // Gateways returns the classes of gateways.
 func (a *Atlas) Gateways() []int { return a.gateways }
 
-// heldAddrs is every address that some holder is known to have.
+// heldAddrs is every address that leads to pods: their own, and those of Services with pods behind them.
 func (a *Atlas) heldAddrs() netset.Addrs {
-	var all []netip.Addr
+	var pods []netip.Addr
+	var services []netset.Addrs
 	for n := range a.Holders() {
 		h := a.Class(n)
 		for _, m := range h.Members {
 			for _, addr := range a.Snapshot.Workloads[m.Workload].Pods[m.Pod].Addrs {
-				all = append(all, addr.Unmap())
+				pods = append(pods, addr.Unmap())
 			}
 		}
-		for r := range addrsOf(h).Runs() {
-			all = append(all, r.Lo)
+		if (h.Kind == reach.VIP || h.Kind == reach.KubeAPI) && h.Service >= 0 && (h.Kind == reach.KubeAPI || len(a.Backends(h.Service)) > 0) {
+			services = append(services, addrsOf(h))
 		}
 	}
-	return netset.Points(all...)
+	return netset.Union(append(services, netset.Points(pods...))...)
 }
 
 func addrsOf(h *reach.Holder) netset.Addrs {
@@ -179,14 +190,16 @@ func minus(p place, others []place) []place {
 	return rest
 }
 
-// places returns what a class of destinations is for the server whose pods are class.
-func (a *Atlas) places(d Dest, class int) []place {
+// places returns what a class of destinations is for the pods of class, of a server whose classes are own.
+func (a *Atlas) places(d Dest, class int, own []int) []place {
 	home := a.Namespace(a.NamespaceOf(class))
 	switch d {
 	case OtherServers:
 		servers := a.servers
-		if !a.shared(class) {
-			servers = servers.Minus(a.IDs(class))
+		for _, n := range own {
+			if !a.shared(n) {
+				servers = servers.Minus(a.IDs(n))
+			}
 		}
 		return []place{{region: reach.Region{IDs: servers}, conns: netset.AllConns}}
 	case SameNamespace:

@@ -37,6 +37,28 @@ type Reach struct {
 	Because []*policy.Rule // the rules that let it through; none where nothing isolates
 	Open    bool           // nothing isolates the server's egress
 	Addrs   netset.Addrs   // the addresses in To
+
+	openings []place // the same, by what the server's policies tell apart
+}
+
+// AddrsOn returns the addresses that are reached on some of conns.
+func (r Reach) AddrsOn(conns netset.Conns) netset.Addrs {
+	var out []netset.Addrs
+	for _, o := range r.openings {
+		if !o.conns.Intersect(conns).IsEmpty() {
+			out = append(out, o.region.Addrs)
+		}
+	}
+	return netset.Union(out...)
+}
+
+// AddrsOnAll returns the addresses that are reached on all of conns, be it by several rules.
+func (r Reach) AddrsOnAll(conns netset.Conns) netset.Addrs {
+	out := r.Addrs
+	for _, lack := range minus(place{region: reach.Region{Addrs: out}, conns: conns}, r.openings) {
+		out = out.Minus(lack.region.Addrs)
+	}
+	return out
 }
 
 // Target is part of what can be reached: addresses, workloads or pods that do not exist.
@@ -49,6 +71,12 @@ type Target struct {
 	Conns   netset.Conns
 	Verdict reach.Verdict
 	When    string
+	Rules   []*policy.Rule // those that let it through; two targets that differ in nothing else are one
+}
+
+// Addrs returns the addresses in t, and perhaps others of other destination classes.
+func (t Target) Addrs() netset.Addrs {
+	return netset.Prefixes(t.CIDR).Minus(netset.Prefixes(t.Except...))
 }
 
 // Radius is the blast radius of one server.
@@ -73,7 +101,7 @@ func (a *Atlas) Of(server int) Radius {
 		strangers := reach.SettleStrangers(a.Hypothetical(class, policy.Egress))
 		isolated, _ := a.Isolation(class, policy.Egress)
 		for _, d := range Dests {
-			in := a.within(d, class, boxes, strangers)
+			in := a.within(d, class, r.Class, boxes, strangers)
 			in.Open = len(isolated) == 0
 			r.To[d] = join(r.To[d], in, class == r.Class[0])
 		}
@@ -103,6 +131,7 @@ func join(a, b Reach, first bool) Reach {
 	}
 	a.Open = a.Open || b.Open
 	a.Addrs = a.Addrs.Union(b.Addrs)
+	a.openings = append(slices.Clip(a.openings), b.openings...)
 	return a
 }
 
@@ -111,9 +140,9 @@ func (t Target) equal(u Target) bool {
 }
 
 // within narrows an answer to one class of destinations.
-func (a *Atlas) within(d Dest, class int, boxes []reach.Box, strangers []reach.Stranger) Reach {
+func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, strangers []reach.Stranger) Reach {
 	out := Reach{Verdict: reach.Denied}
-	places := a.places(d, class)
+	places := a.places(d, class, own)
 	var got reach.Region
 	for _, p := range places {
 		for _, b := range boxes {
@@ -122,6 +151,9 @@ func (a *Atlas) within(d Dest, class int, boxes []reach.Box, strangers []reach.S
 				continue
 			}
 			got = reach.Region{IDs: got.IDs.Union(in.IDs), Addrs: got.Addrs.Union(in.Addrs)}
+			if !in.Addrs.IsEmpty() {
+				out.openings = append(out.openings, place{region: reach.Region{Addrs: in.Addrs}, conns: conns})
+			}
 			out.add(b.Verdict, b.Rules(), a.targets(d, p, in, conns, b)...)
 		}
 	}
@@ -132,7 +164,8 @@ func (a *Atlas) within(d Dest, class int, boxes []reach.Box, strangers []reach.S
 	out.Addrs = got.Addrs
 	out.Extent = a.extent(whole, got)
 	for _, s := range a.strangersIn(d, class, strangers) {
-		out.add(s.Verdict, slices.Concat(s.Egress, s.Ingress), Target{Pods: StrangerText(s), New: true, Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String()})
+		rules := slices.Concat(s.Egress, s.Ingress)
+		out.add(s.Verdict, rules, Target{Pods: StrangerText(s), New: true, Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: rules})
 		out.Extent = max(out.Extent, Some)
 	}
 	slices.SortStableFunc(out.To, func(t, u Target) int {
@@ -191,7 +224,7 @@ const maxList = 16
 
 // targets describes what a box reaches of a place.
 func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b reach.Box) []Target {
-	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name}
+	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, Rules: b.Rules()}
 	var out []Target
 	for _, family := range families {
 		listed, missing := netset.CIDRs(in.Addrs.Intersect(family)), netset.CIDRs(p.region.Addrs.Intersect(family).Minus(in.Addrs))

@@ -29,14 +29,13 @@ type Problem struct {
 // Cursor is a place in a document. Reading a value of the wrong type is a problem that the document collects; the reader
 // gets the zero value and goes on. What is absent or null reads as the zero value without a problem.
 type Cursor struct {
-	state  *state
-	node   *yaml.Node // nil where there is nothing, or null
-	up     *Cursor
-	name   string // the key
-	index  int    // of an item of a list; -1 for the value of a key
-	line   int
-	member bool // an item of a list or an entry of a map of texts: null is no value there
-	wrong  bool // its type has been reported
+	state *state
+	node  *yaml.Node // nil where there is nothing, or null
+	up    *Cursor
+	name  string // the key
+	index int    // of an item of a list; -1 for the value of a key
+	line  int
+	wrong bool // its type has been reported
 
 	asked []string // keys that were read; kept in Strict mode, as are kids
 	kids  []*Cursor
@@ -238,7 +237,7 @@ func (c *Cursor) Items() []*Cursor {
 	items := make([]*Cursor, len(c.node.Content))
 	for i, n := range c.node.Content {
 		items[i] = c.child(n, n.Line)
-		items[i].index, items[i].member = i, true
+		items[i].index = i
 	}
 	return items
 }
@@ -253,7 +252,7 @@ func (c *Cursor) Entries() iter.Seq2[string, *Cursor] {
 		for i := 0; i+1 < len(c.node.Content); i += 2 {
 			key := c.node.Content[i]
 			k := c.child(c.node.Content[i+1], key.Line)
-			k.name, k.member = key.Value, true
+			k.name = key.Value
 			if !yield(key.Value, k) {
 				return
 			}
@@ -268,9 +267,7 @@ func (c *Cursor) Skip() { c.taken = true }
 // receive a text.
 func (c *Cursor) Text() string {
 	switch {
-	case c.node == nil && c.member:
-		c.Fail("wants a text, has null", `write "" for an empty text`)
-	case c.node == nil:
+	case c.node == nil: // the API server takes null for an empty text
 	case c.node.Kind != yaml.ScalarNode:
 		c.want("a text")
 	default:

@@ -43,8 +43,10 @@ func (s strangerPod) newcomer(ns label.Set) strangerPod {
 }
 
 // verdictOn returns what Hypothetical says of one such pod.
-func verdictOn(list []Stranger, s strangerPod, proto netset.Protocol, port netset.Port) Verdict {
+func verdictOn(t *testing.T, list []Stranger, s strangerPod, proto netset.Protocol, port netset.Port) Verdict {
+	t.Helper()
 	v := Denied
+	var held [2]int
 	for _, x := range list {
 		in := x.Namespace == s.namespace
 		if in && s.namespace == "" {
@@ -54,7 +56,13 @@ func verdictOn(list []Stranger, s strangerPod, proto netset.Protocol, port netse
 		if in && fits && x.Verdict == Unknown && x.Conns.IsEmpty() {
 			return Unknown // too many kinds to tell apart
 		}
-		if in && fits && x.Conns.Contains(proto, port) && CompareVerdicts(x.Verdict, v) > 0 {
+		if !in || !fits || !x.Conns.Contains(proto, port) {
+			continue
+		}
+		if held[x.Family]++; held[x.Family] > 1 {
+			t.Fatalf("%+v is in several of the sets of one family", s)
+		}
+		if CompareVerdicts(x.Verdict, v) > 0 {
 			v = x.Verdict
 		}
 	}
@@ -123,12 +131,12 @@ func TestStrangers(t *testing.T) {
 func (b *bench) askStranger(t *testing.T, r *random, c int, d policy.Direction, list []Stranger, s strangerPod, edges []netip.Addr) (count tally) {
 	t.Helper()
 	proto, port := pick(r, netset.TCP, netset.TCP, netset.UDP, netset.SCTP), netset.Port(pick(r, portNumbers...))
-	verdict := verdictOn(list, s, proto, port)
+	verdict := verdictOn(t, list, s, proto, port)
 	count.verdicts[verdict]++
 	upper := verdict
 	if s.namespace != "" && s.namespace != b.NamespaceOf(c) { // left out where the same pod of a new namespace can do as much
 		for _, ns := range freshSets {
-			if v := verdictOn(list, s.newcomer(ns), proto, port); CompareVerdicts(v, upper) > 0 {
+			if v := verdictOn(t, list, s.newcomer(ns), proto, port); CompareVerdicts(v, upper) > 0 {
 				upper = v
 			}
 		}

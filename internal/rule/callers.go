@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/blast"
@@ -41,16 +42,17 @@ var callerRules = []Rule{{
 		worst := blast.Caller{}
 		for _, c := range p.Radius.By {
 			if c.Who == blast.External && c.Addrs.IsEmpty() {
-				names = append(names, c.Names...)
-				if len(names) == 1 || reach.CompareVerdicts(c.Verdict, worst.Verdict) > 0 {
+				if names == nil || reach.CompareVerdicts(c.Verdict, worst.Verdict) > 0 {
 					worst = c
 				}
+				names = append(names, c.Names...)
 			}
 		}
 		if names == nil {
 			return
 		}
-		r := Report{Message: "clients outside the cluster" + canCall(worst) + ", through " + strings.Join(names, ", "),
+		slices.Sort(names)
+		r := Report{Message: "clients outside the cluster" + canCall(worst) + ", through " + strings.Join(slices.Compact(names), ", "),
 			Fix:     "make its Service a ClusterIP, take the route away, or put a gateway that authenticates callers in front",
 			Witness: &finding.Witness{From: "outside the cluster", To: p.Name(), World: worst.When}}
 		if at := p.WaysIn(p.Radius.Server); len(at) > 0 {

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,7 +24,8 @@ type destination struct {
 	dest                      blast.Dest
 	what                      string // for the message: "can reach ..."
 	fix                       string
-	needed                    func(*Pass) bool // nil: never
+	needed                    func(*Pass) bool        // nil: never
+	counts                    func(blast.Target) bool // nil: always
 }
 
 var destinations = []destination{{
@@ -42,6 +44,9 @@ var destinations = []destination{{
 	why: "A server that is taken over can call the tools of every other, with their credentials and past the gateway.",
 	bad: "no egress isolation, or ingress from app: mcp-server", good: "ingress from the gateway only",
 	fix: "allow ingress to servers from their gateway only, and no egress between servers",
+	counts: func(t blast.Target) bool {
+		return t.Conns.IsEmpty() || !t.Conns.Of(netset.TCP).Minus(netset.PortRange(53, 53)).IsEmpty()
+	}, // MCP is over TCP; 53 is what rules for DNS open
 }, {
 	id: "TM307", title: "Pods of other namespaces are reachable", severity: finding.Medium, dest: blast.OtherNamespaces, what: "pods of other namespaces",
 	why: "Lateral movement: databases and internal services of other teams trust the cluster network.",
@@ -56,18 +61,34 @@ func (d destination) rule() Rule {
 
 func (d destination) run(p *Pass) {
 	got := p.Radius.To[d.dest]
-	if got.Verdict == reach.Denied || d.needed != nil && d.needed(p) {
+	if d.counts != nil {
+		got.To = only(got.To, d.counts)
+	}
+	if len(got.To) == 0 || d.needed != nil && d.needed(p) {
 		return
 	}
 	p.Found(p.reaching(got, d.what+listed(got), d.fix))
 }
 
-// reaching words a finding about what can be reached.
+func only(ts []blast.Target, keep func(blast.Target) bool) []blast.Target {
+	return slices.DeleteFunc(slices.Clone(ts), func(t blast.Target) bool { return !keep(t) })
+}
+
+// widest puts the target with the largest range first, of those that are reached most surely.
+func widest(ts []blast.Target) []blast.Target {
+	out := slices.Clone(ts)
+	slices.SortStableFunc(out, func(t, u blast.Target) int {
+		return cmp.Or(reach.CompareVerdicts(u.Verdict, t.Verdict), cmp.Compare(t.CIDR.Bits(), u.CIDR.Bits()))
+	})
+	return out
+}
+
+// reaching words a finding about what can be reached, of which the first target is the example.
 func (p *Pass) reaching(got blast.Reach, what, fix string) Report {
 	worst := got.To[0]
 	r := Report{Message: fmt.Sprintf("it %s %s on %s", may(worst.Verdict, worst.When), what, worst.Conns), Fix: fix, Witness: witness(worst)}
-	if len(got.Because) > 0 {
-		r.Origin = got.Because[0].Origin
+	if len(worst.Rules) > 0 {
+		r.Origin = worst.Rules[0].Origin
 	} else if got.Open {
 		r.Fix = "isolate its egress first; " + fix
 	}
@@ -131,6 +152,7 @@ var reachRules = slices.Concat([]Rule{{
 	Server: func(p *Pass) {
 		got := p.Radius.To[blast.Internet]
 		if broad(got.Addrs) && !(p.catalogClass() == catalog.OpenFetch && onlyWeb(got)) {
+			got.To = widest(got.To)
 			p.Found(p.reaching(got, "the internet ("+got.RangesText(2)+")",
 				"replace the broad block by the ranges its upstream publishes, or send it through an egress proxy"))
 		}
@@ -144,6 +166,7 @@ var reachRules = slices.Concat([]Rule{{
 	Server: func(p *Pass) {
 		got := p.Radius.To[blast.PrivateNetworks]
 		if beyond := got.Addrs.Minus(p.declared()); !beyond.IsEmpty() {
+			got.To = widest(only(got.To, func(t blast.Target) bool { return t.Addrs().Overlaps(beyond) }))
 			p.Found(p.reaching(got, "private networks ("+reach.PrefixText(netset.CIDRs(beyond), 3)+")",
 				"except the private ranges from its egress blocks, or name only the addresses it needs"))
 		}
@@ -157,7 +180,8 @@ var reachRules = slices.Concat([]Rule{{
 	Server: func(p *Pass) {
 		certain, _ := p.isolated(policy.Egress)
 		got := p.Radius.To[blast.Internet]
-		if t, ok := targetOn(got, special.DNS); certain && ok && broad(got.Addrs) {
+		if certain && broad(got.AddrsOn(special.DNS)) {
+			t := widest(only(got.To, func(t blast.Target) bool { return !t.Conns.Intersect(special.DNS).IsEmpty() }))[0]
 			t.Conns = t.Conns.Intersect(special.DNS)
 			got.To = []blast.Target{t}
 			p.Found(p.reaching(got, "any DNS resolver on the internet", "limit port 53 to the cluster's resolver pods"))
@@ -190,15 +214,8 @@ var reachRules = slices.Concat([]Rule{{
 	Good:       "ports: [{protocol: TCP, port: 443}]",
 	References: []string{networkPolicies},
 	Server: func(p *Pass) {
-		certain, _ := p.isolated(policy.Egress)
-		for _, d := range []blast.Dest{blast.Internet, blast.PrivateNetworks} {
-			got := p.Radius.To[d]
-			i := slices.IndexFunc(got.To, func(t blast.Target) bool { return t.Conns.Of(netset.TCP).Equal(netset.AllPorts) })
-			if certain && i >= 0 {
-				got.To = got.To[i : i+1]
-				p.Found(p.reaching(got, "addresses outside the cluster ("+got.RangesText(2)+")", "add ports: [{protocol: TCP, port: 443}], or what its upstream listens on, to the rule"))
-				return
-			}
+		if certain, _ := p.isolated(policy.Egress); certain {
+			allPorts(p)
 		}
 	},
 }})
@@ -211,10 +228,32 @@ func rulesOf(ds []destination) []Rule {
 	return out
 }
 
+// allPorts reports addresses that are reached on every port of a protocol, be it by several rules.
+func allPorts(p *Pass) {
+	for _, d := range []blast.Dest{blast.Internet, blast.PrivateNetworks} {
+		got := p.Radius.To[d]
+		for _, proto := range netset.Protocols {
+			every := netset.ConnsOf(proto, netset.AllPorts)
+			open := got.AddrsOnAll(every)
+			if open.IsEmpty() {
+				continue
+			}
+			got.To = widest(only(got.To, func(t blast.Target) bool { return t.Addrs().Overlaps(open) && !t.Conns.Intersect(every).IsEmpty() }))
+			slices.SortStableFunc(got.To, func(t, u blast.Target) int {
+				return cmp.Compare(netset.Count(u.Conns.Of(proto)), netset.Count(t.Conns.Of(proto)))
+			})
+			got.To = got.To[:1]
+			got.To[0].Conns = every
+			p.Found(p.reaching(got, "addresses outside the cluster ("+got.RangesText(2)+")", "add ports: [{protocol: TCP, port: 443}], or what its upstream listens on, to the rule"))
+			return
+		}
+	}
+}
+
 // credentials reports the worst of the credential endpoints, and how many there are.
 func credentials(p *Pass) {
 	got := p.Radius.To[blast.Metadata]
-	if got.Verdict == reach.Denied {
+	if len(got.To) == 0 {
 		return
 	}
 	var names []string
@@ -234,8 +273,9 @@ func credentials(p *Pass) {
 	} else if others > 1 {
 		message += fmt.Sprintf(", and %d other credential endpoints", others)
 	}
+	got.To = []blast.Target{worst}
 	r := p.reaching(got, "", "isolate its egress; where a rule opens a broad block, put 169.254.169.254/32 and the other endpoints under except")
-	r.Message, r.Severity, r.Witness = message, severity, witness(worst)
+	r.Message, r.Severity = message, severity
 	p.Found(r)
 }
 
@@ -254,23 +294,17 @@ const (
 )
 
 func broad(addrs netset.Addrs) bool {
-	v4 := addrs.Intersect(netset.MustPrefixes("0.0.0.0/0"))
-	return netset.Size(v4) >= broadIPv4 || netset.Size(addrs.Minus(v4)) >= broadIPv6
+	v4 := addrs.Intersect(ipv4Space)
+	return netset.Size(v4)+netset.Size(addrs.Intersect(nat64Space)) >= broadIPv4 || netset.Size(addrs.Minus(v4)) >= broadIPv6
 }
+
+// nat64Space stands for all of IPv4 behind a NAT64 (RFC 6052, section 2.1).
+var ipv4Space, nat64Space = netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("64:ff9b::/96")
 
 // onlyWeb reports whether nothing but TCP 80 and 443 is open.
 func onlyWeb(got blast.Reach) bool {
 	web := netset.ConnsOf(netset.TCP, netset.Points[netset.Port](80, 443))
 	return !slices.ContainsFunc(got.To, func(t blast.Target) bool { return !web.Covers(t.Conns) })
-}
-
-func targetOn(got blast.Reach, conns netset.Conns) (blast.Target, bool) {
-	for _, t := range got.To {
-		if !t.Conns.Intersect(conns).IsEmpty() {
-			return t, true
-		}
-	}
-	return blast.Target{}, false
 }
 
 func (p *Pass) catalogClass() catalog.Class {
@@ -292,7 +326,8 @@ func (p *Pass) declared() netset.Addrs {
 // neededName is a name that the server has to resolve, or "".
 func (p *Pass) neededName() string {
 	for _, d := range discover.Destinations(p.Workload) {
-		if _, err := netip.ParseAddr(d.Host); err != nil && d.Host != "" {
+		inCluster := d.Source == discover.FromCatalog && p.catalogClass() == catalog.KubeAPI // clients take the address from their environment
+		if _, err := netip.ParseAddr(d.Host); err != nil && d.Host != "" && !inCluster {
 			return d.Host
 		}
 	}
@@ -304,10 +339,10 @@ func forgottenFamily(p *Pass) {
 	if certain, _ := p.isolated(policy.Egress); !certain || !p.DualStack() {
 		return
 	}
-	v4 := netset.MustPrefixes("0.0.0.0/0")
 	for _, d := range []blast.Dest{blast.Internet, blast.PrivateNetworks} {
 		got := p.Radius.To[d]
-		four, six := got.Addrs.Intersect(v4), got.Addrs.Minus(v4)
+		addrs := got.Addrs.Minus(p.declared()) // an address that is configured as such has no other family
+		four, six := addrs.Intersect(ipv4Space), addrs.Minus(ipv4Space)
 		if four.IsEmpty() == six.IsEmpty() {
 			continue
 		}
@@ -315,6 +350,7 @@ func forgottenFamily(p *Pass) {
 		if four.IsEmpty() {
 			has, lacks = lacks, has
 		}
+		got.To = only(got.To, func(t blast.Target) bool { return t.Addrs().Overlaps(addrs) })
 		r := p.reaching(got, "", "write the rule for both families")
 		r.Message = fmt.Sprintf("its egress blocks open %s addresses (%s) and none of %s, and the cluster uses both", has, d, lacks)
 		p.Found(r)

@@ -7,6 +7,7 @@ package rule
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/blast"
 	"github.com/toolmoat/toolmoat/internal/finding"
@@ -32,7 +33,8 @@ type Rule struct {
 }
 
 // All lists every rule, by id.
-var All = slices.Concat(isolationRules, pairRules, callerRules, reachRules, inputRules)
+var All = slices.SortedFunc(slices.Values(slices.Concat(isolationRules, pairRules, callerRules, reachRules, inputRules)),
+	func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 
 // ByID returns a rule.
 func ByID(id string) (Rule, bool) {

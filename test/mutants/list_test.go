@@ -4,7 +4,7 @@ var mutants = []mutant{
 	// The fold.
 	{"reach/fold.go", "case m.cond.IsZero():", "case true:", "what matches perhaps is allowed for certain"},
 	{"reach/fold.go", "seg.verdict = Denied", "seg.verdict = Allowed", "what no rule admits passes"},
-	{"reach/fold.go", "case !isolated:", "case false:", "what nothing isolates is denied"},
+	{"reach/fold.go", "case !isolated:", "case !isolated && false:", "what nothing isolates is denied"},
 	{"reach/fold.go", "blocks.Covers(plan[", "blocks.Overlaps(plan[", "a block with some of the plan holds every pod"},
 	{"reach/fold.go", "return !blocks.IsEmpty() && blocks.Covers(plan[familyOf(blocks.First())])", "return false", "blocks that cover the plan together do not"},
 	{"reach/fold.go", "rest = append(rest, box{in.region, other})", "_ = other", "other ports of a peer are forgotten"},
@@ -25,7 +25,7 @@ var mutants = []mutant{
 	{"reach/cond.go", "	out.All = joined(c.All, d.All)\n", "	out.All = nil\n", "of two conditions that must both hold, none is left"},
 
 	// Regions.
-	{"reach/region.go", "Cube{both.NS, pod}", "Cube{c.NS, pod}", "cubes that are cut out of one another overlap"},
+	{"reach/region.go", "out = append(out, Cube{c.Family, both.NS, pod})", "_ = both\n		out = append(out, Cube{c.Family, c.NS, pod})", "cubes that are cut out of one another overlap"},
 	{"reach/region.go", "r.IDs.Minus(o.IDs), r.Addrs.Minus(o.Addrs)", "r.IDs.Minus(o.IDs), r.Addrs", "addresses are never settled"},
 	{"reach/region.go", "r.IDs.Minus(o.IDs), r.Addrs", "r.IDs, r.Addrs", "classes are never settled"},
 	{"reach/region.go", "return r.IDs.Overlaps(o.IDs) || r.Addrs.Overlaps(o.Addrs) ||", "return r.IDs.Overlaps(o.IDs) ||", "blocks are not seen to match"},
@@ -33,7 +33,7 @@ var mutants = []mutant{
 	// Classes and the index.
 	{"reach/ground.go", "n-o.First < o.Count", "n-o.First <= o.Count", "a StatefulSet has one pod more"},
 	{"reach/ground.go", "if len(named) < o.Count {", "if len(named) == 0 {", "the pods of a StatefulSet that nothing names are forgotten"},
-	{"reach/ground.go", "atoms.of(h.Addrs[f].Addr)", "0", "pods are one class whatever blocks hold them"},
+	{"reach/ground.go", "atoms.of(h.Addrs[f].Addr)", "0*atoms.of(h.Addrs[f].Addr)", "pods are one class whatever blocks hold them"},
 	{"reach/ground.go", `\x00%d/%s/%d/%t", p.Protocol, p.Name, p.Port, p.Sidecar`, `\x00%d/%s/%t", p.Protocol, p.Name, p.Sidecar`, "pods are one class whatever their ports are called"},
 	{"reach/ground.go", `%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role`, `%d", h.namespace, m.labels.Only(said.keys), h.role`, "pods on the host network are of the class of others"},
 	{"reach/index.go", "if found {\n		i++\n	}", "_ = found", "the first address of a block is outside of it"},
@@ -64,12 +64,12 @@ var mutants = []mutant{
 	{"reach/program.go", "if certainty == certain {\n		return Cond{}", "if true {\n		return Cond{}", "a policy that perhaps selects a pod isolates it"},
 	{"reach/program.go", "return [...]Cond{certain: {}, unlabelled: noNamespace, unsettled: noLabel}[certainty]", "return [...]Cond{certain: {}, unlabelled: {}, unsettled: {}}[certainty]", "a policy that perhaps selects a pod admits"},
 	{"reach/program.go", "resolved(p.portNames[name].may, sidecarPort)", "", "an ambiguous port name admits nothing on egress"},
-	{"reach/program.go", "if slices.Contains(must, number) {", "if true {", "an ambiguous port name is certain on ingress"},
-	{"reach/program.go", "everything.Cubes = []Cube{{}}", "", "a rule for everybody admits no pod to come"},
-	{"reach/program.go", "certainly.Cubes = []Cube{{ns, pod}}", "", "a rule by labels admits no pod to come"},
+	{"reach/program.go", "if slices.Contains(must, number) {", "if true || slices.Contains(must, number) {", "an ambiguous port name is certain on ingress"},
+	{"reach/program.go", "everything.Cubes = cubesOf(label.Selector{}, label.Selector{})", "", "a rule for everybody admits no pod to come"},
+	{"reach/program.go", "certainly.Cubes = cubesOf(ns, pod)", "", "a rule by labels admits no pod to come"},
 
 	// Both ends.
-	{"reach/reach.go", "if a == Unknown || b == Unknown {\n		return Unknown", "if false {\n		return Unknown", "what one end leaves unknown is settled by the other"},
+	{"reach/reach.go", "return min(a, b)", "return max(a, b)", "what one end leaves open is settled by the other"},
 	{"reach/reach.go", "case NoAddr:\n		return false, Cond{}", "case NoAddr:\n		return true, Cond{}", "pods connect over a family they lack"},
 	{"reach/reach.go", "add(ids.Intersect(p.addressed[MayHave]), cond.and(familyExists[f]))", "", "pods that may have an address are never reached there"},
 	{"reach/reach.go", "add(ids.Intersect(p.addressed[Has]), cond.and(exists))", "add(ids, cond.and(exists))", "pods are reached over a family they lack"},
@@ -82,7 +82,8 @@ var mutants = []mutant{
 	// Pods that do not exist.
 	{"reach/hypothetical.go", "for _, rest := range h.pod.Minus(s.sub.Pod) {", "for _, rest := range []label.Selector{} {", "pods to come that a policy misses are forgotten"},
 	{"reach/hypothetical.go", "for _, rest := range h.ns.Minus(sub) {", "for _, rest := range []label.Selector{} {", "namespaces to come that a policy misses are forgotten"},
-	{"reach/hypothetical.go", "	if !s.sub.NS.And(p.fresh).IsEmpty() {", "	if true {", "policies of existing namespaces hold in new ones"},
+	{"reach/hypothetical.go", "IDs: netset.Points(p.ID(class, in.Family))", "IDs: netset.Points(p.ID(class, IPv4))", "pods to come are judged by IPv4 for IPv6"},
+	{"reach/region.go", "c.Family == d.Family && !out.NS.IsEmpty()", "!out.NS.IsEmpty()", "a block of one family holds pods to come in the other"},
 	{"reach/hypothetical.go", "hit.stances = append(slices.Clip(h.stances), stance{s.stance, free})", "_ = free", "no policy isolates a pod to come"},
 
 	// The algebra.

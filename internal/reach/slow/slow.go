@@ -147,11 +147,11 @@ func (w *World) Leaves(from End, t netip.Addr, protocol string, port int) bool {
 	return false
 }
 
-// ThroughService reports whether from reaches pod b at port by way of some Service.
+// ThroughService reports whether from reaches pod b at port by way of the address of some Service.
 func (w *World) ThroughService(from End, b int, protocol string, port int) bool {
 	for _, s := range w.Services {
 		for _, back := range s.Backends {
-			if back.Pod == b && back.Protocol == protocol && back.Target == port && w.ByService(from, s, back) {
+			if len(s.Addrs) > 0 && back.Pod == b && back.Protocol == protocol && back.Target == port && w.ByService(from, s, back) {
 				return true
 			}
 		}
