@@ -209,3 +209,12 @@ func (c Conns) Parts() []Part {
 	}
 	return parts
 }
+
+// Count returns how many ports s holds.
+func Count(s Ports) int {
+	n := 0
+	for r := range s.Runs() {
+		n += int(r.Hi-r.Lo) + 1
+	}
+	return n
+}

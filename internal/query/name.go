@@ -196,7 +196,7 @@ func parseEnd(which, text string) (Name, error) {
 
 // isName reports whether s consists of what names in Kubernetes and the DNS are made of.
 func isName(s string) bool {
-	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' || strings.Contains(s, "..") {
+	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
 		return false
 	}
 	for _, c := range []byte(s) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -156,6 +157,10 @@ func (a *asker) decide(source, target place) outcome {
 func (a *asker) choices(from end, target place) []outcome {
 	var tried []outcome
 	for _, to := range target.ends {
+		if target.api && a.q.Port == apiService {
+			tried = append(tried, a.toKubeAPI(from, to))
+			continue
+		}
 		tried = append(tried, a.try(from, to))
 	}
 	switch {
@@ -203,6 +208,10 @@ func (a *asker) compareNamesake(source, target place, got outcome) {
 		return
 	}
 	svc := &a.p.Snapshot.Services[target.namesake]
+	asked := func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) }
+	if !svc.Headless && !slices.ContainsFunc(svc.Ports, asked) {
+		return // it cannot be what is meant
+	}
 	id := svc.Namespace + "/Service/" + svc.Name
 	quiet := *a
 	quiet.notes, quiet.assumed = nil, nil

@@ -20,6 +20,7 @@ type place struct {
 	host      string     // a name that resolves to addresses nobody knows
 	unknown   netip.Addr // an address that somebody in the cluster may hold
 	namesake  int        // with a workload: a Service that is called the same, or -1
+	api       bool       // the ends are the API server, by the name of its Service
 	always    *outcome   // where no policy has a say
 }
 
@@ -242,6 +243,7 @@ func (a *asker) behind(service int) []string {
 // kubeAPI is the API server, where no Service stands for it.
 func (a *asker) kubeAPI() place {
 	pl := somewhere("default/Service/kubernetes")
+	pl.api = true
 	for n := a.p.Classes(); n < a.p.Holders(); n++ {
 		if h := a.p.Class(n); h.Kind == reach.KubeAPI && h.Service < 0 {
 			pl.ends = append(pl.ends, a.holderEnd(n))

@@ -113,7 +113,7 @@ func (a *asker) backends(service int) []backend {
 		for _, e := range a.kubeAPI().ends {
 			for r := range a.p.Class(e.Holder).Conns.Of(netset.TCP).Runs() {
 				for port := r.Lo; ; port++ {
-					add(e, reach.PortMapping{Protocol: netset.TCP, Service: 443, Target: port})
+					add(e, reach.PortMapping{Protocol: netset.TCP, Service: apiService, Target: port})
 					if port == r.Hi {
 						break
 					}
@@ -195,6 +195,24 @@ func (a *asker) translate(from, front end, b backend) outcome {
 		{"policy is judged on the pod's address, after the Service's is translated", a.pass(after)},
 		{"policy is judged on a Service's address, before it is translated", a.pass(before)},
 	})
+}
+
+// apiService is the port of the API server's Service.
+const apiService = 443
+
+// toKubeAPI decides a connection to the API server's Service where the input does not show it: on what port the server itself listens is open.
+func (a *asker) toKubeAPI(from, api end) outcome {
+	var worlds []world
+	for r := range a.p.Class(api.Holder).Conns.Of(netset.TCP).Runs() {
+		for port := r.Lo; ; port++ {
+			b := backend{api, reach.PortMapping{Protocol: netset.TCP, Service: apiService, Target: port}}
+			worlds = append(worlds, world{fmt.Sprintf("the API server listens on port %d", port), a.translate(from, api, b)})
+			if port == r.Hi {
+				break
+			}
+		}
+	}
+	return across(worlds)
 }
 
 // toHeadless tries the pods of a headless Service: its name resolves to them, and no port is translated.

@@ -182,7 +182,7 @@ func wrap(text []span, width int, force bool) [][]span {
 		if used > 0 && used+w.gap+w.width > width {
 			end()
 		} else if used > 0 {
-			line = append(line, span{text: strings.Repeat(" ", w.gap)})
+			line = joined(line, span{w.spans[0].tone, strings.Repeat(" ", w.gap)})
 			used += w.gap
 		}
 		for force && w.width > width {
@@ -191,13 +191,24 @@ func wrap(text []span, width int, force bool) [][]span {
 			line = append(line, head.spans...)
 			end()
 		}
-		line = append(line, w.spans...)
+		for _, s := range w.spans {
+			line = joined(line, s)
+		}
 		used += w.width
 	}
 	if line != nil || lines == nil {
 		end()
 	}
 	return lines
+}
+
+// joined appends to a line, whose last span may go on.
+func joined(line []span, s span) []span {
+	if n := len(line); n > 0 && line[n-1].tone == s.tone {
+		line[n-1].text += s.text
+		return line
+	}
+	return append(line, s)
 }
 
 // split takes from a word what fits into width columns, up to a separator in its second half if there is one.

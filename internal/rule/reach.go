@@ -240,7 +240,7 @@ func allPorts(p *Pass) {
 			}
 			got.To = widest(only(got.To, func(t blast.Target) bool { return t.Addrs().Overlaps(open) && !t.Conns.Intersect(every).IsEmpty() }))
 			slices.SortStableFunc(got.To, func(t, u blast.Target) int {
-				return cmp.Compare(netset.Count(u.Conns.Of(proto)), netset.Count(t.Conns.Of(proto)))
+				return cmp.Compare(count(u.Conns.Of(proto)), count(t.Conns.Of(proto)))
 			})
 			got.To = got.To[:1]
 			got.To[0].Conns = every
@@ -248,6 +248,13 @@ func allPorts(p *Pass) {
 			return
 		}
 	}
+}
+
+func count(ports netset.Ports) (n int) {
+	for r := range ports.Runs() {
+		n += int(r.Hi-r.Lo) + 1
+	}
+	return n
 }
 
 // credentials reports the worst of the credential endpoints, and how many there are.
