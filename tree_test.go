@@ -25,6 +25,8 @@ var layers = map[string]int{
 	"internal/netset": 0,
 	"internal/label":  0,
 	"internal/synth":  0, // makes test input; imports nothing of ours
+	"internal/corpus": 0, // reads testdata/corpus, for tests; imports nothing of ours
+	"test/mutants":    0, // tests only
 
 	"internal/policy":  1,
 	"internal/special": 1,

@@ -22,15 +22,16 @@ func newAudit(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit [flags] PATH...",
 		Short: "Find the MCP servers and judge what each can reach, and who can reach it",
-		Long: `audit finds the MCP servers among the workloads of the input, computes for each what it can reach and
-who can reach it, over all addresses, ports and pods, also pods that do not exist yet, and reports
-findings, worst first, with a grade from A to F.
+		Long: `audit finds the MCP servers among the workloads of the input, computes for each what it can reach
+and who can reach it, over all addresses, ports and pods, also pods that do not exist yet, and
+reports findings, worst first, with a grade from A to F.
 
 PATH is a file or folder of Kubernetes YAML or JSON, or - for standard input.
 
-Exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 something could not be read
-or judged (wins over 1).`,
-		Example: `  kubectl get ns,nodes,pods,deploy,rs,sts,ds,svc,endpointslices,netpol -A -o json | toolmoat audit -
+Exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 something could not be
+read or judged (wins over 1).`,
+		Example: `  kubectl get -A -o json ns,no,po,deploy,rs,sts,ds,job,cj,svc,ing,endpointslices,netpol |
+    toolmoat audit -
   toolmoat audit examples/unprotected`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			threshold := finding.Severity(0)
@@ -49,14 +50,15 @@ or judged (wins over 1).`,
 				return err
 			}
 			res := audit.Of(program, func(w *model.Workload) bool { return wanted(w, servers, sel) })
-			if len(res.Servers) == 0 && (servers != nil || selector != "") {
-				return hinted{fmt.Errorf("no MCP server of the input is selected by --server or -l"), "toolmoat audit without them lists the servers"}
+			if err := unselected(res, servers, selector); err != nil {
+				c.complain(s, res.Problems)
+				return err
 			}
 			if allowEmpty {
 				res.Problems = slices.DeleteFunc(res.Problems, func(p finding.Problem) bool { return p.Rule == "TM907" })
 				res.Complete = len(res.Problems) == 0
 			}
-			err = c.write(s, func(w io.Writer, o report.Options) error {
+			err = c.write(s, res.Problems, func(w io.Writer, o report.Options) error {
 				if c.format == "json" {
 					return report.JSON(w, res)
 				}
@@ -64,9 +66,6 @@ or judged (wins over 1).`,
 			})
 			if err != nil {
 				return err
-			}
-			if c.format != "text" {
-				c.complain(s, res.Problems)
 			}
 			code := exitOK
 			if failOn != "none" && slices.ContainsFunc(res.Findings, func(f finding.Finding) bool { return f.Severity >= threshold }) {
@@ -82,6 +81,22 @@ or judged (wins over 1).`,
 	f.StringVarP(&selector, "selector", "l", "", "judge only servers whose workload or pods carry these labels")
 	f.BoolVar(&allowEmpty, "allow-empty", false, "do not take it for incomplete if there is no MCP server")
 	return cmd
+}
+
+// unselected is the error that --server or -l do not select what they name: who asks for one server must not take silence for a pass.
+func unselected(res audit.Result, servers []string, selector string) error {
+	const hint = "toolmoat audit without --server and -l lists the servers"
+	for _, name := range servers {
+		if !slices.ContainsFunc(res.Servers, func(srv audit.Server) bool {
+			return name == srv.ID() || name == srv.Namespace+"/"+srv.Kind+"/"+srv.Name
+		}) {
+			return hinted{fmt.Errorf("--server %s selects no MCP server of the input", name), hint}
+		}
+	}
+	if selector != "" && len(res.Servers) == 0 {
+		return hinted{fmt.Errorf("-l %s selects no MCP server of the input", selector), hint}
+	}
+	return nil
 }
 
 func wanted(w *model.Workload, servers []string, sel label.Selector) bool {

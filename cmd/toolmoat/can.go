@@ -47,7 +47,7 @@ what; 2 unknown, or something could not be read.`,
 				}
 				return err
 			}
-			err = c.write(s, func(w io.Writer, o report.Options) error {
+			err = c.write(s, basis.Problems, func(w io.Writer, o report.Options) error {
 				if c.format == "json" {
 					return report.JSON(w, report.Can(answer, basis))
 				}
@@ -55,9 +55,6 @@ what; 2 unknown, or something could not be read.`,
 			})
 			if err != nil {
 				return err
-			}
-			if c.format != "text" {
-				c.complain(s, basis.Problems)
 			}
 			return c.exit(!basis.Complete, answer.ExitCode())
 		},

@@ -75,17 +75,26 @@ func (c *common) load(ctx context.Context, s streams, paths []string) (*reach.Pr
 	return reach.NewProgram(reach.NewGround(snapshot), profile), nil
 }
 
-// write gives the result to the output that the flags name.
-func (c *common) write(s streams, render func(io.Writer, report.Options) error) error {
+// write gives the result to the output that the flags name, and the problems to standard error unless they are in the text that stands beside it.
+func (c *common) write(s streams, problems []finding.Problem, render func(io.Writer, report.Options) error) error {
 	opts := report.Options{Color: s.colour && !c.noColor && c.out == "", Verbose: c.verbose}
 	if c.out == "" {
-		return render(s.out, opts)
+		if err := render(s.out, opts); err != nil {
+			return err
+		}
+	} else {
+		var buf bytes.Buffer
+		if err := render(&buf, opts); err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.out, buf.Bytes(), 0o666); err != nil {
+			return err
+		}
 	}
-	var buf bytes.Buffer
-	if err := render(&buf, opts); err != nil {
-		return err
+	if c.out != "" || c.format != "text" {
+		c.complain(s, problems)
 	}
-	return os.WriteFile(c.out, buf.Bytes(), 0o666)
+	return nil
 }
 
 // complain prints the problems to standard error.

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 
@@ -30,6 +29,7 @@ const (
 )
 
 func main() {
+	debug.SetGCPercent(300) // a command ends before much garbage has gathered
 	colour := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(os.Stdout)
 	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr, colour}))
 }
@@ -59,9 +59,7 @@ func run(args []string, s streams) (code int) {
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(context.Background())
 	var exit exitCode
 	switch {
 	case err == nil:
@@ -103,15 +101,36 @@ network.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:              cobra.NoArgs,
+		Args:              unknownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return hinted{err, "toolmoat " + strings.TrimPrefix(cmd.CommandPath(), "toolmoat ") + " --help lists the flags"}
+		return hinted{err, cmd.CommandPath() + " --help lists the flags"}
 	})
 	root.SetUsageTemplate(usage)
 	root.AddCommand(newAudit(s), newMap(s), newCan(s), newRules(s), newVersion(s))
 	return root
+}
+
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "toolmoat --help lists the commands"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean toolmoat " + strings.Join(near, " or toolmoat ") + "?"
+	}
+	return hinted{fmt.Errorf("there is no command %q", args[0]), hint}
+}
+
+// atMost refuses more than n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return hinted{fmt.Errorf("%q is one argument too many", args[n]), cmd.CommandPath() + " --help says what it takes"}
+	}
 }
 
 // usage is what --help prints after a command's description. It ends with the example.
@@ -132,7 +151,7 @@ func newVersion(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		Example: "  toolmoat version",
 		RunE: func(*cobra.Command, []string) error {
 			version := "unknown"

@@ -16,18 +16,19 @@ func newMap(s streams) *cobra.Command {
 		Use:   "map [flags] PATH...",
 		Short: "Show who may connect to whom",
 		Long: `map lists every connection that policies let through between the workloads of the input, addresses
-outside the cluster, nodes and the Kubernetes API. Workloads that nothing can tell apart are one row;
---expand lists every pair. What is not listed is denied.
+outside the cluster, nodes and the Kubernetes API. Workloads that nothing can tell apart are one
+row; --expand lists every pair. What is not listed is denied.
 
 Exit codes: 0; 2 if something could not be read or judged.`,
-		Example: "  toolmoat map examples/article\n  toolmoat map -o dot examples/article | dot -Tsvg > map.svg",
+		Example: `  toolmoat map examples/article
+  toolmoat map -o dot examples/article | dot -Tsvg > map.svg`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			program, err := c.load(cmd.Context(), s, paths)
 			if err != nil {
 				return err
 			}
 			m, basis := matrix.Of(program), basisOf(program)
-			err = c.write(s, func(w io.Writer, o report.Options) error {
+			err = c.write(s, basis.Problems, func(w io.Writer, o report.Options) error {
 				switch c.format {
 				case "json":
 					return report.MapJSON(w, m, basis, expand)
@@ -40,9 +41,6 @@ Exit codes: 0; 2 if something could not be read or judged.`,
 			})
 			if err != nil {
 				return err
-			}
-			if c.format != "text" {
-				c.complain(s, basis.Problems)
 			}
 			return c.exit(!basis.Complete, exitOK)
 		},

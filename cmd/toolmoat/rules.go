@@ -18,11 +18,12 @@ func newRules(s streams) *cobra.Command {
 	var c common
 	var grading bool
 	cmd := &cobra.Command{
-		Use:     "rules [flags] [ID]",
-		Short:   "List the rules, or explain one",
-		Long:    "rules lists every rule with its severity, or with an ID says why it matters, what makes it fire and what keeps it silent.",
+		Use:   "rules [flags] [ID]",
+		Short: "List the rules, or explain one",
+		Long: `rules lists every rule with its severity, or with an ID says why it matters, what makes it fire and
+what keeps it silent.`,
 		Example: "  toolmoat rules TM301",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			rules := rule.All
 			if len(args) == 1 {
@@ -35,7 +36,7 @@ func newRules(s streams) *cobra.Command {
 			if !slices.Contains(c.formats, c.format) {
 				return hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
 			}
-			return c.write(s, func(w io.Writer, o report.Options) error {
+			return c.write(s, nil, func(w io.Writer, o report.Options) error {
 				switch {
 				case c.format == "json":
 					return report.JSON(w, struct {

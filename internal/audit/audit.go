@@ -99,6 +99,7 @@ type Summary struct {
 // Of audits the snapshot that p was compiled from. Where only is not nil, servers of which it says no are left out.
 func Of(p *reach.Program, only func(*model.Workload) bool) Result {
 	s := p.Snapshot
+	p.Fold()
 	atlas := blast.NewAtlas(p)
 	res := Result{Schema: Schema, CNI: []string{p.Profile.Name}, Assumptions: Assumptions(p), Problems: slices.Clone(s.Problems),
 		Summary: Summary{Workloads: len(s.Workloads), BySeverity: map[string]int{}}}

@@ -119,11 +119,11 @@ func (a *Atlas) podCallers(class int, in []reach.Box) []Caller {
 				out = append(out, c)
 			}
 		}
-		if c := base; !b.Region.IDs.Intersect(a.fixed[Nodes][0].region.IDs).IsEmpty() {
+		if c := base; b.Region.IDs.Overlaps(a.nodeIDs()) {
 			c.Who = NodeCallers
 			out = append(out, c)
 		}
-		if c := base; b.Ingress != nil && b.Region.Addrs.Overlaps(special.Internet.Union(special.Private)) {
+		if c := base; b.Ingress != nil && b.Region.Addrs.Overlaps(outside) {
 			c.Who, c.Addrs = External, b.Region.Addrs
 			c.Names = []string{reach.PrefixText(netset.CIDRs(b.Region.Addrs), 4)}
 			out = append(out, c)
@@ -143,49 +143,71 @@ func (a *Atlas) many(class int) bool {
 func (a *Atlas) through(w wayIn, class int, in []reach.Box, strangers []Caller) []Caller {
 	var out []Caller
 	add := func(v reach.Verdict, when string, conns netset.Conns, rules []*policy.Rule) {
-		if conns = conns.Intersect(w.conns); conns.IsEmpty() || v == reach.Denied {
-			return
+		conns = conns.Intersect(w.conns)
+		if !conns.IsEmpty() && !slices.ContainsFunc(out, func(c Caller) bool { return c.Conns.Equal(conns) && (c.When == when || c.When == "") }) {
+			out = append(out, Caller{Who: External, Names: []string{w.name}, Conns: conns, Verdict: v, When: when, Rules: rules})
 		}
-		for i := range out {
-			if out[i].Conns.Equal(conns) && out[i].When == when {
-				return
-			}
-		}
-		out = append(out, Caller{Who: External, Names: []string{w.name}, Conns: conns, Verdict: v, When: when, Rules: rules})
 	}
-	controllers := a.IDs(a.ingress...)
-	nodes := a.fixed[Nodes][0].region.IDs
+	if w.routed {
+		a.routed(class, in, strangers, add)
+		return out
+	}
 	for _, b := range in {
-		outside := b.Ingress != nil && b.Region.Addrs.Overlaps(special.Internet.Union(special.Private))
 		switch {
-		case w.routed && a.ingressKnown() && b.Region.IDs.Overlaps(controllers):
+		case b.Region.Addrs.Overlaps(outside):
 			add(b.Verdict, b.When(), b.Conns, b.Rules())
-		case w.routed && outside:
-			add(weakest(b.Verdict), "a load balancer or ingress controller that the input does not show is at an address that is let in", b.Conns, b.Rules())
-		case w.routed && a.ingressKnown():
-		case w.routed && b.Ingress == nil && b.Verdict == reach.Allowed:
-			add(b.Verdict, "", b.Conns, nil)
-		case w.routed && b.Region.IDs.Intersect(a.pods).Minus(a.IDs(a.gateways...)).Minus(a.IDs(class)).IsEmpty():
-			if b.Region.IDs.Overlaps(nodes) {
-				add(weakest(b.Verdict), "the ingress controller, which the input does not show, runs on the network of the pod's own node", b.Conns, b.Rules())
-			}
-		case w.routed:
-			add(weakest(b.Verdict), controllerLetIn, b.Conns, b.Rules())
-		case b.Region.Addrs.Overlaps(special.Internet.Union(special.Private)):
-			add(b.Verdict, b.When(), b.Conns, b.Rules())
-		case !w.keepsAddress && b.Region.IDs.Overlaps(nodes):
+		case !w.keepsAddress && b.Region.IDs.Overlaps(a.nodeIDs()):
 			add(weakest(b.Verdict), "the connection enters at the pod's own node, which then counts as its source", b.Conns, b.Rules())
-		}
-	}
-	if w.routed && !a.ingressKnown() {
-		for _, c := range strangers {
-			add(weakest(c.Verdict), controllerLetIn, c.Conns, c.Rules)
 		}
 	}
 	return out
 }
 
-const controllerLetIn = "the ingress controller, which the input does not show, is let in"
+// outside is the addresses that clients outside the cluster may have.
+var outside = special.Internet.Union(special.Private)
+
+// routed adds what an ingress controller, or a load balancer of the cloud that does its work, can connect to. What the input does not
+// show is taken to be whatever the policies let in.
+func (a *Atlas) routed(class int, in []reach.Box, strangers []Caller, add func(reach.Verdict, string, netset.Conns, []*policy.Rule)) {
+	const (
+		letIn   = "the ingress controller, which the input does not show, is let in"
+		onNode  = "the ingress controller, which the input does not show, runs on the network of the pod's own node"
+		atBlock = "a load balancer or ingress controller that the input does not show is at an address that is let in"
+	)
+	known := len(a.ingress) > 0
+	controllers := a.IDs(a.ingress...)
+	others := a.pods.Minus(a.IDs(a.gateways...)).Minus(a.IDs(class))
+	for _, b := range in {
+		switch {
+		case known && b.Region.IDs.Overlaps(controllers):
+			add(b.Verdict, b.When(), b.Conns, b.Rules())
+		case b.Ingress == nil && b.Verdict == reach.Allowed:
+			if known {
+				add(weakest(b.Verdict), atBlock, b.Conns, nil)
+			} else {
+				add(b.Verdict, "", b.Conns, nil)
+			}
+		case b.Region.Addrs.Overlaps(outside):
+			add(weakest(b.Verdict), atBlock, b.Conns, b.Rules())
+		case !known && b.Region.IDs.Overlaps(others):
+			add(weakest(b.Verdict), letIn, b.Conns, b.Rules())
+		}
+	}
+	if known {
+		return
+	}
+	for _, c := range strangers {
+		add(weakest(c.Verdict), letIn, c.Conns, c.Rules)
+	}
+	for _, b := range in {
+		if b.Region.IDs.Overlaps(a.nodeIDs()) {
+			add(weakest(b.Verdict), onNode, b.Conns, b.Rules())
+		}
+	}
+}
+
+// nodeIDs is the nodes that were read, or the one that stands for all of them.
+func (a *Atlas) nodeIDs() netset.IDs { return a.fixed[Nodes][0].region.IDs }
 
 // weakest turns certainty into "depends".
 func weakest(v reach.Verdict) reach.Verdict {

@@ -127,12 +127,14 @@ func (a *Atlas) fixHolders() {
 			}
 		}
 	}
-	var addrs []netset.Addrs
-	for _, n := range nodes {
-		addrs = append(addrs, addrsOf(a.Class(n)))
+	var addrs []netip.Addr // all of them: the engine keeps one a family
+	for _, n := range a.Snapshot.Nodes {
+		for _, addr := range n.Addrs {
+			addrs = append(addrs, addr.Unmap())
+		}
 	}
 	// Where the API server runs on a node, its ports are the API's and the others the node's.
-	a.fixed[Nodes] = minus(place{region: reach.Region{IDs: a.IDs(nodes...), Addrs: netset.Union(addrs...)}, conns: netset.AllConns}, a.fixed[KubeAPI])
+	a.fixed[Nodes] = minus(place{region: reach.Region{IDs: a.IDs(nodes...), Addrs: netset.Points(addrs...)}, conns: netset.AllConns}, a.fixed[KubeAPI])
 	a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.resolvers}, conns: special.ResolverPods})
 }
 

@@ -146,6 +146,9 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 	var got reach.Region
 	for _, p := range places {
 		for _, b := range boxes {
+			if !p.region.Overlaps(b.Region) {
+				continue
+			}
 			in, conns := p.region.Intersect(b.Region), p.conns.Intersect(b.Conns)
 			if conns.IsEmpty() || in.IsEmpty() {
 				continue
@@ -358,9 +361,13 @@ func Origins(rules []*policy.Rule) []origin.Origin {
 // RangesText lists the address ranges of r, at most n of them, with their exceptions.
 func (r Reach) RangesText(n int) string {
 	var parts []string
+	var whole netset.Addrs // the ranges listed without exceptions
 	for _, t := range r.To {
-		if !t.CIDR.IsValid() {
+		if !t.CIDR.IsValid() || whole.Covers(netset.Prefixes(t.CIDR)) {
 			continue
+		}
+		if t.Except == nil {
+			whole = whole.Union(netset.Prefixes(t.CIDR))
 		}
 		text := reach.PrefixText([]netip.Prefix{t.CIDR}, 1)
 		if t.Except != nil {

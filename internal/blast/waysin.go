@@ -121,5 +121,3 @@ func isIngress(w *model.Workload) bool {
 	}
 	return found && running == 1
 }
-
-func (a *Atlas) ingressKnown() bool { return len(a.ingress) > 0 }

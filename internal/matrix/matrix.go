@@ -51,6 +51,7 @@ func Of(p *reach.Program) *Matrix {
 		}
 	}
 	m.allVIPs = p.Numbers(p.IDs(vips...))
+	p.Fold()
 	m.partition()
 	m.group()
 	return m

@@ -39,7 +39,8 @@ func (a *asker) source(n Name) (place, error) {
 		if pl, ok := a.node(n.Host); ok {
 			return pl, nil
 		}
-		return place{}, &NameError{fmt.Sprintf("FROM %s is a host name, which does not tell the address a connection comes from: give a workload as namespace/name, or an address", n.Host), nil}
+		message := "FROM %s is a host name, which does not tell the address a connection comes from: give a workload as namespace/name, or an address"
+		return place{}, &NameError{fmt.Sprintf(message, n.Host), nil}
 	case n.Addr.IsLoopback() || n.Addr.IsUnspecified() || n.Addr.IsMulticast():
 		return place{}, &NameError{"FROM " + n.Addr.String() + " is no address that a connection between two hosts comes from", nil}
 	}

@@ -38,7 +38,7 @@ func (a *asker) toService(from end, service int, front *end) []outcome {
 	switch {
 	case len(backends) > 0:
 	case len(a.p.Backends(service)) > 0:
-		a.note(fmt.Sprintf("no pod behind %s names the port that the Service sends %s to, so nothing listens", serviceName(a, service), strings.TrimPrefix(a.suffix(), ":")))
+		a.note("no pod behind " + serviceName(a, service) + " names the port that the Service sends this to, so nothing listens")
 		return []outcome{{verdict: reach.Denied}}
 	case svc.Selector != nil:
 		return []outcome{a.toNobody(from, service, *front)}

@@ -26,6 +26,12 @@ func (c Cond) equal(d Cond) bool {
 	return c.Unjudged == d.Unjudged && c.Plan.Equal(d.Plan) && slices.Equal(c.Texts, d.Texts) && slices.Equal(c.All, d.All)
 }
 
+// implies reports whether c is d, or d and more.
+func (c Cond) implies(d Cond) bool {
+	return c.Unjudged == d.Unjudged && c.Plan.Equal(d.Plan) && slices.Equal(c.Texts, d.Texts) &&
+		!slices.ContainsFunc(d.All, func(text string) bool { return !slices.Contains(c.All, text) })
+}
+
 func (c Cond) verdict() Verdict {
 	if c.Unjudged {
 		return Unknown

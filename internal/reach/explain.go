@@ -105,7 +105,7 @@ func near(steps []step, point box) []Near {
 	for _, miss := range []Miss{MissPort, MissPeer} {
 		for _, s := range steps {
 			for _, m := range s.matches {
-				peer, port := m.region.overlaps(point.region), !m.conns.Intersect(point.conns).IsEmpty()
+				peer, port := m.region.Overlaps(point.region), !m.conns.Intersect(point.conns).IsEmpty()
 				if len(out) < maxNear && (miss == MissPort && peer && !port || miss == MissPeer && port && !peer) {
 					out = append(out, Near{s.rule, miss})
 					break

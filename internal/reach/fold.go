@@ -32,7 +32,7 @@ type box struct {
 }
 
 func (b box) overlaps(c box) bool {
-	return b.region.overlaps(c.region) && !b.conns.Intersect(c.conns).IsEmpty()
+	return b.region.Overlaps(c.region) && !b.conns.Intersect(c.conns).IsEmpty()
 }
 
 // cut splits b into what c holds of it and the disjoint rest.

@@ -105,6 +105,8 @@ type Ground struct {
 	vips      map[netip.Addr]int // holder by Service address
 	vipOf     []int              // by service: its VIP holder, or -1
 	backends  [][]Backing        // by service
+	fronts    [][]front          // by class
+	fronting  [2]netset.IDs      // Services with an address of their own and pods behind them, by Family
 	postings  map[posting][]int  // classes by label; under value "" and open those where it is not known
 	said      mentions
 	hosts     netset.IDs               // hostNetwork classes, in family IPv4
@@ -158,6 +160,7 @@ func NewGround(s *model.Snapshot) *Ground {
 	g.index()
 	g.indexAddrs()
 	g.addBackends()
+	g.indexFronts()
 	return g
 }
 

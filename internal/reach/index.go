@@ -429,6 +429,30 @@ func (g *Ground) addBackends() {
 	}
 }
 
+// indexFronts turns the Services' backends round.
+func (g *Ground) indexFronts() {
+	g.fronts = make([][]front, g.classes)
+	var vips []int
+	for i, backends := range g.backends {
+		if g.vipOf[i] < 0 || len(backends) == 0 {
+			continue
+		}
+		vips = append(vips, g.vipOf[i])
+		for j, b := range backends {
+			g.fronts[b.Class] = append(g.fronts[b.Class], front{i, j})
+		}
+	}
+	for _, f := range Families {
+		var ids []netset.ID
+		for _, n := range vips {
+			if g.holders[n].Addrs[f].State != NoAddr {
+				ids = append(ids, g.ID(n, f))
+			}
+		}
+		g.fronting[f] = netset.Points(ids...)
+	}
+}
+
 // endpointPorts pairs the ports of a Service with those of an endpoint, by name.
 func endpointPorts(svc model.Service, e model.Endpoint) []PortMapping {
 	var out []PortMapping

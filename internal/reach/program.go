@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -39,6 +40,7 @@ type group struct {
 
 	once  sync.Once
 	table []segment
+	open  []segment // what table does not deny
 }
 
 // applied is a rule as it applies to one group: for certain, or only if a label is what it may be.
@@ -282,9 +284,44 @@ func (p *Program) steps(g *group) []step {
 
 // tableOf returns the table of a class in one direction.
 func (p *Program) tableOf(class int, d policy.Direction) []segment {
-	g := p.groups[d][p.groupOf[d][class]]
-	g.once.Do(func() { g.table = p.decide(g, d, box{p.Everything(), netset.AllConns}) })
-	return g.table
+	return p.decided(p.groups[d][p.groupOf[d][class]], d).table
+}
+
+// openOf returns the part of a class's table that is not denied.
+func (p *Program) openOf(class int, d policy.Direction) []segment {
+	return p.decided(p.groups[d][p.groupOf[d][class]], d).open
+}
+
+func (p *Program) decided(g *group, d policy.Direction) *group {
+	g.once.Do(func() {
+		g.table = p.decide(g, d, box{p.Everything(), netset.AllConns})
+		for _, seg := range g.table {
+			if seg.verdict != Denied && !seg.region.IsEmpty() {
+				g.open = append(g.open, seg)
+			}
+		}
+	})
+	return g
+}
+
+// Fold makes every table, on every processor. Without it, tables are made when they are asked for.
+func (p *Program) Fold() {
+	var wg sync.WaitGroup
+	next := make(chan func())
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for do := range next {
+				do()
+			}
+		})
+	}
+	for _, d := range policy.Directions {
+		for _, g := range p.groups[d] {
+			next <- func() { p.decided(g, d) }
+		}
+	}
+	close(next)
+	wg.Wait()
 }
 
 // decide folds a group's rules over a region. What policies deny, a pod's own node may do in spite of them.

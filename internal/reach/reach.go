@@ -49,10 +49,7 @@ var (
 // possibly passes. What no box holds is denied. Pods that do not exist are left out; see [Program.Hypothetical].
 func (p *Program) Reach(class int, d policy.Direction) []Box {
 	var out boxes
-	for _, seg := range p.tableOf(class, d) {
-		if seg.verdict == Denied {
-			continue
-		}
+	for _, seg := range p.openOf(class, d) {
 		for _, f := range Families {
 			in, exists := p.existence(class, f)
 			if !in {
@@ -93,7 +90,7 @@ func (p *Program) existence(n int, f Family) (possible bool, cond Cond) {
 // throughPods adds the classes on the other side, whose own policies have their say.
 func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 	opposite := d.Opposite()
-	table := p.tableOf(class, d)
+	table := p.openOf(class, d)
 	for _, f := range Families {
 		in, exists := p.existence(class, f)
 		if !in {
@@ -102,14 +99,12 @@ func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 		self := p.ID(class, f)
 		for _, g := range p.candidateGroups(table, f, opposite, self) {
 			members := p.groups[opposite][g].ids[f]
-			for _, back := range p.tableOf(p.groups[opposite][g].classes[0], opposite) {
-				if back.verdict == Denied || !back.region.IDs.Contains(self) {
+			for _, back := range p.decided(p.groups[opposite][g], opposite).open {
+				if !back.region.IDs.Contains(self) {
 					continue
 				}
 				for _, seg := range table {
-					if seg.verdict != Denied {
-						p.addPods(out, seg, back, seg.region.IDs.Intersect(members), f, exists, d)
-					}
+					p.addPods(out, seg, back, seg.region.IDs.Intersect(members), f, exists, d)
 				}
 			}
 		}
@@ -121,9 +116,7 @@ func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 func (p *Program) candidateGroups(table []segment, f Family, d policy.Direction, self netset.ID) []int {
 	var open netset.IDs
 	for _, seg := range table {
-		if seg.verdict != Denied {
-			open = open.Union(seg.region.IDs)
-		}
+		open = open.Union(seg.region.IDs)
 	}
 	open = open.Intersect(netset.IDRange(p.ID(0, f), p.classes))
 	if size(open) > wide {
@@ -156,10 +149,8 @@ func (p *Program) admitting(d policy.Direction, id netset.ID) []int {
 		a.by = map[netset.ID][]int{}
 		for i, g := range p.groups[d] {
 			var open netset.IDs
-			for _, seg := range p.tableOf(g.classes[0], d) {
-				if seg.verdict != Denied {
-					open = open.Union(seg.region.IDs)
-				}
+			for _, seg := range p.decided(g, d).open {
+				open = open.Union(seg.region.IDs)
 			}
 			open = open.Intersect(p.Pods())
 			if size(open) > wide {
@@ -186,7 +177,7 @@ func size(ids netset.IDs) int {
 
 // addPods joins one side's segment with the other's for the classes in ids.
 func (p *Program) addPods(out *boxes, seg, back segment, ids netset.IDs, f Family, exists Cond, d policy.Direction) {
-	if ids.IsEmpty() || seg.verdict == Denied || back.verdict == Denied {
+	if ids.IsEmpty() {
 		return
 	}
 	conns := seg.conns.Intersect(back.conns)
@@ -231,43 +222,63 @@ func (p *Program) throughServices(out *boxes, class int) {
 	if p.Profile.JudgedBeforeService.Answer == cni.Yes {
 		cond = Cond{}
 	}
-	table := p.tableOf(class, policy.Egress)
-	for _, seg := range table {
-		if seg.verdict == Denied {
-			continue
-		}
+	for _, seg := range p.openOf(class, policy.Egress) {
 		for _, f := range Families {
-			if in, _ := p.existence(class, f); !in || seg.conns.IsAll() && seg.region.IDs.Covers(netset.IDRange(p.ID(0, f), p.classes)) {
-				continue // the pods are reached without their Services
+			vips := seg.region.IDs.Intersect(p.fronting[f])
+			if in, _ := p.existence(class, f); !in || vips.IsEmpty() || seg.conns.IsAll() && seg.region.IDs.Covers(netset.IDRange(p.ID(0, f), p.classes)) {
+				continue // there are none, or the pods are reached without their Services
 			}
 			through := seg
 			if through.cond = cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
 				through.verdict = Depends
 			}
-			for r := range seg.region.IDs.Intersect(p.others(f)).Intersect(p.addressed[Has].Union(p.addressed[MayHave])).Runs() {
-				for id := r.Lo; id <= r.Hi; id++ {
-					h, _, _ := p.Holder(id)
-					if (h.Kind == VIP || h.Kind == KubeAPI) && h.Service >= 0 {
-						p.throughService(out, class, f, h.Service, seg, through)
-					}
+			for _, at := range p.frontsOf(vips, p.ID(class, f)) {
+				if vips.Contains(p.ID(p.vipOf[at.service], f)) {
+					p.throughService(out, class, f, at, seg, through)
 				}
 			}
 		}
 	}
 }
 
+// front is a Service that leads to a class: an index into Snapshot.Services and one into its backends.
+type front struct{ service, backing int }
+
+// frontsOf returns the Services among which are all in vips that lead to pods which let id in: found from whichever is fewer.
+func (p *Program) frontsOf(vips netset.IDs, id netset.ID) []front {
+	var out []front
+	if size(vips) <= wide {
+		for r := range vips.Runs() {
+			for at := r.Lo; at <= r.Hi; at++ {
+				h, _, _ := p.Holder(at)
+				for i := range p.backends[h.Service] {
+					out = append(out, front{h.Service, i})
+				}
+			}
+		}
+		return out
+	}
+	for _, g := range p.admitting(policy.Ingress, id) {
+		for _, class := range p.groups[policy.Ingress][g].classes {
+			out = append(out, p.fronts[class]...)
+		}
+	}
+	return out
+}
+
 // throughService adds the pods behind one Service that only it leads to: seg lets the Service's address through, and through is the same as
 // far as the pods are concerned.
-func (p *Program) throughService(out *boxes, class int, f Family, service int, seg, through segment) {
-	for _, b := range p.backends[service] {
-		id := p.ID(b.Class, f)
-		for _, m := range b.Ports {
-			if !seg.conns.Contains(m.Protocol, m.Service) || p.direct(class, id, m, seg) {
-				continue
-			}
-			through.conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-			_, exists := p.existence(class, f)
-			for _, back := range p.at(b.Class, policy.Ingress, p.ID(class, f)) {
+func (p *Program) throughService(out *boxes, class int, f Family, at front, seg, through segment) {
+	b := p.backends[at.service][at.backing]
+	id := p.ID(b.Class, f)
+	for _, m := range b.Ports {
+		if !seg.conns.Contains(m.Protocol, m.Service) || p.direct(class, id, m, seg) {
+			continue
+		}
+		through.conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
+		_, exists := p.existence(class, f)
+		for _, back := range p.openOf(b.Class, policy.Ingress) {
+			if back.region.IDs.Contains(p.ID(class, f)) {
 				p.addPods(out, through, back, netset.Points(id), f, exists, policy.Egress)
 			}
 		}
@@ -276,8 +287,8 @@ func (p *Program) throughService(out *boxes, class int, f Family, service int, s
 
 // direct reports whether class reaches the pods themselves no less surely than their Service.
 func (p *Program) direct(class int, id netset.ID, m PortMapping, service segment) bool {
-	for _, own := range p.tableOf(class, policy.Egress) {
-		if own.verdict != Denied && (own.verdict == Allowed || own.cond.equal(service.cond)) && own.conns.Contains(m.Protocol, m.Target) && own.region.IDs.Contains(id) {
+	for _, own := range p.openOf(class, policy.Egress) {
+		if (own.verdict == Allowed || own.cond.equal(service.cond)) && own.conns.Contains(m.Protocol, m.Target) && own.region.IDs.Contains(id) {
 			return true
 		}
 	}
@@ -401,22 +412,16 @@ func (bs *boxes) merge(b Box) {
 	bs.list = append(bs.list, b)
 }
 
-// Settle takes out of boxes that are not certain the pods, Services and nodes that a certain one reaches anyway, in the other family or for another
-// reason.
+// Settle takes out of boxes that are not certain the pods, Services and nodes that another box reaches no less surely, in the other family or for
+// another reason.
 func (p *Program) Settle(in []Box) []Box {
-	var certain []Box
-	for _, b := range in {
-		if b.Verdict == Allowed {
-			b.Region.IDs = p.Numbers(b.Region.IDs)
-			certain = append(certain, b)
-		}
-	}
 	out := make([]Box, 0, len(in))
-	for _, b := range in {
+	for i, b := range in {
 		if b.Verdict != Allowed {
-			for _, c := range certain {
-				if c.Conns.Covers(b.Conns) {
-					b.Region.IDs = b.Region.IDs.Minus(p.inBoth(c.Region.IDs))
+			for j, o := range in {
+				surer := o.Verdict == Allowed || o.Verdict == b.Verdict && b.Cond.implies(o.Cond) && (j < i || !o.Cond.implies(b.Cond))
+				if j != i && surer && !b.Region.IDs.IsEmpty() && o.Conns.Covers(b.Conns) {
+					b.Region.IDs = b.Region.IDs.Minus(p.inBoth(p.Numbers(o.Region.IDs)))
 				}
 			}
 		}

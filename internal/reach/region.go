@@ -53,7 +53,8 @@ func (c Cube) minus(d Cube) []Cube {
 // IsEmpty reports whether r holds nothing.
 func (r Region) IsEmpty() bool { return r.IDs.IsEmpty() && r.Addrs.IsEmpty() && len(r.Cubes) == 0 }
 
-func (r Region) overlaps(o Region) bool {
+// Overlaps reports whether r and o share anything.
+func (r Region) Overlaps(o Region) bool {
 	return r.IDs.Overlaps(o.IDs) || r.Addrs.Overlaps(o.Addrs) ||
 		slices.ContainsFunc(r.Cubes, func(c Cube) bool {
 			return slices.ContainsFunc(o.Cubes, func(d Cube) bool { _, ok := c.and(d); return ok })

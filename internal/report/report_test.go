@@ -281,6 +281,14 @@ func TestTextLayout(t *testing.T) {
 	golden(t, "layout.txt", append(rendered(t, d, Options{Width: 40}), rendered(t, d[:2], Options{Color: true})...))
 }
 
+// TestLongWord demands that a word of any length is broken in a time that does not grow with its square.
+func TestLongWord(t *testing.T) {
+	got := rendered(t, Document{Table{Header: []string{"A"}, Rows: [][]string{{strings.Repeat("x", 4<<20)}}}}, Options{})
+	if n := bytes.Count(got, []byte("x")); n != 4<<20 {
+		t.Errorf("%d of the word are left", n)
+	}
+}
+
 // TestStream demands that rows beyond those that are measured keep the columns.
 func TestStream(t *testing.T) {
 	rows := func(yield func([]string) bool) {

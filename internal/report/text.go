@@ -211,43 +211,46 @@ func joined(line []span, s span) []span {
 	return append(line, s)
 }
 
-// split takes from a word what fits into width columns, up to a separator in its second half if there is one.
+// split takes from a word what fits into width columns, up to a separator in its second half if there is one. It reads no further, so that a word
+// of any length is split in linear time.
 func (w word) split(width int) (head, rest word) {
-	whole := ""
-	for _, s := range w.spans {
-		whole += s.text
-	}
-	at, cols, separator := 0, 0, 0
-	for i, r := range whole {
-		if cols += runeColumns(r); cols > width && i > 0 {
-			break
+	at, cols := 0, 0        // where the line is full
+	separator, upTo := 0, 0 // the last separator, and the columns up to it
+	scan := func(text string) (full bool) {
+		for i, r := range text {
+			if cols+runeColumns(r) > width && at+i > 0 {
+				at += i
+				return true
+			}
+			cols += runeColumns(r)
+			if strings.ContainsRune("/.,:-", r) && cols > width/2 {
+				separator, upTo = at+i+1, cols
+			}
 		}
-		at = i + len(string(r))
-		if strings.ContainsRune("/.,:-", r) && cols > width/2 {
-			separator = at
+		at += len(text)
+		return false
+	}
+	for _, s := range w.spans {
+		if scan(s.text) {
+			break
 		}
 	}
 	if separator > 0 {
-		at = separator
+		at, cols = separator, upTo
 	}
-	for _, s := range w.spans {
-		switch {
-		case at >= len(s.text):
+	for i, s := range w.spans {
+		if at >= len(s.text) {
 			head.spans = append(head.spans, s)
 			at -= len(s.text)
-		default:
-			if at > 0 {
-				head.spans = append(head.spans, span{s.tone, s.text[:at]})
-			}
-			rest.spans = append(rest.spans, span{s.tone, s.text[at:]})
-			at = 0
+			continue
 		}
-	}
-	for _, part := range []*word{&head, &rest} {
-		for _, s := range part.spans {
-			part.width += columns(s.text)
+		if at > 0 {
+			head.spans = append(head.spans, span{s.tone, s.text[:at]})
 		}
+		rest.spans = append([]span{{s.tone, s.text[at:]}}, w.spans[i+1:]...)
+		break
 	}
+	head.width, rest.width = cols, w.width-cols
 	return head, rest
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
 
@@ -68,7 +69,7 @@ var isolationRules = []Rule{{
 		if _, ingress := p.isolated(policy.Ingress); len(ingress) > 0 && len(egress) == 0 && !p.hostNetwork() {
 			other := "no policy limits its egress"
 			if u := p.unjudged(policy.Egress); u != nil {
-				other = u.Origin.Object + " may limit its egress and is not judged"
+				other = policyAt(u.Origin) + " may limit its egress and is not judged"
 			}
 			p.Found(Report{Message: fmt.Sprintf("%s selects it for ingress only; %s", ingress[0].Origin.Object, other), Origin: ingress[0].Origin,
 				Fix: "add Egress to policyTypes of " + ingress[0].Origin.Object + " (" + ingress[0].Origin.Pos() + "), and egress rules for what the server needs"})
@@ -107,13 +108,21 @@ func (p *Pass) notIsolated(d policy.Direction) string {
 	}
 	switch u := p.unjudged(d); {
 	case open > 0 && u != nil:
-		return fmt.Sprintf("%s may select it for %s and is not judged; no other policy does", u.Origin.Object, d)
+		return fmt.Sprintf("%s may select it for %s and is not judged; no other policy does", policyAt(u.Origin), d)
 	case open == len(p.Radius.Class):
 		return fmt.Sprintf("no policy selects it for %s: everything passes", d)
 	case open > 0:
 		return fmt.Sprintf("no policy selects some of its pods for %s: everything passes", d)
 	}
 	return fmt.Sprintf("whether %s selects it for %s depends on labels that the input does not show", perhaps.Origin.Object, d)
+}
+
+// policyAt names a policy, of which perhaps nothing could be read.
+func policyAt(o origin.Origin) string {
+	if o.Object == "" {
+		return "what stands at " + o.Pos()
+	}
+	return o.Object
 }
 
 // unjudged returns a rule that stands for a policy about the server which could not be judged, or nil.
