@@ -25,6 +25,7 @@ type Program struct {
 	groupOf [3][]int    // by policy.Direction and class
 
 	admits [3]admissions // by policy.Direction
+	peers  sync.Map      // of selectors that name no namespace: their []match
 
 	inOnce sync.Once
 	inNS   map[int][]subjective // what can apply in a namespace; -1 for those that do not exist
@@ -357,7 +358,21 @@ func (p *Program) peersOf(r *policy.Rule) []match {
 	return out
 }
 
+// selectorPeer resolves a peer of pods. Peers that reach over namespaces are few and repeated in many, so they are kept.
 func (p *Program) selectorPeer(ns, pod label.Selector) []match {
+	if names, others := ns.On(label.MetadataName).Listed(); len(names) > 0 && !others {
+		return p.resolvePeer(ns, pod)
+	}
+	key := ns.String() + "\x00" + pod.String()
+	if kept, ok := p.peers.Load(key); ok {
+		return kept.([]match)
+	}
+	out := p.resolvePeer(ns, pod)
+	p.peers.Store(key, out)
+	return out
+}
+
+func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 	sel := p.choose(ns, pod)
 	hosts := p.hosts // of which it is not certain that selectors match them
 	if p.Profile.SelectorsMatchHost.Answer == cni.Yes {
