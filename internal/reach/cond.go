@@ -115,9 +115,9 @@ func (c Cond) String() string {
 func planText(in netset.Addrs) string {
 	listed, missing := netset.CIDRs(in), netset.CIDRs(special.Plan.Intersect(familySpace[familyOf(in.First())]).Minus(in))
 	if len(missing) < len(listed) {
-		return "its address is not in " + PrefixText(missing, 6)
+		return "the other end's address is not in " + PrefixText(missing, 6)
 	}
-	return "its address is in " + PrefixText(listed, 6)
+	return "the other end's address is in " + PrefixText(listed, 6)
 }
 
 // PrefixText lists prefixes, at most n of them and how many more there are. A single address is written without its length.

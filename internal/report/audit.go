@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -187,22 +188,28 @@ func extent(d blast.Dest, r audit.Reach) string {
 	if d == blast.Metadata || r.Extent == blast.All && d != blast.Internet {
 		return ""
 	}
+	open := slices.DeleteFunc(slices.Clone(r.To), func(t audit.Target) bool { return t.Verdict != reach.Allowed || t.CIDR+t.Pods == "" })
+	slices.SortStableFunc(open, func(t, u audit.Target) int { return cmp.Compare(bits(t.CIDR), bits(u.CIDR)) })
 	var what []string
-	conns := ""
-	for _, t := range r.To {
-		name := t.CIDR + t.Pods
-		if t.Verdict == reach.Allowed && name != "" && !slices.Contains(what, name) {
+	for _, t := range open {
+		if name := t.CIDR + t.Pods; slices.Equal(t.Conns, open[0].Conns) && !slices.Contains(what, name) {
 			what = append(what, name)
-			conns = partsText(t.Conns)
 		}
+	}
+	if len(what) == 0 {
+		return ""
 	}
 	if len(what) > 2 {
 		what = append(what[:2], strconv.Itoa(len(what)-2)+" more")
 	}
-	if conns != "" {
-		conns = " on " + conns
-	}
-	return " (" + strings.Join(what, ", ") + conns + ")"
+	return " (" + strings.Join(what, ", ") + " on " + partsText(open[0].Conns) + ")"
+}
+
+// bits is the length of a prefix; what is none comes first.
+func bits(cidr string) int {
+	_, length, _ := strings.Cut(cidr, "/")
+	n, _ := strconv.Atoi(length)
+	return n
 }
 
 func partsText(parts []netset.Part) string {
