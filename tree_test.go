@@ -68,6 +68,7 @@ var core = []string{
 
 // inTestsOnly lists packages that no product code imports, each with the exceptions.
 var inTestsOnly = map[string][]string{
+	"internal/corpus": nil,
 	"internal/reach/slow": nil,
 	"internal/synth":      {"internal/synth/cmd"},
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -86,26 +88,44 @@ type result struct {
 	memory   int64 // bytes that were resident at most; 0 where the system does not tell
 }
 
+// hangs is when a run is given up. It is no promise of how fast anything is.
+const hangs = 5 * time.Minute
+
+// command prepares a run in dir, and returns what it will write to standard error.
+func command(t testing.TB, dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	ctx, cancel := context.WithTimeout(t.Context(), hangs)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "toolmoat", args...)
+	var errs bytes.Buffer
+	cmd.Dir, cmd.Stderr = dir, &errs
+	return cmd, &errs
+}
+
 // toolmoat runs the command in dir. Whatever the input is, it must end in an exit code that is documented, and not with a panic, which
 // would end a goroutine other than the first with a code of its own.
 func toolmoat(t testing.TB, dir, stdin string, args ...string) result {
 	t.Helper()
-	cmd := exec.Command("toolmoat", args...)
-	var out, errs bytes.Buffer
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, strings.NewReader(stdin), &out, &errs
+	cmd, errs := command(t, dir, args...)
+	var out bytes.Buffer
+	cmd.Stdin, cmd.Stdout = strings.NewReader(stdin), &out
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	got := result{out: out.String(), err: errs.String(), code: cmd.ProcessState.ExitCode()}
-	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && runtime.GOOS == "linux" {
-		got.memory = use.Maxrss << 10
-	}
+	got := result{out: out.String(), err: errs.String(), code: cmd.ProcessState.ExitCode(), memory: peak(cmd)}
 	if !slices.Contains([]int{exitOK, exitFails, exitBroken, exitDepends}, got.code) || strings.Contains(got.err, "goroutine ") || strings.Contains(got.err, "panic: ") {
 		t.Fatalf("toolmoat %s: exit %d\n%.4000s", strings.Join(args, " "), got.code, got.err)
 	}
 	return got
+}
+
+// peak is how many bytes of a command that has ended were resident at most; 0 where the system does not tell.
+func peak(cmd *exec.Cmd) int64 {
+	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && runtime.GOOS == "linux" {
+		return use.Maxrss << 10
+	}
+	return 0
 }
 
 // want fails the test if the command did not exit with code.

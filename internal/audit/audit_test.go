@@ -61,13 +61,13 @@ spec: {
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: stdio-mcp, namespace: elsewhere}
-spec: {containers: [{name: a, image: acme/stdio-mcp}]}
+metadata: {name: some-mcp, namespace: elsewhere}
+spec: {containers: [{name: a, image: acme/some-mcp, ports: [{containerPort: 3000}]}]}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: stdio-mcp, namespace: another}
-spec: {containers: [{name: a, image: acme/stdio-mcp}]}`)
+metadata: {name: some-mcp, namespace: another}
+spec: {containers: [{name: a, image: acme/some-mcp, ports: [{containerPort: 3000}]}]}`)
 	return out
 }
 
@@ -140,15 +140,15 @@ func TestSorted(t *testing.T) {
 func TestOnly(t *testing.T) {
 	all := of(nil, documents(t)...)
 	res := of(func(w *model.Workload) bool { return w.Namespace == "elsewhere" }, documents(t)...)
-	if len(res.Servers) != 1 || res.Servers[0].ID() != "elsewhere/stdio-mcp" || !slices.Equal(res.Problems, all.Problems) {
+	if len(res.Servers) != 1 || res.Servers[0].ID() != "elsewhere/some-mcp" || !slices.Equal(res.Problems, all.Problems) {
 		t.Errorf("%+v", res.Servers)
 	}
-	i := slices.IndexFunc(all.Servers, func(s audit.Server) bool { return s.ID() == "elsewhere/stdio-mcp" })
+	i := slices.IndexFunc(all.Servers, func(s audit.Server) bool { return s.ID() == "elsewhere/some-mcp" })
 	if !bytes.Equal(marshal(t, res.Servers[0]), marshal(t, all.Servers[i])) {
 		t.Error("what is left out changes what is judged")
 	}
 	for _, f := range res.Findings {
-		if f.Server != "" && f.Server != "elsewhere/stdio-mcp" {
+		if f.Server != "" && f.Server != "elsewhere/some-mcp" {
 			t.Errorf("a finding about %s", f.Server)
 		}
 	}

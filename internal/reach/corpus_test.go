@@ -182,8 +182,8 @@ func (b *bench) viaService(from End, service int, proto netset.Protocol, port ne
 			}
 			out := b.Explain(from, AtHolder(front), proto, port).Verdict
 			in := sideOf(t, policy.Ingress).Verdict
-			if out != Denied && in != Denied && CompareVerdicts(weaker(out, in), before) > 0 {
-				before = weaker(out, in)
+			if out != Denied && in != Denied && CompareVerdicts(min(out, in), before) > 0 {
+				before = min(out, in)
 			}
 		}
 	}

@@ -67,7 +67,7 @@ func (p *Program) Explain(from, to End, proto netset.Protocol, port netset.Port)
 				t.Verdict = Denied
 				continue
 			}
-			t.Verdict, t.Cond = weaker(t.Verdict, side.Verdict), t.Cond.and(side.Cond)
+			t.Verdict, t.Cond = min(t.Verdict, side.Verdict), t.Cond.and(side.Cond)
 		}
 		if best.Sides == nil || CompareVerdicts(t.Verdict, best.Verdict) > 0 {
 			best = t

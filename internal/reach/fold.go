@@ -7,7 +7,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
 
-// Verdict is the answer to a question about reachability. The zero value is unknown, and counts as unsafe.
+// Verdict is the answer to a question about reachability. The zero value is unknown, and counts as unsafe. Where neither side of a connection denies it, the
+// smaller verdict of the two is that of both.
 type Verdict uint8
 
 const (

@@ -113,12 +113,14 @@ type Ground struct {
 	local     netset.IDs               // what may be a pod's own node: nodes and hostNetwork classes, in both families
 	portNames map[portName]portIDs     // who resolves a name to what
 	known     []heldAddr               // holders by known address, sorted
-	anywhere  [2]netset.IDs            // holders whose address is not known, by Family
+	anywhere  [2]netset.IDs            // holders whose address is not known, by Family; without those of onNodes
+	onNodes   [2]netset.IDs            // pods on the host network of nodes that are not known, by Family
 	addressed map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
 	states    [2]AddrState             // of something whose address is not known, by Family
 	seen      [2]bool                  // families that the input shows in use
 	fresh     label.Selector           // the namespaces that do not exist
-	plan      [2]netset.Addrs
+	plan      [2]netset.Addrs          // where addresses that are not known may lie, by Family
+	hostPlan  [2]netset.Addrs          // likewise of pods on the host network: also where nodes are known to be
 }
 
 // portIDs says to which number classes resolve a port name.
@@ -146,12 +148,14 @@ func NewGround(s *model.Snapshot) *Ground {
 		g.nsIndex[ns.Name] = i
 	}
 	v4 := netset.Prefixes(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+	wide := special.Plan.Union(nodeAddrs(s))
 	g.plan = [2]netset.Addrs{special.Plan.Intersect(v4), special.Plan.Minus(v4)}
+	g.hostPlan = [2]netset.Addrs{wide.Intersect(v4), wide.Minus(v4)}
 	names := make([]string, len(s.Namespaces))
 	for i, ns := range s.Namespaces {
 		names[i] = ns.Name
 	}
-	g.fresh = g.fresh.Require(label.MetadataName, label.NotIn(names...))
+	g.fresh = g.fresh.Require(label.MetadataName, label.Exists()).Require(label.MetadataName, label.NotIn(names...))
 	g.states = g.addressStates()
 	g.addClasses()
 	g.classes = len(g.holders)

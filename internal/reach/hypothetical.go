@@ -104,7 +104,7 @@ func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, 
 			if back.verdict == Denied || back.region.IsEmpty() {
 				continue
 			}
-			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: back.conns, Verdict: weaker(seg.verdict, back.verdict),
+			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: back.conns, Verdict: min(seg.verdict, back.verdict),
 				Cond: seg.cond.and(back.cond), Egress: seg.by, Ingress: back.by}
 			if d == policy.Ingress {
 				s.Egress, s.Ingress = back.by, seg.by

@@ -191,16 +191,23 @@ func (g *Ground) addOthers() {
 	if endpoints == nil {
 		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states(nil), Conns: special.KubeAPI})
 	}
-	known := false
 	for i, n := range s.Nodes {
-		if n.Addrs != nil {
-			known = true
-			g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(n.Addrs)})
-		}
+		g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(n.Addrs)})
 	}
-	if !known {
+	if s.Nodes == nil {
 		g.holders = append(g.holders, Holder{Kind: Node, Node: -1, Addrs: states(nil)})
 	}
+}
+
+// nodeAddrs is the known addresses of nodes. A pod on the host network of a node that is not known may have any of them, wherever they lie.
+func nodeAddrs(s *model.Snapshot) netset.Addrs {
+	var all []netip.Addr
+	for _, n := range s.Nodes {
+		for _, a := range n.Addrs {
+			all = append(all, a.Unmap())
+		}
+	}
+	return netset.Points(all...)
 }
 
 func portsOf(ports []model.ServicePort) netset.Conns {
@@ -255,11 +262,26 @@ func (g *Ground) index() {
 	g.hosts = netset.Points(hosts...)
 	var local []int
 	for n := range g.holders {
-		if h := &g.holders[n]; h.Kind == Node || h.host {
+		if h := &g.holders[n]; h.Kind == Node || h.host || h.Kind == KubeAPI && h.Service < 0 && g.maybeNode(h) {
 			local = append(local, n)
 		}
 	}
 	g.local = g.IDs(local...)
+}
+
+// maybeNode reports whether an endpoint of the API server may be on a node: its address is one's, or is not known, or some node's is not.
+func (g *Ground) maybeNode(h *Holder) bool {
+	known := g.Snapshot.Nodes != nil
+	for _, n := range g.Snapshot.Nodes {
+		known = known && n.Addrs != nil
+	}
+	nodes := nodeAddrs(g.Snapshot)
+	for _, a := range h.Addrs {
+		if !known || a.State == KnownAddr && nodes.Contains(a.Addr) || a.State == Has || a.State == MayHave {
+			return true
+		}
+	}
+	return false
 }
 
 // resolve returns the numbers to which a class resolves a port name: may holds all of them, must the one that is certain. A name
@@ -494,9 +516,13 @@ type heldAddr struct {
 
 // indexAddrs sorts the holders by what is known of their addresses.
 func (g *Ground) indexAddrs() {
-	var anywhere [2][]netset.ID
+	var anywhere, onNodes [2][]netset.ID
 	var sure, maybe []netset.ID
 	for n := range g.holders {
+		unknown := &anywhere
+		if g.holders[n].host {
+			unknown = &onNodes
+		}
 		for _, f := range Families {
 			id := g.ID(n, f)
 			switch a := g.holders[n].Addrs[f]; a.State {
@@ -504,17 +530,17 @@ func (g *Ground) indexAddrs() {
 				g.known = append(g.known, heldAddr{a.Addr, id})
 				sure = append(sure, id)
 			case Has:
-				anywhere[f] = append(anywhere[f], id)
+				unknown[f] = append(unknown[f], id)
 				sure = append(sure, id)
 			case MayHave:
-				anywhere[f] = append(anywhere[f], id)
+				unknown[f] = append(unknown[f], id)
 				maybe = append(maybe, id)
 			}
 		}
 	}
 	slices.SortFunc(g.known, func(a, b heldAddr) int { return a.addr.Compare(b.addr) })
-	for f, ids := range anywhere {
-		g.anywhere[f] = netset.Points(ids...)
+	for _, f := range Families {
+		g.anywhere[f], g.onNodes[f] = netset.Points(anywhere[f]...), netset.Points(onNodes[f]...)
 	}
 	g.addressed = map[AddrState]netset.IDs{Has: netset.Points(sure...), MayHave: netset.Points(maybe...)}
 }

@@ -84,9 +84,14 @@ func NewProgram(g *Ground, profile cni.Profile) *Program {
 		for certainty, ids := range []netset.IDs{sel.must, sel.unlabelled, sel.unsettled} {
 			for run := range ids.Runs() {
 				for id := run.Lo; id <= run.Hi; id++ {
-					if !g.holders[id].host || profile.HostNetworkJudged.Answer == cni.Yes {
-						on[d][id] = binary.AppendUvarint(on[d][id], uint64(r.index*6+r.kind*3+certainty))
+					at := certainty
+					if g.holders[id].host && profile.HostNetworkJudged.Answer != cni.Yes {
+						if profile.HostNetworkJudged.Answer == cni.No {
+							continue
+						}
+						at = onHost
 					}
+					on[d][id] = binary.AppendUvarint(on[d][id], uint64((r.index*2+r.kind)*certainties+at))
 				}
 			}
 		}
@@ -122,7 +127,7 @@ func NewProgram(g *Ground, profile cni.Profile) *Program {
 				for rest := on[d][n]; len(rest) > 0; {
 					v, size := binary.Uvarint(rest)
 					rest = rest[size:]
-					certainty, kind, index := int(v%3), int(v/3%2), int(v/6)
+					certainty, kind, index := int(v%certainties), int(v/certainties%2), int(v/certainties/2)
 					if kind == 0 {
 						grp.stances = append(grp.stances, stance{stances[index], freeIf(certainty, stances[index])})
 					} else {
@@ -156,25 +161,34 @@ func portsKey(h Holder) string {
 	return fmt.Sprint(h.ports)
 }
 
+// How surely a rule or stance applies to a class.
 const (
-	certain = iota
-	unlabelled
-	unsettled
+	certain    = iota
+	unlabelled // the labels of its namespace are not known
+	unsettled  // a label of its own is not
+	onHost     // it is on the host network, and nothing tells whether policies are enforced there
+	certainties
 )
 
 var (
+	blocksMatch = onlyIf("blocks match pods")
+	hostJudged  = onlyIf("policies are enforced on pods on the host network")
+	hostSpared  = onlyIf("policies are not enforced on pods on the host network")
 	noNamespace = onlyIf("a namespace that has no Namespace object in the input carries the labels that a policy asks for")
 	noLabel     = onlyIf("a label that only the cluster sets has the value that a policy asks for")
 	hostPeer    = onlyIf("selectors match pods on the host network")
 )
 
 func subjectIf(certainty int) Cond {
-	return [...]Cond{certain: {}, unlabelled: noNamespace, unsettled: noLabel}[certainty]
+	return [...]Cond{certain: {}, unlabelled: noNamespace, unsettled: noLabel, onHost: hostJudged}[certainty]
 }
 
 func freeIf(certainty int, st *policy.Stance) Cond {
-	if certainty == certain {
+	switch certainty {
+	case certain:
 		return Cond{}
+	case onHost:
+		return hostSpared
 	}
 	return onlyIf(st.Origin.Object + " does not select it, which depends on a label that the input does not show")
 }
@@ -327,7 +341,7 @@ func (p *Program) Fold() {
 
 // decide folds a group's rules over a region. What policies deny, a pod's own node may do in spite of them.
 func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
-	segs := fold(open, p.steps(g), g.stances, p.plan)
+	segs := fold(open, p.steps(g), g.stances, p.hostPlan)
 	if d == policy.Egress || p.Profile.OwnNodeMayAlwaysEnter.Answer == cni.No {
 		return segs
 	}
@@ -397,27 +411,41 @@ func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 }
 
 // blockPeer resolves a block: the addresses themselves, holders whose address is known and in it, and those of which it holds all
-// or part of the plan.
+// or part of where they may be.
 func (p *Program) blockPeer(b policy.Block) []match {
 	addrs := b.Addrs()
-	certainly := Region{Addrs: addrs}
-	var out []match
-	if p.Profile.BlocksMatchPods.Answer != cni.No {
-		certainly.IDs = p.knownIn(addrs)
-		for _, f := range Families {
-			within := addrs.Intersect(p.plan[f])
-			if within.IsEmpty() {
-				continue
-			}
-			unknown := match{box: box{region: Region{IDs: p.anywhere[f], Cubes: []Cube{{Family: f}}}}}
-			if !within.Equal(p.plan[f]) {
-				unknown.cond.Plan = within
-			}
-			out = append(out, unknown)
+	out := []match{{box: box{region: Region{Addrs: addrs}}}}
+	pods := p.Pods()
+	add := func(r Region, cond Cond) {
+		if others := r.IDs.Minus(pods); !others.IsEmpty() {
+			out = append(out, match{box{region: Region{IDs: others}}, cond})
+		}
+		switch r.IDs = r.IDs.Intersect(pods); p.Profile.BlocksMatchPods.Answer {
+		case cni.No:
+			return
+		case cni.Uncertain:
+			cond = cond.and(blocksMatch)
+		}
+		if !r.IsEmpty() {
+			out = append(out, match{box{region: r}, cond})
 		}
 	}
-	if !certainly.IsEmpty() {
-		out = append([]match{{box: box{region: certainly}}}, out...)
+	add(Region{IDs: p.knownIn(addrs)}, Cond{})
+	for _, f := range Families {
+		strangers := []Cube{{Family: f}}
+		for _, unknown := range []struct {
+			Region
+			plan netset.Addrs
+		}{{Region{IDs: p.anywhere[f], Cubes: strangers}, p.plan[f]}, {Region{IDs: p.onNodes[f]}, p.hostPlan[f]}} {
+			switch within := addrs.Intersect(unknown.plan); {
+			case within.IsEmpty():
+			case within.Equal(unknown.plan):
+				add(unknown.Region, Cond{})
+			default:
+				add(unknown.Region, Cond{Plan: within})
+			}
+		}
 	}
+	sortMatches(out)
 	return out
 }

@@ -184,7 +184,7 @@ func (p *Program) addPods(out *boxes, seg, back segment, ids netset.IDs, f Famil
 	if conns.IsEmpty() {
 		return
 	}
-	verdict, cond := weaker(seg.verdict, back.verdict), seg.cond.and(back.cond)
+	verdict, cond := min(seg.verdict, back.verdict), seg.cond.and(back.cond)
 	add := func(ids netset.IDs, cond Cond) {
 		if ids.IsEmpty() {
 			return
@@ -309,7 +309,7 @@ func (p *Program) Between(from, to End) []Box {
 				if conns.IsEmpty() || e.verdict == Denied || i.verdict == Denied {
 					continue
 				}
-				b := Box{Conns: conns, Verdict: weaker(e.verdict, i.verdict), Cond: e.cond.and(i.cond).and(exists), Egress: e.by, Ingress: i.by}
+				b := Box{Conns: conns, Verdict: min(e.verdict, i.verdict), Cond: e.cond.and(i.cond).and(exists), Egress: e.by, Ingress: i.by}
 				if b.Verdict == Allowed && !b.Cond.IsZero() {
 					b.Verdict = Depends
 				}
@@ -318,14 +318,6 @@ func (p *Program) Between(from, to End) []Box {
 		}
 	}
 	return out.list
-}
-
-// weaker joins the verdicts of two sides, neither of which denies.
-func weaker(a, b Verdict) Verdict {
-	if a == Unknown || b == Unknown {
-		return Unknown
-	}
-	return min(a, b)
 }
 
 func (p *Program) bothExist(from, to End, f Family) (possible bool, cond Cond) {

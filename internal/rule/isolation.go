@@ -2,6 +2,8 @@ package rule
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/origin"
@@ -139,11 +141,10 @@ func (p *Pass) unjudged(d policy.Direction) *policy.Rule {
 
 // defaultAllow returns a rule that lets every pod of a namespace connect to, or be called by, everything; nil if there is none.
 func (p *Pass) defaultAllow(namespace string, d policy.Direction) *policy.Rule {
-	for i := range p.Snapshot.Policies {
-		pol := &p.Snapshot.Policies[i]
-		if pol.Namespace != namespace {
-			continue
-		}
+	all := p.Snapshot.Policies // sorted by namespace
+	first, _ := slices.BinarySearchFunc(all, namespace, func(pol policy.Policy, ns string) int { return strings.Compare(pol.Namespace, ns) })
+	for i := first; i < len(all) && all[i].Namespace == namespace; i++ {
+		pol := &all[i]
 		for j := range pol.Rules {
 			if r := &pol.Rules[j]; r.Action == policy.Allow && r.Dir == d && r.AnyPeer && r.AnyPort && r.Subject.Pod.SelectsAll() {
 				return r
