@@ -7,11 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -24,15 +22,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"toolmoat": main})
 }
 
-// TestScripts runs the stories in testdata/script. Besides what testscript knows, they have $examples, the folder of that name; "exits CODE
-// toolmoat ARGS", where "exec" only tells zero from the rest; and "fits", which says that no line of the output is wider than a terminal.
+// TestScripts runs the stories in testdata/script. Besides what testscript knows, they have the folder examples; "exits CODE toolmoat ARGS", where
+// "exec" only tells zero from the rest; and "fits", which demands that no line of the output is wider than a terminal.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                filepath.Join("testdata", "script"),
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("examples", filepath.Join(root(t), "examples"))
-			return nil
+			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS(filepath.Join(root(t), "examples")))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "fits": fits},
 	})
@@ -85,7 +82,7 @@ func root(t testing.TB) string {
 type result struct {
 	out, err string
 	code     int
-	memory   int64 // bytes that were resident at most; 0 where the system does not tell
+	memory   int64 // as peak has it
 }
 
 // hangs is when a run is given up. It is no promise of how fast anything is.
@@ -118,14 +115,6 @@ func toolmoat(t testing.TB, dir, stdin string, args ...string) result {
 		t.Fatalf("toolmoat %s: exit %d\n%.4000s", strings.Join(args, " "), got.code, got.err)
 	}
 	return got
-}
-
-// peak is how many bytes of a command that has ended were resident at most; 0 where the system does not tell.
-func peak(cmd *exec.Cmd) int64 {
-	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && runtime.GOOS == "linux" {
-		return use.Maxrss << 10
-	}
-	return 0
 }
 
 // want fails the test if the command did not exit with code.

@@ -183,7 +183,7 @@ func inParallel(n int, do func(int)) {
 func server(s *model.Snapshot, radius blast.Radius, findings []finding.Finding) Server {
 	srv := &s.Servers[radius.Server]
 	w := &s.Workloads[srv.Workload]
-	out := Server{Namespace: w.Namespace, Name: w.Name, Kind: w.Kind, Origin: w.Origin, Ports: slices.Concat([]netset.Port{}, srv.Ports), Transport: srv.Transport,
+	out := Server{Namespace: w.Namespace, Name: w.Name, Kind: w.Kind, Origin: w.Origin, Ports: append([]netset.Port{}, srv.Ports...), Transport: srv.Transport,
 		Evidence: srv.Evidence, Catalog: srv.Catalog, Reach: map[string]Reach{}, ReachableBy: []Caller{}}
 	out.Score, out.Grade = Grade(findings)
 	for _, d := range blast.Dests {
@@ -211,7 +211,8 @@ func Assumptions(p *reach.Program) []string {
 		out = append(out, plan)
 	}
 	out = append(out, "only TCP, UDP and SCTP are judged; ICMP and other protocols are not",
-		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it")
+		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it",
+		"the ways in from outside are Services, hostPorts, Ingress and Gateway API routes; routes of other kinds are not read")
 	if open := undeclared(p.Snapshot); open != "" {
 		out = append(out, open)
 	}

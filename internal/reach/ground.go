@@ -114,13 +114,14 @@ type Ground struct {
 	portNames map[portName]portIDs     // who resolves a name to what
 	known     []heldAddr               // holders by known address, sorted
 	anywhere  [2]netset.IDs            // holders whose address is not known, by Family; without those of onNodes
-	onNodes   [2]netset.IDs            // pods on the host network of nodes that are not known, by Family
+	onNodes   [2]netset.IDs            // pods on the host network of nodes that are not known, and the API server where it is not known, by Family
+	taken     netset.Addrs             // addresses that some holder is known to have
 	addressed map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
 	states    [2]AddrState             // of something whose address is not known, by Family
 	seen      [2]bool                  // families that the input shows in use
 	fresh     label.Selector           // the namespaces that do not exist
 	plan      [2]netset.Addrs          // where addresses that are not known may lie, by Family
-	hostPlan  [2]netset.Addrs          // likewise of pods on the host network: also where nodes are known to be
+	hostPlan  [2]netset.Addrs          // likewise of onNodes: also where nodes are known to be
 }
 
 // portIDs says to which number classes resolve a port name.

@@ -65,6 +65,9 @@ func mentioned(s *model.Snapshot) mentions {
 			}
 		}
 	}
+	for _, r := range special.Resolvers { // whoever asks what reaches DNS has to find them
+		add(r.Pod)
+	}
 	for k := range keys {
 		said.keys = append(said.keys, k)
 	}
@@ -192,11 +195,30 @@ func (g *Ground) addOthers() {
 		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states(nil), Conns: special.KubeAPI})
 	}
 	for i, n := range s.Nodes {
-		g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(n.Addrs)})
+		first, more := onePerFamily(n.Addrs)
+		g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first)})
+		for len(more) > 0 {
+			first, more = onePerFamily(more)
+			g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first)})
+		}
 	}
 	if s.Nodes == nil {
 		g.holders = append(g.holders, Holder{Kind: Node, Node: -1, Addrs: states(nil)})
 	}
+}
+
+// onePerFamily splits addresses into the first of each family and the others.
+func onePerFamily(addrs []netip.Addr) (first, more []netip.Addr) {
+	var seen [2]bool
+	for _, a := range addrs {
+		if f := familyOf(a.Unmap()); seen[f] {
+			more = append(more, a)
+		} else {
+			seen[f] = true
+			first = append(first, a)
+		}
+	}
+	return first, more
 }
 
 // nodeAddrs is the known addresses of nodes. A pod on the host network of a node that is not known may have any of them, wherever they lie.
@@ -269,7 +291,7 @@ func (g *Ground) index() {
 	g.local = g.IDs(local...)
 }
 
-// maybeNode reports whether an endpoint of the API server may be on a node: its address is one's, or is not known, or some node's is not.
+// maybeNode reports whether the address of an endpoint of the API server is a node's, or may be one of a node that is not known.
 func (g *Ground) maybeNode(h *Holder) bool {
 	known := g.Snapshot.Nodes != nil
 	for _, n := range g.Snapshot.Nodes {
@@ -277,7 +299,7 @@ func (g *Ground) maybeNode(h *Holder) bool {
 	}
 	nodes := nodeAddrs(g.Snapshot)
 	for _, a := range h.Addrs {
-		if !known || a.State == KnownAddr && nodes.Contains(a.Addr) || a.State == Has || a.State == MayHave {
+		if a.State == KnownAddr && (!known || nodes.Contains(a.Addr)) {
 			return true
 		}
 	}
@@ -502,9 +524,6 @@ func (g *Ground) VIPAt(a netip.Addr) (holder int, ok bool) {
 	return holder, ok
 }
 
-// subjects returns the classes a rule is about.
-func (g *Ground) subjects(sub policy.Subject) selection { return g.choose(sub.NS, sub.Pod) }
-
 func compareRules(a, b *policy.Rule) int {
 	return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Order, b.Order))
 }
@@ -520,7 +539,7 @@ func (g *Ground) indexAddrs() {
 	var sure, maybe []netset.ID
 	for n := range g.holders {
 		unknown := &anywhere
-		if g.holders[n].host {
+		if g.holders[n].host || g.holders[n].Kind == KubeAPI {
 			unknown = &onNodes
 		}
 		for _, f := range Families {
@@ -539,6 +558,11 @@ func (g *Ground) indexAddrs() {
 		}
 	}
 	slices.SortFunc(g.known, func(a, b heldAddr) int { return a.addr.Compare(b.addr) })
+	taken := make([]netip.Addr, len(g.known))
+	for i, h := range g.known {
+		taken[i] = h.addr
+	}
+	g.taken = netset.Points(taken...)
 	for _, f := range Families {
 		g.anywhere[f], g.onNodes[f] = netset.Points(anywhere[f]...), netset.Points(onNodes[f]...)
 	}

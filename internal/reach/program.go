@@ -410,6 +410,9 @@ func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 	return out
 }
 
+// smallBlock is up to how many addresses a block is asked whether others have all of them already, so that nothing unknown can be in it.
+const smallBlock = 4096
+
 // blockPeer resolves a block: the addresses themselves, holders whose address is known and in it, and those of which it holds all
 // or part of where they may be.
 func (p *Program) blockPeer(b policy.Block) []match {
@@ -433,11 +436,15 @@ func (p *Program) blockPeer(b policy.Block) []match {
 	add(Region{IDs: p.knownIn(addrs)}, Cond{})
 	for _, f := range Families {
 		strangers := []Cube{{Family: f}}
-		for _, unknown := range []struct {
+		for i, unknown := range []struct {
 			Region
 			plan netset.Addrs
 		}{{Region{IDs: p.anywhere[f], Cubes: strangers}, p.plan[f]}, {Region{IDs: p.onNodes[f]}, p.hostPlan[f]}} {
-			switch within := addrs.Intersect(unknown.plan); {
+			within := addrs.Intersect(unknown.plan)
+			if i == 0 && netset.Size(within) <= smallBlock {
+				within = within.Minus(p.taken)
+			}
+			switch {
 			case within.IsEmpty():
 			case within.Equal(unknown.plan):
 				add(unknown.Region, Cond{})

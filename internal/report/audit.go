@@ -238,7 +238,7 @@ func callers(cs []audit.Caller) string {
 		}
 		switch c.Who {
 		case blast.AnyPod:
-			text = "any pod in any namespace"
+			text = c.Text
 		case blast.NamespacePod:
 			text = "any pod of its namespace"
 		case blast.Hypothetical:
