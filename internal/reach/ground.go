@@ -129,19 +129,6 @@ type portIDs struct {
 	must, may map[netset.Port][]int
 }
 
-// Backing is a class behind a Service, with the connections that the Service's ports become there.
-type Backing struct {
-	Class int
-	Ports []PortMapping
-}
-
-// PortMapping is a Service port and the port it becomes on a pod.
-type PortMapping struct {
-	Protocol netset.Protocol
-	Service  netset.Port
-	Target   netset.Port
-}
-
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
 	g := &Ground{Snapshot: s, namespaces: s.Namespaces, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -455,4 +456,8 @@ func (p *Program) blockPeer(b policy.Block) []match {
 	}
 	sortMatches(out)
 	return out
+}
+
+func compareRules(a, b *policy.Rule) int {
+	return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Order, b.Order))
 }

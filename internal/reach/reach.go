@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
@@ -211,88 +210,6 @@ func (p *Program) at(class int, d policy.Direction, id netset.ID) []segment {
 		}
 	}
 	return out
-}
-
-// throughServices adds the pods that are reached only because policy is judged on a Service's address.
-func (p *Program) throughServices(out *boxes, class int) {
-	if p.Profile.JudgedBeforeService.Answer == cni.No {
-		return
-	}
-	cond := beforeService
-	if p.Profile.JudgedBeforeService.Answer == cni.Yes {
-		cond = Cond{}
-	}
-	for _, seg := range p.openOf(class, policy.Egress) {
-		for _, f := range Families {
-			vips := seg.region.IDs.Intersect(p.fronting[f])
-			if in, _ := p.existence(class, f); !in || vips.IsEmpty() || seg.conns.IsAll() && seg.region.IDs.Covers(netset.IDRange(p.ID(0, f), p.classes)) {
-				continue // there are none, or the pods are reached without their Services
-			}
-			through := seg
-			if through.cond = cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
-				through.verdict = Depends
-			}
-			for _, at := range p.frontsOf(vips, p.ID(class, f)) {
-				if vips.Contains(p.ID(p.vipOf[at.service], f)) {
-					p.throughService(out, class, f, at, seg, through)
-				}
-			}
-		}
-	}
-}
-
-// front is a Service that leads to a class: an index into Snapshot.Services and one into its backends.
-type front struct{ service, backing int }
-
-// frontsOf returns the Services among which are all in vips that lead to pods which let id in: found from whichever is fewer.
-func (p *Program) frontsOf(vips netset.IDs, id netset.ID) []front {
-	var out []front
-	if size(vips) <= wide {
-		for r := range vips.Runs() {
-			for at := r.Lo; at <= r.Hi; at++ {
-				h, _, _ := p.Holder(at)
-				for i := range p.backends[h.Service] {
-					out = append(out, front{h.Service, i})
-				}
-			}
-		}
-		return out
-	}
-	for _, g := range p.admitting(policy.Ingress, id) {
-		for _, class := range p.groups[policy.Ingress][g].classes {
-			out = append(out, p.fronts[class]...)
-		}
-	}
-	return out
-}
-
-// throughService adds the pods behind one Service that only it leads to: seg lets the Service's address through, and through is the same as
-// far as the pods are concerned.
-func (p *Program) throughService(out *boxes, class int, f Family, at front, seg, through segment) {
-	b := p.backends[at.service][at.backing]
-	id := p.ID(b.Class, f)
-	for _, m := range b.Ports {
-		if !seg.conns.Contains(m.Protocol, m.Service) || p.direct(class, id, m, seg) {
-			continue
-		}
-		through.conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-		_, exists := p.existence(class, f)
-		for _, back := range p.openOf(b.Class, policy.Ingress) {
-			if back.region.IDs.Contains(p.ID(class, f)) {
-				p.addPods(out, through, back, netset.Points(id), f, exists, policy.Egress)
-			}
-		}
-	}
-}
-
-// direct reports whether class reaches the pods themselves no less surely than their Service.
-func (p *Program) direct(class int, id netset.ID, m PortMapping, service segment) bool {
-	for _, own := range p.openOf(class, policy.Egress) {
-		if (own.verdict == Allowed || own.cond.equal(service.cond)) && own.conns.Contains(m.Protocol, m.Target) && own.region.IDs.Contains(id) {
-			return true
-		}
-	}
-	return false
 }
 
 // Between returns what passes from one end to another. Boxes have an empty Region.

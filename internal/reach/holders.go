@@ -1,0 +1,195 @@
+package reach
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// addressStates says what is known of the addresses of something whose address is not: IPv4 unless the input shows a cluster
+// that has none, and perhaps IPv6.
+func (g *Ground) addressStates() [2]AddrState {
+	note := func(addrs []netip.Addr) {
+		for _, a := range addrs {
+			g.seen[familyOf(a.Unmap())] = true
+		}
+	}
+	for _, w := range g.Snapshot.Workloads {
+		for _, p := range w.Pods {
+			note(p.Addrs)
+		}
+	}
+	for _, svc := range g.Snapshot.Services {
+		note(svc.ClusterIPs)
+	}
+	for _, n := range g.Snapshot.Nodes {
+		note(n.Addrs)
+	}
+	if g.seen[IPv6] && !g.seen[IPv4] {
+		return [2]AddrState{MayHave, Has}
+	}
+	return [2]AddrState{Has, MayHave}
+}
+
+func stateOf(addrs []netip.Addr, f Family, unknown [2]AddrState) Addr {
+	for _, a := range addrs {
+		if familyOf(a.Unmap()) == f {
+			return Addr{KnownAddr, a.Unmap()}
+		}
+	}
+	if len(addrs) > 0 {
+		return Addr{}
+	}
+	return Addr{State: unknown[f]}
+}
+
+// addOthers gives numbers to Services, nodes and the API server.
+func (g *Ground) addOthers() {
+	s := g.Snapshot
+	states := func(addrs []netip.Addr) (out [2]Addr) {
+		for _, f := range Families {
+			out[f] = stateOf(addrs, f, g.states)
+		}
+		return out
+	}
+	var endpoints []model.Endpoint
+	g.vipOf = make([]int, len(s.Services))
+	for i, svc := range s.Services {
+		g.vipOf[i] = -1
+		if svc.Headless || svc.Type == "ExternalName" {
+			continue
+		}
+		h := Holder{Kind: VIP, Service: i, Addrs: states(svc.ClusterIPs)}
+		if svc.Namespace == "default" && svc.Name == "kubernetes" {
+			h.Kind = KubeAPI
+			h.Conns = portsOf(svc.Ports)
+			endpoints = svc.Endpoints
+		}
+		g.vipOf[i] = len(g.holders)
+		for _, a := range svc.ClusterIPs {
+			g.vips[a.Unmap()] = len(g.holders)
+		}
+		g.holders = append(g.holders, h)
+	}
+	for _, e := range endpoints {
+		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states([]netip.Addr{e.Addr}), Conns: portsOf(e.Ports)})
+	}
+	if endpoints == nil {
+		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states(nil), Conns: special.KubeAPI})
+	}
+	for i, n := range s.Nodes {
+		first, more := onePerFamily(n.Addrs)
+		g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first)})
+		for len(more) > 0 {
+			first, more = onePerFamily(more)
+			g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first)})
+		}
+	}
+	if s.Nodes == nil {
+		g.holders = append(g.holders, Holder{Kind: Node, Node: -1, Addrs: states(nil)})
+	}
+}
+
+// onePerFamily splits addresses into the first of each family and the others.
+func onePerFamily(addrs []netip.Addr) (first, more []netip.Addr) {
+	var seen [2]bool
+	for _, a := range addrs {
+		if f := familyOf(a.Unmap()); seen[f] {
+			more = append(more, a)
+		} else {
+			seen[f] = true
+			first = append(first, a)
+		}
+	}
+	return first, more
+}
+
+// nodeAddrs is the known addresses of nodes. A pod on the host network of a node that is not known may have any of them, wherever they lie.
+func nodeAddrs(s *model.Snapshot) netset.Addrs {
+	var all []netip.Addr
+	for _, n := range s.Nodes {
+		for _, a := range n.Addrs {
+			all = append(all, a.Unmap())
+		}
+	}
+	return netset.Points(all...)
+}
+
+func portsOf(ports []model.ServicePort) netset.Conns {
+	var c netset.Conns
+	for _, p := range ports {
+		c = c.Union(netset.ConnsOf(p.Protocol, netset.PortRange(p.Port, p.Port)))
+	}
+	return c
+}
+
+// maybeNode reports whether the address of an endpoint of the API server is a node's, or may be one of a node that is not known.
+func (g *Ground) maybeNode(h *Holder) bool {
+	known := g.Snapshot.Nodes != nil
+	for _, n := range g.Snapshot.Nodes {
+		known = known && n.Addrs != nil
+	}
+	nodes := nodeAddrs(g.Snapshot)
+	for _, a := range h.Addrs {
+		if a.State == KnownAddr && (!known || nodes.Contains(a.Addr)) {
+			return true
+		}
+	}
+	return false
+}
+
+type heldAddr struct {
+	addr netip.Addr
+	id   netset.ID
+}
+
+// indexAddrs sorts the holders by what is known of their addresses.
+func (g *Ground) indexAddrs() {
+	var anywhere, onNodes [2][]netset.ID
+	var sure, maybe []netset.ID
+	for n := range g.holders {
+		unknown := &anywhere
+		if g.holders[n].host || g.holders[n].Kind == KubeAPI {
+			unknown = &onNodes
+		}
+		for _, f := range Families {
+			id := g.ID(n, f)
+			switch a := g.holders[n].Addrs[f]; a.State {
+			case KnownAddr:
+				g.known = append(g.known, heldAddr{a.Addr, id})
+				sure = append(sure, id)
+			case Has:
+				unknown[f] = append(unknown[f], id)
+				sure = append(sure, id)
+			case MayHave:
+				unknown[f] = append(unknown[f], id)
+				maybe = append(maybe, id)
+			}
+		}
+	}
+	slices.SortFunc(g.known, func(a, b heldAddr) int { return a.addr.Compare(b.addr) })
+	taken := make([]netip.Addr, len(g.known))
+	for i, h := range g.known {
+		taken[i] = h.addr
+	}
+	g.taken = netset.Points(taken...)
+	for _, f := range Families {
+		g.anywhere[f], g.onNodes[f] = netset.Points(anywhere[f]...), netset.Points(onNodes[f]...)
+	}
+	g.addressed = map[AddrState]netset.IDs{Has: netset.Points(sure...), MayHave: netset.Points(maybe...)}
+}
+
+// knownIn returns the holders whose known address lies in addrs.
+func (g *Ground) knownIn(addrs netset.Addrs) netset.IDs {
+	var ids []netset.ID
+	for r := range addrs.Runs() {
+		i, _ := slices.BinarySearchFunc(g.known, r.Lo, func(h heldAddr, a netip.Addr) int { return h.addr.Compare(a) })
+		for ; i < len(g.known) && g.known[i].addr.Compare(r.Hi) <= 0; i++ {
+			ids = append(ids, g.known[i].id)
+		}
+	}
+	return netset.Points(ids...)
+}
