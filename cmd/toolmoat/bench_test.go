@@ -54,7 +54,7 @@ func BenchmarkPipeline(b *testing.B) {
 		})
 		stage("audit", func() { audit.Of(compile(), nil) })
 		stage("map", func() {
-			if err := report.MapCSV(io.Discard, matrix.Of(compile()), false); err != nil {
+			if err := report.MapJSON(io.Discard, matrix.Of(compile()), report.Basis{}, false); err != nil {
 				b.Fatal(err)
 			}
 		})

@@ -43,7 +43,7 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	f.StringArrayVar(&c.exclude, "exclude", nil, "leave out files that match this `glob`, relative to the folder; may be repeated")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no problems to standard error")
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
-	f.BoolVarP(&c.verbose, "verbose", "v", false, "print all of it")
+	f.BoolVarP(&c.verbose, "verbose", "v", false, "print every finding, problem and assumption, with fixes")
 	f.BoolVar(&c.allowIncomplete, "allow-incomplete", false, "do not exit with 2 where something could not be judged")
 }
 

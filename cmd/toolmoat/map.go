@@ -33,7 +33,7 @@ Exit codes: 0; 2 if something could not be read or judged.`,
 				case "json":
 					return report.MapJSON(w, m, basis, expand)
 				case "csv":
-					return report.MapCSV(w, m, expand)
+					return report.MapCSV(w, m)
 				case "dot":
 					return report.MapDOT(w, m, expand)
 				}
@@ -46,6 +46,6 @@ Exit codes: 0; 2 if something could not be read or judged.`,
 		},
 	}
 	c.register(cmd, "text", "json", "csv", "dot")
-	cmd.Flags().BoolVar(&expand, "expand", false, "list every pair of workloads instead of groups")
+	cmd.Flags().BoolVar(&expand, "expand", false, "list every pair of workloads instead of groups, as csv always does")
 	return cmd
 }

@@ -6,10 +6,9 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/toolmoat/toolmoat/internal/blast"
 	"github.com/toolmoat/toolmoat/internal/finding"
@@ -17,6 +16,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/origin"
+	"github.com/toolmoat/toolmoat/internal/parallel"
 	"github.com/toolmoat/toolmoat/internal/reach"
 	"github.com/toolmoat/toolmoat/internal/rule"
 )
@@ -50,10 +50,12 @@ type Server struct {
 	Score       int              `json:"score"`
 	Reach       map[string]Reach `json:"reach"` // by blast.Dest
 	ReachableBy []Caller         `json:"reachableBy"`
+
+	id string
 }
 
-// ID returns "namespace/name".
-func (s Server) ID() string { return s.Namespace + "/" + s.Name }
+// ID is how findings name the server: "namespace/name", with its kind between them where another server has the same.
+func (s Server) ID() string { return s.id }
 
 // Reach is what the server can reach of one class of destinations.
 type Reach struct {
@@ -119,16 +121,16 @@ func Of(p *reach.Program, only func(*model.Workload) bool) Result {
 		}
 	}
 	if !found {
-		res.Problems = append(res.Problems, finding.Problem{Rule: "TM907", Message: fmt.Sprintf("no MCP server found among %d workloads", len(s.Workloads)),
+		res.Problems = append(res.Problems, finding.Problem{Rule: "TM907", Message: "no MCP server found; workloads read: " + strconv.Itoa(len(s.Workloads)),
 			Hint: `annotate the workload with toolmoat.dev/server: "true" if discovery does not know it`})
 	}
 	findings := rule.Input(atlas)
 	judged := make([]Server, len(servers))
 	each := make([][]finding.Finding, len(servers))
-	inParallel(len(servers), func(i int) {
+	parallel.Do(len(servers), func(i int) {
 		radius := atlas.Of(servers[i])
 		each[i] = rule.Server(atlas, radius)
-		judged[i] = server(s, radius, each[i])
+		judged[i] = server(atlas, radius, each[i])
 	})
 	for _, fs := range each {
 		findings = append(findings, fs...)
@@ -162,29 +164,13 @@ func Of(p *reach.Program, only func(*model.Workload) bool) Result {
 	return res
 }
 
-// inParallel calls do for 0 to n-1, on every processor.
-func inParallel(n int, do func(int)) {
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i := range next {
-				do(i)
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-}
-
-func server(s *model.Snapshot, radius blast.Radius, findings []finding.Finding) Server {
+func server(atlas *blast.Atlas, radius blast.Radius, findings []finding.Finding) Server {
+	s := atlas.Snapshot
 	srv := &s.Servers[radius.Server]
 	w := &s.Workloads[srv.Workload]
 	out := Server{Namespace: w.Namespace, Name: w.Name, Kind: w.Kind, Origin: w.Origin, Ports: append([]netset.Port{}, srv.Ports...), Transport: srv.Transport,
 		Evidence: srv.Evidence, Catalog: srv.Catalog, Reach: map[string]Reach{}, ReachableBy: []Caller{}}
+	out.id = atlas.Name(radius.Server)
 	out.Score, out.Grade = Grade(findings)
 	for _, d := range blast.Dests {
 		got := radius.To[d]
@@ -206,7 +192,7 @@ func server(s *model.Snapshot, radius blast.Radius, findings []finding.Finding) 
 
 // Assumptions lists what the verdicts rest on besides the input, in sentences.
 func Assumptions(p *reach.Program) []string {
-	out := []string{fmt.Sprintf("policies mean what %s says (--cni %s), and a plugin enforces them", p.Profile.Title, p.Profile.Name)}
+	out := []string{fmt.Sprintf("policies mean what %s says (--cni %s), and a network plugin enforces them", p.Profile.Title, p.Profile.Name)}
 	if plan := p.Unplaced(); plan != "" {
 		out = append(out, plan)
 	}

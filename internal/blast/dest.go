@@ -55,11 +55,19 @@ type Atlas struct {
 	gateways  []int        // classes of gateways
 	ingress   []int        // classes of ingress controllers
 	waysIn    map[int][]wayIn
+	named     map[string]int // how many servers have a namespace and name
 }
 
 // NewAtlas prepares the destination classes of p.
 func NewAtlas(p *reach.Program) *Atlas {
 	a := &Atlas{Program: p, pods: p.Pods()}
+	a.named = map[string]int{}
+	for _, srv := range p.Snapshot.Servers {
+		if srv.Role == model.IsServer {
+			w := &p.Snapshot.Workloads[srv.Workload]
+			a.named[w.Namespace+"/"+w.Name]++
+		}
+	}
 	var servers []int
 	for n := range p.Classes() {
 		switch p.Role(n) {
@@ -136,6 +144,15 @@ func (a *Atlas) fixHolders() {
 	// Where the API server runs on a node, its ports are the API's and the others the node's.
 	a.fixed[Nodes] = minus(place{region: reach.Region{IDs: a.IDs(nodes...), Addrs: netset.Points(addrs...)}, conns: netset.AllConns}, a.fixed[KubeAPI])
 	a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.resolvers}, conns: special.ResolverPods})
+}
+
+// Name returns "namespace/name" of a server, and "namespace/Kind/name" where another server has the same.
+func (a *Atlas) Name(server int) string {
+	w := &a.Snapshot.Workloads[a.Snapshot.Servers[server].Workload]
+	if name := w.Namespace + "/" + w.Name; a.named[name] == 1 {
+		return name
+	}
+	return w.ID()
 }
 
 // Gateways returns the classes of gateways.

@@ -37,7 +37,7 @@ type Profile struct {
 // Profiles lists every profile.
 var Profiles = []Profile{{
 	Name:    "spec",
-	Title:   "the Kubernetes API text as its end-to-end tests read it",
+	Title:   "the Kubernetes API text",
 	Version: "networking.k8s.io/v1, Kubernetes 1.36",
 
 	BlocksMatchPods:       Fact{Yes, "kubernetes test/e2e/network/netpol: egress to a server in a CIDR block uses a pod address"},

@@ -5,13 +5,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/parallel"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
 
@@ -322,22 +322,9 @@ func (p *Program) decided(g *group, d policy.Direction) *group {
 
 // Fold makes every table, on every processor. Without it, tables are made when they are asked for.
 func (p *Program) Fold() {
-	var wg sync.WaitGroup
-	next := make(chan func())
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for do := range next {
-				do()
-			}
-		})
-	}
 	for _, d := range policy.Directions {
-		for _, g := range p.groups[d] {
-			next <- func() { p.decided(g, d) }
-		}
+		parallel.Do(len(p.groups[d]), func(i int) { p.decided(p.groups[d][i], d) })
 	}
-	close(next)
-	wg.Wait()
 }
 
 // decide folds a group's rules over a region. What policies deny, a pod's own node may do in spite of them.

@@ -38,8 +38,11 @@ func AtHolder(n int) End { return End{Holder: n} }
 // AtAddr is the end with address a, which no holder has.
 func AtAddr(a netip.Addr) End { return End{Holder: -1, Addr: a} }
 
+// SameNode is the condition under which a node, or a pod on its network, connects to a pod in spite of policies.
+const SameNode = "both are on the same node, whose own traffic to its pods no policy denies"
+
 var (
-	sameNode      = onlyIf("both are on the same node, whose own traffic to its pods no policy denies")
+	sameNode      = onlyIf(SameNode)
 	familyExists  = [2]Cond{onlyIf("pods have IPv4 addresses"), onlyIf("pods have IPv6 addresses")} // by Family
 	beforeService = onlyIf("policy is judged on a Service's address, before it is translated")
 )

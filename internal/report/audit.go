@@ -19,7 +19,8 @@ const (
 	blocksShown   = 4 // servers with a block of their own
 	rowsShown     = 12
 	findingsShown = 4 // of a server
-	problemsShown = 6
+	problemsShown = 20
+	callersShown  = 6
 )
 
 // Audit is the report that a person reads first: what was assumed, then the servers, worst first, with what each can reach, who can reach it, why, and
@@ -109,7 +110,7 @@ func serverBlock(srv audit.Server, fs []finding.Finding, o Options) Document {
 	if o.Verbose {
 		notes := Notes{}
 		for _, e := range srv.Evidence {
-			notes = append(notes, Note{Label: "a server by its " + e.Signal, Tone: Dim, Text: e.Detail})
+			notes = append(notes, Note{Label: "evidence", Tone: Dim, Text: e.Detail})
 		}
 		doc = append(doc, notes)
 	}
@@ -238,11 +239,11 @@ func callers(cs []audit.Caller) string {
 		}
 		switch c.Who {
 		case blast.AnyPod:
-			text = c.Text
+			text = strings.Replace(c.Text, "new pod", "pod", 1)
 		case blast.NamespacePod:
 			text = "any pod of its namespace"
 		case blast.Hypothetical:
-			text = c.Text
+			text = strings.Replace(c.Text, "new pod", "pod", 1)
 		case blast.NodeCallers:
 			if c.Verdict != reach.Allowed {
 				continue
@@ -268,6 +269,9 @@ func callers(cs []audit.Caller) string {
 	if texts == nil {
 		return "nobody but its own node"
 	}
+	if len(texts) > callersShown {
+		texts = append(texts[:callersShown], strconv.Itoa(len(texts)-callersShown)+" more")
+	}
 	return strings.Join(texts, "; ")
 }
 
@@ -285,8 +289,10 @@ func firstFix(fs []finding.Finding) string {
 			return fs[i].Fix
 		}
 	}
-	if len(fs) > 0 {
-		return fs[0].Fix
+	// A gateway that cannot reach its servers is what makes people delete policies.
+	i := slices.IndexFunc(fs, func(f finding.Finding) bool { return f.Rule == "TM206" && f.Severity == fs[0].Severity })
+	if i = max(i, 0); len(fs) > 0 {
+		return fs[i].Fix
 	}
 	return ""
 }

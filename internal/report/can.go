@@ -185,19 +185,22 @@ func sideNote(side query.Side) Note {
 	if side.When != "" {
 		n.Text += " if " + side.When
 	}
-	if len(side.Isolating) == 0 {
+	if len(side.Isolating) == 0 && len(side.By) == 0 {
 		n.Below = append(n.Below, "no policy isolates it: everything passes")
 		return n
 	}
-	for _, at := range side.Isolating {
-		n.Below = append(n.Below, "isolated by "+at.Object+" ("+at.Pos()+")")
-	}
 	for _, r := range side.By {
 		verb := "let through by "
-		if side.Verdict != reach.Allowed {
+		switch {
+		case r.Path == "":
+			verb = "not judged: "
+		case side.Verdict != reach.Allowed:
 			verb = "perhaps let through by "
 		}
 		n.Below = append(n.Below, verb+ruleText(r))
+	}
+	for _, at := range side.Isolating {
+		n.Below = append(n.Below, "isolated by "+at.Object+" ("+at.Pos()+")")
 	}
 	if side.Verdict == reach.Denied {
 		n.Below = append(n.Below, "no rule allows it")
@@ -213,11 +216,18 @@ func sideNote(side query.Side) Note {
 }
 
 func ruleText(r query.Rule) string {
-	return strings.TrimSpace(r.Path+" of "+r.Origin.Object) + " (" + r.Origin.Pos() + ")"
+	text := r.Origin.Object
+	if r.Path != "" {
+		text = r.Path + " of " + text
+	}
+	return text + " (" + r.Origin.Pos() + ")"
 }
 
 // wayOut says what would have to change for the opposite answer.
 func wayOut(a query.Answer) Block {
+	if a.Verdict != reach.Denied && a.Verdict != reach.Allowed {
+		return nil
+	}
 	fields := Fields{}
 	add := func(text string) {
 		name := "to deny it"

@@ -11,12 +11,12 @@ import (
 	"github.com/toolmoat/toolmoat/internal/reach"
 )
 
-// MapCSV writes a map as comma-separated values: from, to, verdict, protocol, ports, when, with a line for each protocol.
-func MapCSV(w io.Writer, m *matrix.Matrix, expand bool) error {
-	rows, _ := rowsOf(m, expand)
+// MapCSV writes a map as comma-separated values: from, to, verdict, protocol, ports, when, with a line for each pair of workloads and protocol.
+// It knows no groups: a line that stood for other lines would be read as all there is.
+func MapCSV(w io.Writer, m *matrix.Matrix) error {
 	out := csv.NewWriter(w)
 	out.Write([]string{"from", "to", "verdict", "protocol", "ports", "when"})
-	for e := range matrix.Edges(rows) {
+	for e := range matrix.Edges(m.Expand()) {
 		for _, part := range e.Conns.Parts() {
 			cells := []string{e.From, e.To, e.Verdict.String(), part.Protocol, part.Ports, e.When}
 			for i := range cells {

@@ -121,6 +121,9 @@ func Map(m *matrix.Matrix, basis Basis, expand bool, o Options) Document {
 	}
 	doc = append(doc, Heading{}, Table{Header: []string{"FROM", "TO", "CONNECTIONS", "WHEN"}, Stream: func(yield func([]string) bool) {
 		for r := range rows {
+			if r.When == reach.SameNode && !o.Verbose {
+				continue
+			}
 			if !yield([]string{name(r.From), name(r.To), r.Conns.String(), whenText(r.Verdict, r.When)}) {
 				return
 			}
@@ -128,6 +131,9 @@ func Map(m *matrix.Matrix, basis Basis, expand bool, o Options) Document {
 	}})
 	doc = append(doc, groupBlocks(groups, o)...)
 	notes := Notes{{Text: "what no row names is denied"}}
+	if !o.Verbose {
+		notes[0].Text += ", but that a pod's own node can always connect to it"
+	}
 	for _, n := range m.Notes() {
 		notes = append(notes, Note{Text: n})
 	}

@@ -79,7 +79,7 @@ func TestMapGolden(t *testing.T) {
 		},
 		"map-expanded.txt": func(b *bytes.Buffer) error { return Text(b, Map(m, basis, true, Options{}), Options{}) },
 		"map.json":         func(b *bytes.Buffer) error { return MapJSON(b, m, basis, false) },
-		"map.csv":          func(b *bytes.Buffer) error { return MapCSV(b, m, false) },
+		"map.csv":          func(b *bytes.Buffer) error { return MapCSV(b, m) },
 		"map.dot":          func(b *bytes.Buffer) error { return MapDOT(b, m, false) },
 	} {
 		var b bytes.Buffer
@@ -252,7 +252,7 @@ func TestCells(t *testing.T) {
 		}
 	}
 	var b bytes.Buffer
-	if err := MapCSV(&b, matrix.Of(input(t)), true); err != nil {
+	if err := MapCSV(&b, matrix.Of(input(t))); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(&b).ReadAll()
@@ -312,7 +312,7 @@ func TestWriteErrors(t *testing.T) {
 	m := matrix.Of(input(t))
 	for name, err := range map[string]error{
 		"text": Text(brokenPipe{}, Map(m, basis, false, Options{}), Options{}), "json": JSON(brokenPipe{}, 1), "map json": MapJSON(brokenPipe{}, m, basis, false),
-		"csv": MapCSV(brokenPipe{}, m, false), "dot": MapDOT(brokenPipe{}, m, false),
+		"csv": MapCSV(brokenPipe{}, m), "dot": MapDOT(brokenPipe{}, m, false),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)

@@ -281,7 +281,7 @@ func credentials(p *Pass) {
 		message += fmt.Sprintf(", and %d other credential endpoints", others)
 	}
 	got.To = []blast.Target{worst}
-	r := p.reaching(got, "", "isolate its egress; where a rule opens a broad block, put 169.254.169.254/32 and the other endpoints under except")
+	r := p.reaching(got, "", "where a rule opens a broad block, put 169.254.169.254/32 and the other endpoints under except")
 	r.Message, r.Severity = message, severity
 	p.Found(r)
 }

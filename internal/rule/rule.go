@@ -94,8 +94,8 @@ func add(out *[]finding.Finding, rule *Rule, r Report, server string) {
 	*out = append(*out, finding.Finding{Rule: rule.ID, Severity: r.Severity, Message: r.Message, Server: server, Origin: r.Origin, Witness: r.Witness, Fix: r.Fix})
 }
 
-// Name returns "namespace/name" of the server.
-func (p *Pass) Name() string { return p.Workload.Namespace + "/" + p.Workload.Name }
+// Name returns "namespace/name" of the server, with its kind between them where another server has the same.
+func (p *Pass) Name() string { return p.Atlas.Name(p.Radius.Server) }
 
 // isolated reports whether policies certainly isolate all of the server's pods in one direction; by lists those that do or may.
 func (p *Pass) isolated(d policy.Direction) (certain bool, by []*policy.Stance) {
