@@ -14,8 +14,6 @@ type program struct {
 	name   string   // of the executable, script or module, without directory; lower case
 	kind   string   // npm or pypi if it comes from a package, image if docker runs it
 	pkg    string   // the package's name without version, or the image reference
-	pinned bool     // the package's version is given
-	fetch  bool     // the package is fetched when the command starts
 	args   []string // its own arguments, without those of what it starts
 	within bool     // started by a bridge, which speaks for it
 }
@@ -157,7 +155,7 @@ func npx(p *parser, args []string, within bool, depth int) bool {
 		}
 	}
 	if len(rest) > 0 {
-		if name, _ := version("npm", rest[0]); bridges[name] != nil {
+		if name := unversioned("npm", rest[0]); bridges[name] != nil {
 			p.bridge("npm", rest, within, depth)
 			return true
 		}
@@ -171,7 +169,7 @@ var uvFlags = []string{"--with", "--with-editable", "--with-requirements", "--py
 
 func uvx(p *parser, args []string, within bool, depth int) bool {
 	if _, rest := options(args, append([]string{"--from"}, uvFlags...)...); len(rest) > 0 {
-		if name, _ := version("pypi", rest[0]); bridges[name] != nil {
+		if name := unversioned("pypi", rest[0]); bridges[name] != nil {
 			p.bridge("pypi", rest, within, depth)
 			return true
 		}
@@ -181,12 +179,12 @@ func uvx(p *parser, args []string, within bool, depth int) bool {
 
 // bridge records a bridge that a package manager fetches, and reads on in its arguments.
 func (p *parser) bridge(kind string, argv []string, within bool, depth int) {
-	name, pinned := version(kind, argv[0])
+	name := unversioned(kind, argv[0])
 	at := len(p.found)
 	p.run(append([]string{name}, argv[1:]...), within, depth+1)
 	if at < len(p.found) {
 		b := &p.found[at]
-		b.kind, b.pkg, b.pinned, b.fetch = kind, name, pinned, true
+		b.kind, b.pkg = kind, name
 	}
 }
 
@@ -251,8 +249,7 @@ func script(valued ...string) runner {
 				found.pkg = parts[0] + "/" + parts[1]
 			}
 		} else if pkg, ok := strings.CutPrefix(rest[0], "npm:"); ok {
-			found.kind, found.fetch = "npm", true
-			found.pkg, found.pinned = version("npm", pkg)
+			found.kind, found.pkg = "npm", unversioned("npm", pkg)
 		}
 		p.found = append(p.found, found)
 		return true
@@ -279,15 +276,15 @@ func docker(p *parser, args []string, within bool, _ int) bool {
 // fetched records a package that is fetched and run; the flags in from name it where the operand is only one of its programs.
 func fetched(p *parser, kind string, args []string, within bool, from []string, valued ...string) bool {
 	flags, rest := options(args, append(from, valued...)...)
-	found := program{kind: kind, fetch: true, within: within}
+	found := program{kind: kind, within: within}
 	if len(rest) > 0 {
-		found.pkg, found.pinned = version(kind, rest[0])
+		found.pkg = unversioned(kind, rest[0])
 		found.args = rest[1:]
 	}
 	found.name = strings.ToLower(found.pkg)
 	for _, f := range flags {
 		if slices.Contains(from, f.name) && f.value != "" {
-			found.pkg, found.pinned = version(kind, f.value)
+			found.pkg = unversioned(kind, f.value)
 			break
 		}
 	}
@@ -298,23 +295,22 @@ func fetched(p *parser, kind string, args []string, within bool, from []string, 
 	return true
 }
 
-// version splits a package specifier into the name and whether an exact version follows: "@a/b@1.2", "b@latest", "c[x]==1.0".
-func version(kind, spec string) (name string, pinned bool) {
+// unversioned returns the name in a package specifier: "@a/b@1.2", "b@latest", "c[x]==1.0".
+func unversioned(kind, spec string) string {
 	if strings.Contains(spec, "://") || strings.HasPrefix(spec, "git+") {
-		return spec, false
+		return spec
 	}
-	name = spec
+	name := spec
 	if at := strings.LastIndexByte(spec, '@'); at > 0 {
-		name, pinned = spec[:at], spec[at+1:] != "" && !strings.ContainsAny(spec[at+1:], "^~><*xX ") && spec[at+1] >= '0' && spec[at+1] <= '9'
+		name = spec[:at]
 	}
 	if kind == "pypi" {
 		if i := strings.IndexAny(name, "=<>~!;"); i >= 0 {
-			pinned = strings.HasPrefix(name[i:], "==") && !strings.Contains(name[i:], "*")
 			name = name[:i]
 		}
 		name, _, _ = strings.Cut(name, "[")
 	}
-	return strings.TrimSpace(name), pinned
+	return strings.TrimSpace(name)
 }
 
 type option struct{ name, value string }

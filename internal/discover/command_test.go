@@ -1,11 +1,8 @@
 package discover
 
 import (
-	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/toolmoat/toolmoat/internal/model"
 )
 
 // summary writes programs as "kind:package" or the name, with "@" for a pinned version, "!" for what is fetched and "<" for what a bridge starts.
@@ -116,20 +113,5 @@ func TestNatureOf(t *testing.T) {
 		if got := natureOf(tt.name); got != tt.want {
 			t.Errorf("natureOf(%q) = %v, want %v", tt.name, got, tt.want)
 		}
-	}
-}
-
-func TestFetched(t *testing.T) {
-	w := workload("a", "x", "node", command("npx", "-y", "supergateway@3.2.0", "--stdio", "uvx mcp-server-time"),
-		container(model.Container{Name: "i", Init: true, Command: []string{"uvx", "--from", "git+https://tok@git.corp/x", "x"}}),
-		container(model.Container{Name: "again", Command: []string{"uvx", "mcp-server-time"}}))
-	got := Fetched(&w)
-	want := []Package{{"npm", "supergateway", true}, {"pypi", "mcp-server-time", false}, {"pypi", "a name not shown", false}}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	baked := workload("a", "x", "corp/x", command("node", "/app/index.js"))
-	if got := Fetched(&baked); got != nil {
-		t.Errorf("got %+v for a baked image", got)
 	}
 }

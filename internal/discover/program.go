@@ -5,30 +5,7 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/catalog"
-	"github.com/toolmoat/toolmoat/internal/model"
 )
-
-// Package is code that a workload fetches when it starts, by npx, uvx and the like.
-type Package struct {
-	Kind   string // npm, pypi
-	Name   string // without version; "a name not shown" where it may hold a secret, such as a URL
-	Pinned bool   // an exact version is given
-}
-
-// Fetched returns the packages that the containers of a workload fetch when they start, in the order of the commands.
-func Fetched(w *model.Workload) []Package {
-	var found []Package
-	for i := range w.Containers {
-		c := &w.Containers[i]
-		image, _ := catalog.ParseImage(c.Image)
-		for _, p := range programs(c, image) {
-			if q := (Package{p.kind, printable(p.pkg), p.pinned}); p.fetch && !slices.Contains(found, q) {
-				found = append(found, q)
-			}
-		}
-	}
-	return found
-}
 
 // entry returns the catalogue's entry of what a program is.
 func (p program) entry() (catalog.Entry, bool) {

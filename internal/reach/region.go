@@ -21,9 +21,6 @@ type Cube struct {
 	NS, Pod label.Selector
 }
 
-// NewPods is the pods that do not exist and satisfy both selectors.
-func NewPods(ns, pod label.Selector) Region { return Region{Cubes: cubesOf(ns, pod)} }
-
 // cubesOf returns the pods that satisfy both selectors, in both families.
 func cubesOf(ns, pod label.Selector) []Cube { return []Cube{{IPv4, ns, pod}, {IPv6, ns, pod}} }
 
