@@ -5,19 +5,13 @@ import (
 	"testing"
 )
 
-// summary writes programs as "kind:package" or the name, with "@" for a pinned version, "!" for what is fetched and "<" for what a bridge starts.
+// summary writes programs as "kind:package" or the name, with "<" for what a bridge starts.
 func summary(found []program) string {
 	var out []string
 	for _, p := range found {
 		text := p.name
 		if p.kind != "" {
 			text = p.kind + ":" + p.pkg
-		}
-		if p.pinned {
-			text += "@"
-		}
-		if p.fetch {
-			text += "!"
 		}
 		if p.within {
 			text = "<" + text
@@ -29,37 +23,37 @@ func summary(found []program) string {
 
 func TestCommands(t *testing.T) {
 	for _, tt := range []struct{ script, want string }{
-		{"npx -y @a/b@1.2.3 --flag x", "npm:@a/b@!"},
-		{"npx -y @a/b@latest", "npm:@a/b!"},
-		{"npx --package=@a/b@1.0 -y serve", "npm:@a/b@!"},
-		{"npx -p @a/b serve", "npm:@a/b!"},
+		{"npx -y @a/b@1.2.3 --flag x", "npm:@a/b"},
+		{"npx -y @a/b@latest", "npm:@a/b"},
+		{"npx --package=@a/b@1.0 -y serve", "npm:@a/b"},
+		{"npx -p @a/b serve", "npm:@a/b"},
 		{`npx -c "node x/y.js"`, "y"},
-		{"npm exec -y @a/b", "npm:@a/b!"},
+		{"npm exec -y @a/b", "npm:@a/b"},
 		{"npm run start", "npm"},
-		{"pnpm dlx x@^1", "npm:x!"},
-		{"uvx a[b]==1.0 --x", "pypi:a@!"},
-		{"uvx a>=1", "pypi:a!"},
-		{"uvx --from a.b==2 --with c run-it", "pypi:a.b@!"},
-		{"uv tool run --python 3.12 a", "pypi:a!"},
+		{"pnpm dlx x@^1", "npm:x"},
+		{"uvx a[b]==1.0 --x", "pypi:a"},
+		{"uvx a>=1", "pypi:a"},
+		{"uvx --from a.b==2 --with c run-it", "pypi:a.b"},
+		{"uv tool run --python 3.12 a", "pypi:a"},
 		{"uv --directory /x run --with y python -m a_b.server", "pypi:a-b"},
 		{"uv run -m a.b c", "pypi:a"},
 		{"uv run", "uv"},
-		{"pipx run --spec a==1 b", "pypi:a@!"},
+		{"pipx run --spec a==1 b", "pypi:a"},
 		{"python3.11 -u -X dev /app/src/server.py", "app"},
-		{"python -m mcp_proxy --port 1 -- uvx t", "mcp-proxy <pypi:t!"},
+		{"python -m mcp_proxy --port 1 -- uvx t", "mcp-proxy <pypi:t"},
 		{"node --env-file=.env -r dotenv /app/node_modules/@s/p/dist/index.js", "npm:@s/p"},
 		{"node /srv/server-x/dist/index.js", "server-x"},
-		{"deno run -A npm:@a/b@2", "npm:@a/b@!"},
+		{"deno run -A npm:@a/b@2", "npm:@a/b"},
 		{"deno run -A jsr:@a/b", "b"},
 		{"exec env A=1 B=2 tini -s -- /usr/bin/thing --x", "thing"},
-		{"export A=1; cd /x && npx a | tee log", "export cd npm:a! tee"},
-		{`supergateway --port 1 --stdio "npx -y a && uvx b"`, "supergateway <npm:a! <pypi:b!"},
-		{`npx -y supergateway@3.4.0 --stdio 'sh -c "uvx a"'`, "npm:supergateway@! <pypi:a!"},
+		{"export A=1; cd /x && npx a | tee log", "export cd npm:a tee"},
+		{`supergateway --port 1 --stdio "npx -y a && uvx b"`, "supergateway <npm:a <pypi:b"},
+		{`npx -y supergateway@3.4.0 --stdio 'sh -c "uvx a"'`, "npm:supergateway <pypi:a"},
 		{`supergateway --sse https://h.example/sse`, "supergateway"},
-		{"mcp-proxy --port=1 --env A B --pass-environment uvx a --port 2", "mcp-proxy <pypi:a!"},
+		{"mcp-proxy --port=1 --env A B --pass-environment uvx a --port 2", "mcp-proxy <pypi:a"},
 		{"mcp-proxy https://h.example/sse", "mcp-proxy"},
 		{"mcpo --port 1 -- https://h.example/mcp", "mcpo"},
-		{"uvx mcpo -p 1 -- npx a", "pypi:mcpo! <npm:a!"},
+		{"uvx mcpo -p 1 -- npx a", "pypi:mcpo <npm:a"},
 		{"docker run -i --rm -e A=b --name c mcp/x --y", "image:mcp/x"},
 		{"docker mcp gateway run --port 1", "docker mcp gateway"},
 		{"docker ps", "docker"},

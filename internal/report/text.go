@@ -316,7 +316,7 @@ func (t *textWriter) widths(header []string, rows [][]string) []int {
 	if len(rows) > 0 && len(rows) < measured {
 		need = need[:used]
 	}
-	room := max(t.width-indent-gutter*(len(need)-1), minWidth)
+	room := max(t.width-indent-gutter*(len(need)-1), len(need))
 	out := slices.Clone(need)
 	for limit := t.width; sum(out) > room && limit > 4; limit-- {
 		for i := range out {
