@@ -123,6 +123,15 @@ func apply(cells []cell, out []segment, rule *policy.Rule, m match) ([]cell, []s
 			next = append(next, c)
 			continue
 		}
+		if len(c.region.Cubes) > maxCubes { // too many kinds of pods to tell apart
+			out = append(out, segment{box{Region{Cubes: c.region.Cubes}, c.conns}, Unknown, Cond{Unjudged: true}, nil})
+			if c.region.Cubes = nil; !c.overlaps(m.box) {
+				if !c.region.IsEmpty() {
+					next = append(next, c)
+				}
+				continue
+			}
+		}
 		in, rest := c.cut(m.box)
 		for _, r := range rest {
 			next = append(next, cell{r, c.perhaps, c.by})

@@ -56,9 +56,8 @@ func (g *Ground) addOthers() {
 		return out
 	}
 	var endpoints []model.Endpoint
-	g.vipOf = make([]int, len(s.Services))
+	g.doors = make([][]int, len(s.Services))
 	for i, svc := range s.Services {
-		g.vipOf[i] = -1
 		if svc.Headless || svc.Type == "ExternalName" {
 			continue
 		}
@@ -68,11 +67,17 @@ func (g *Ground) addOthers() {
 			h.Conns = portsOf(svc.Ports)
 			endpoints = svc.Endpoints
 		}
-		g.vipOf[i] = len(g.holders)
+		g.doors[i] = append(g.doors[i], len(g.holders))
 		for _, a := range svc.ClusterIPs {
 			g.vips[a.Unmap()] = len(g.holders)
 		}
 		g.holders = append(g.holders, h)
+		for _, a := range svc.ExternalIPs {
+			if !slices.Contains(svc.ClusterIPs, a) { // a client outside the cluster has it answered by a load balancer, so it is no VIP
+				g.doors[i] = append(g.doors[i], len(g.holders))
+				g.holders = append(g.holders, Holder{Kind: VIP, Service: i, Addrs: states([]netip.Addr{a})})
+			}
+		}
 	}
 	for _, e := range endpoints {
 		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states([]netip.Addr{e.Addr}), Conns: portsOf(e.Ports)})

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/label"
@@ -21,46 +22,76 @@ type PortMapping struct {
 	Protocol netset.Protocol
 	Service  netset.Port
 	Target   netset.Port
+	Node     netset.Ports // on every node; empty if it is not a node port
 }
 
-// addBackends resolves every Service to the classes behind it.
+// outsider is an endpoint of a Service that is no pod of the input.
+type outsider struct {
+	service int
+	addr    netip.Addr
+	ports   []PortMapping
+}
+
+// nodePorts is where node ports are given out from unless the API server is told otherwise (kubernetes.io, Service type NodePort).
+var nodePorts = netset.PortRange(30000, 32767)
+
+func mapping(svc *model.Service, p model.ServicePort, target netset.Port) PortMapping {
+	m := PortMapping{Protocol: p.Protocol, Service: p.Port, Target: target}
+	switch {
+	case p.NodePort != 0:
+		m.Node = netset.PortRange(p.NodePort, p.NodePort)
+	case svc.Type == "NodePort" || svc.Type == "LoadBalancer":
+		m.Node = nodePorts
+	}
+	return m
+}
+
+// addBackends resolves every Service to the classes behind it. Endpoints may be set by hand, beside a selector or without one.
 func (g *Ground) addBackends() {
 	s := g.Snapshot
 	g.backends = make([][]Backing, len(s.Services))
-	for i, svc := range s.Services {
-		if svc.Selector == nil {
-			for _, e := range svc.Endpoints {
-				if pod, ok := g.byAddr[e.Addr.Unmap()]; ok {
-					g.backends[i] = append(g.backends[i], Backing{pod.Class, endpointPorts(svc, e)})
-				}
+	for i := range s.Services {
+		svc := &s.Services[i]
+		for _, e := range svc.Endpoints {
+			if pod, ok := g.byAddr[e.Addr.Unmap()]; !ok {
+				g.outsiders = append(g.outsiders, outsider{i, e.Addr.Unmap(), endpointPorts(svc, e)})
+			} else if svc.Selector == nil || !g.Matches(*svc.Selector, pod.Class) {
+				g.backends[i] = append(g.backends[i], Backing{pod.Class, endpointPorts(svc, e)})
 			}
+		}
+		if svc.Selector == nil {
 			continue
 		}
 		for r := range g.choose(label.Named(svc.Namespace), *svc.Selector).may().Runs() {
 			for id := r.Lo; id <= r.Hi; id++ {
-				b := Backing{Class: int(id)}
-				for _, p := range svc.Ports {
-					targets := []netset.Port{p.Target}
-					if p.TargetName != "" {
-						_, targets = g.holders[id].resolve(portName{p.Protocol, p.TargetName})
-					}
-					for _, t := range targets {
-						b.Ports = append(b.Ports, PortMapping{p.Protocol, p.Port, t})
-					}
-				}
-				g.backends[i] = append(g.backends[i], b)
+				g.backends[i] = append(g.backends[i], Backing{int(id), g.holders[id].servicePorts(svc)})
 			}
 		}
 	}
 }
 
+// servicePorts resolves the ports of a Service for the pods of a class.
+func (h *Holder) servicePorts(svc *model.Service) []PortMapping {
+	var out []PortMapping
+	for _, p := range svc.Ports {
+		targets := []netset.Port{p.Target}
+		if p.TargetName != "" {
+			_, targets = h.resolve(portName{p.Protocol, p.TargetName})
+		}
+		for _, t := range targets {
+			out = append(out, mapping(svc, p, t))
+		}
+	}
+	return out
+}
+
 // endpointPorts pairs the ports of a Service with those of an endpoint, by name.
-func endpointPorts(svc model.Service, e model.Endpoint) []PortMapping {
+func endpointPorts(svc *model.Service, e model.Endpoint) []PortMapping {
 	var out []PortMapping
 	for _, p := range svc.Ports {
 		for _, t := range e.Ports {
 			if t.Protocol == p.Protocol && (t.Name == p.Name || len(svc.Ports) == 1) {
-				out = append(out, PortMapping{p.Protocol, p.Port, t.Port})
+				out = append(out, mapping(svc, p, t.Port))
 			}
 		}
 	}
@@ -70,25 +101,23 @@ func endpointPorts(svc model.Service, e model.Endpoint) []PortMapping {
 // indexFronts turns the Services' backends round.
 func (g *Ground) indexFronts() {
 	g.fronts = make([][]front, g.classes)
-	var vips []int
+	var doors, nodes []int
 	for i, backends := range g.backends {
-		if g.vipOf[i] < 0 || len(backends) == 0 {
-			continue
-		}
-		vips = append(vips, g.vipOf[i])
+		doors = append(doors, g.doors[i]...)
 		for j, b := range backends {
-			g.fronts[b.Class] = append(g.fronts[b.Class], front{i, j})
-		}
-	}
-	for _, f := range Families {
-		var ids []netset.ID
-		for _, n := range vips {
-			if g.holders[n].Addrs[f].State != NoAddr {
-				ids = append(ids, g.ID(n, f))
+			at := front{i, j}
+			g.fronts[b.Class] = append(g.fronts[b.Class], at)
+			if slices.ContainsFunc(b.Ports, func(m PortMapping) bool { return !m.Node.IsEmpty() }) {
+				g.onNodePorts = append(g.onNodePorts, at)
 			}
 		}
-		g.fronting[f] = netset.Points(ids...)
 	}
+	for n := g.classes; n < len(g.holders); n++ {
+		if g.holders[n].Kind == Node {
+			nodes = append(nodes, n)
+		}
+	}
+	g.fronting, g.nodes = g.IDs(doors...), g.IDs(nodes...)
 }
 
 // Backends returns the classes behind a Service, an index into Snapshot.Services.
@@ -96,7 +125,10 @@ func (g *Ground) Backends(service int) []Backing { return g.backends[service] }
 
 // VIP returns the holder of a Service's own address; ok is false for headless Services and names.
 func (g *Ground) VIP(service int) (holder int, ok bool) {
-	return g.vipOf[service], g.vipOf[service] >= 0
+	if len(g.doors[service]) == 0 {
+		return -1, false
+	}
+	return g.doors[service][0], true
 }
 
 // VIPAt returns the holder of the Service address a.
@@ -105,7 +137,7 @@ func (g *Ground) VIPAt(a netip.Addr) (holder int, ok bool) {
 	return holder, ok
 }
 
-// throughServices adds the pods that are reached only because policy is judged on a Service's address.
+// throughServices adds what is reached only because policy is judged on the address of a Service, or on a node's with a node port.
 func (p *Program) throughServices(out *boxes, class int) {
 	if p.Profile.JudgedBeforeService.Answer == cni.No {
 		return
@@ -115,38 +147,62 @@ func (p *Program) throughServices(out *boxes, class int) {
 		cond = Cond{}
 	}
 	for _, seg := range p.openOf(class, policy.Egress) {
+		through := seg
+		if through.cond = cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
+			through.verdict = Depends
+		}
 		for _, f := range Families {
-			vips := seg.region.IDs.Intersect(p.fronting[f])
-			if in, _ := p.existence(class, f); !in || vips.IsEmpty() || seg.conns.IsAll() && seg.region.IDs.Covers(netset.IDRange(p.ID(0, f), p.classes)) {
-				continue // there are none, or the pods are reached without their Services
+			entry := entrance{seg, f, seg.region.IDs.Intersect(p.fronting).Intersect(p.addressed[Has].Union(p.addressed[MayHave])), seg.region.IDs.Overlaps(p.nodes)}
+			if in, _ := p.existence(class, f); !in || entry.doors.IsEmpty() && !entry.nodes {
+				continue
 			}
-			through := seg
-			if through.cond = cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
-				through.verdict = Depends
+			for _, o := range p.outsiders {
+				p.throughOutsider(out, o, entry, through)
 			}
-			for _, at := range p.frontsOf(vips, p.ID(class, f)) {
-				if vips.Contains(p.ID(p.vipOf[at.service], f)) {
-					p.throughService(out, class, f, at, seg, through)
-				}
+			if seg.conns.IsAll() && seg.region.IDs.Covers(netset.IDRange(p.ID(0, f), p.classes)) {
+				continue // the pods are reached without their Services
+			}
+			for _, at := range p.frontsOf(entry, p.ID(class, f)) {
+				p.throughService(out, class, at, entry, through)
 			}
 		}
 	}
 }
 
+// entrance is what a segment lets through to Services, in one family.
+type entrance struct {
+	segment
+	family Family
+	doors  netset.IDs // holders of addresses of Services
+	nodes  bool       // some node
+}
+
+// opens reports whether e leads to a port of a Service that has the given doors.
+func (p *Program) opens(e entrance, service int, m PortMapping) bool {
+	if e.nodes && e.conns.Of(m.Protocol).Overlaps(m.Node) {
+		return true
+	}
+	return e.conns.Contains(m.Protocol, m.Service) &&
+		slices.ContainsFunc(p.doors[service], func(n int) bool { return e.doors.Contains(p.ID(n, e.family)) })
+}
+
 // front is a Service that leads to a class: an index into Snapshot.Services and one into its backends.
 type front struct{ service, backing int }
 
-// frontsOf returns the Services among which are all in vips that lead to pods which let id in: found from whichever is fewer.
-func (p *Program) frontsOf(vips netset.IDs, id netset.ID) []front {
+// frontsOf returns Services and backends among which are all that e leads to and that let id in: found from whichever is fewer.
+func (p *Program) frontsOf(e entrance, id netset.ID) []front {
 	var out []front
-	if size(vips) <= wide {
-		for r := range vips.Runs() {
+	if size(e.doors) <= wide {
+		for r := range e.doors.Runs() {
 			for at := r.Lo; at <= r.Hi; at++ {
 				h, _, _ := p.Holder(at)
 				for i := range p.backends[h.Service] {
 					out = append(out, front{h.Service, i})
 				}
 			}
+		}
+		if e.nodes {
+			out = append(out, p.onNodePorts...)
 		}
 		return out
 	}
@@ -158,21 +214,33 @@ func (p *Program) frontsOf(vips netset.IDs, id netset.ID) []front {
 	return out
 }
 
-// throughService adds the pods behind one Service that only it leads to: seg lets the Service's address through, and through is the same as
-// far as the pods are concerned.
-func (p *Program) throughService(out *boxes, class int, f Family, at front, seg, through segment) {
+// throughService adds the pods of one backend that only its Service leads to; through is e as far as they are concerned.
+func (p *Program) throughService(out *boxes, class int, at front, e entrance, through segment) {
 	b := p.backends[at.service][at.backing]
-	id := p.ID(b.Class, f)
+	id := p.ID(b.Class, e.family)
 	for _, m := range b.Ports {
-		if !seg.conns.Contains(m.Protocol, m.Service) || p.direct(class, id, m, seg) {
+		if !p.opens(e, at.service, m) || p.direct(class, id, m, e.segment) {
 			continue
 		}
 		through.conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-		_, exists := p.existence(class, f)
+		_, exists := p.existence(class, e.family)
 		for _, back := range p.openOf(b.Class, policy.Ingress) {
-			if back.region.IDs.Contains(p.ID(class, f)) {
-				p.addPods(out, through, back, netset.Points(id), f, exists, policy.Egress)
+			if back.region.IDs.Contains(p.ID(class, e.family)) {
+				p.addPods(out, through, back, netset.Points(id), e.family, exists, policy.Egress)
 			}
+		}
+	}
+}
+
+// throughOutsider adds an endpoint that is no pod.
+func (p *Program) throughOutsider(out *boxes, o outsider, e entrance, through segment) {
+	if familyOf(o.addr) != e.family || e.region.Addrs.Contains(o.addr) && e.conns.IsAll() {
+		return
+	}
+	for _, m := range o.ports {
+		if p.opens(e, o.service, m) {
+			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
+			out.add(through, box{Region{Addrs: netset.Points(o.addr)}, conns}, through.verdict, through.cond, policy.Egress)
 		}
 	}
 }

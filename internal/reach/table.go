@@ -45,8 +45,8 @@ func (p *Program) Selected(s policy.Subject) []int {
 func (p *Program) GroupOf(class int, d policy.Direction) int { return p.groupOf[d][class] }
 
 // Matches reports whether pods of a class possibly satisfy sel.
-func (p *Program) Matches(sel label.Selector, class int) bool {
-	_, may := sel.Match(p.holders[class].labels)
+func (g *Ground) Matches(sel label.Selector, class int) bool {
+	_, may := sel.Match(g.holders[class].labels)
 	return may
 }
 

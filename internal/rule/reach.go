@@ -151,7 +151,7 @@ var reachRules = slices.Concat([]Rule{{
 	References: []string{networkPolicies},
 	Server: func(p *Pass) {
 		got := p.Radius.To[blast.Internet]
-		if broad(got.Addrs) && !(p.catalogClass() == catalog.OpenFetch && onlyWeb(got)) {
+		if blast.Broad(got.Addrs) && !(p.catalogClass() == catalog.OpenFetch && onlyWeb(got)) {
 			got.To = widest(got.To)
 			p.Found(p.reaching(got, "the internet ("+got.RangesText(2)+")",
 				"replace the broad block by the ranges its upstream publishes, or send it through an egress proxy"))
@@ -180,7 +180,7 @@ var reachRules = slices.Concat([]Rule{{
 	Server: func(p *Pass) {
 		certain, _ := p.isolated(policy.Egress)
 		got := p.Radius.To[blast.Internet]
-		if certain && broad(got.AddrsOn(special.DNS)) {
+		if certain && blast.Broad(got.AddrsOn(special.DNS)) {
 			t := widest(only(got.To, func(t blast.Target) bool { return !t.Conns.Intersect(special.DNS).IsEmpty() }))[0]
 			t.Conns = t.Conns.Intersect(special.DNS)
 			got.To = []blast.Target{t}
@@ -293,21 +293,6 @@ func isDefault(t blast.Target) bool {
 	})
 }
 
-// Broad is how many addresses of the internet make an opening unrestricted: a /8 of IPv4, a /20 of IPv6. Such ranges belong to no single
-// service; whole clouds, in which anybody can rent a machine, are of that size.
-const (
-	broadIPv4 = 1 << 24
-	broadIPv6 = 1 << 108
-)
-
-func broad(addrs netset.Addrs) bool {
-	v4 := addrs.Intersect(ipv4Space)
-	return netset.Size(v4)+netset.Size(addrs.Intersect(nat64Space)) >= broadIPv4 || netset.Size(addrs.Minus(v4)) >= broadIPv6
-}
-
-// nat64Space stands for all of IPv4 behind a NAT64 (RFC 6052, section 2.1).
-var ipv4Space, nat64Space = netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("64:ff9b::/96")
-
 // onlyWeb reports whether nothing but TCP 80 and 443 is open.
 func onlyWeb(got blast.Reach) bool {
 	web := netset.ConnsOf(netset.TCP, netset.Points[netset.Port](80, 443))
@@ -349,7 +334,7 @@ func forgottenFamily(p *Pass) {
 	for _, d := range []blast.Dest{blast.Internet, blast.PrivateNetworks} {
 		got := p.Radius.To[d]
 		addrs := got.Addrs.Minus(p.declared()) // an address that is configured as such has no other family
-		four, six := addrs.Intersect(ipv4Space), addrs.Minus(ipv4Space)
+		four, six := addrs.Intersect(special.IPv4), addrs.Minus(special.IPv4)
 		if four.IsEmpty() == six.IsEmpty() {
 			continue
 		}

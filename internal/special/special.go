@@ -73,6 +73,9 @@ func addrs(texts ...string) []netip.Addr {
 	return out
 }
 
+// IPv4 is every IPv4 address. NAT64 stands for them all where a NAT64 translates (RFC 6052, section 2.1).
+var IPv4, NAT64 = netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("64:ff9b::/96")
+
 // Plan is where pods, Services and nodes may have their addresses when nothing tells: private space, the shared space that
 // EKS custom networking uses, GKE's default Service range, and the reserved block that GKE allows for pods.
 var Plan = netset.MustPrefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "34.118.224.0/20", "240.0.0.0/4", "fc00::/7")
