@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -125,9 +126,56 @@ func TestEndlessInput(t *testing.T) {
 	out, _ := cmd.Output()
 	got := result{out: string(out), err: errs.String(), code: cmd.ProcessState.ExitCode(), memory: peak(cmd)}
 	got.want(t, exitBroken)
-	got.bounded(t, 3*memoryLimit/2) // what is read at most, and what it was read into before
+	got.bounded(t, memoryLimit)
 	if !strings.Contains(got.out, "larger than 256 MiB") {
 		t.Errorf("%s", got.out)
+	}
+}
+
+// broken is an input that ends in a bug of ours.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { panic("the pipe \x1b[31m burst") }
+
+// TestPanic demands that a panic while files are read, which is not on the goroutine of the command, ends it in a message and the code for a bug.
+func TestPanic(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := run([]string{"audit", "-"}, streams{in: broken{}, out: &out, err: &errs})
+	got := errs.String()
+	if code != exitBug || !strings.HasPrefix(got, `error: toolmoat failed, and that is our bug: the pipe \x1b[31m burst`) || !strings.Contains(got, "broken.Read") || !strings.Contains(got, "hint: please report") {
+		t.Errorf("exit %d, %q\n%s", code, out.String(), got)
+	}
+}
+
+// TestLongNames gives everything a name that is far too long, and expects no more than a piece of it.
+func TestLongNames(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	text := fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: mcp-%[1]s, namespace: tools, labels: {? %[1]s : a, b: %[1]s}, annotations: {toolmoat.dev/server: "true", toolmoat.dev/role: %[1]s}}
+spec: {nodeName: %[1]s, containers: [{name: %[1]s, image: example.com/mcp-server, ports: [{name: %[1]s, containerPort: 80}], env: [{name: MCP_SERVER_URL_%[1]s, value: "http://a.b"}]}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: %[1]s, namespace: tools}, spec: {ports: [{port: 80, name: %[1]s, targetPort: %[1]s}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: %[1]s, namespace: tools}, spec: {ingressClassName: %[1]s, defaultBackend: {service: {name: %[1]s, port: {name: %[1]s}}}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: %[1]s, namespace: tools}, spec: {podSelector: {}, policyTypes: [Egress]}}
+---
+{apiVersion: cilium.io/v2, kind: %[1]s, metadata: {name: %[1]s, namespace: %[1]s}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: %[1]s}}
+`, long)
+	dir := files(t, map[string]string{"a.yaml": text})
+	for _, args := range [][]string{{"audit", "--verbose"}, {"audit", "-o", "json"}, {"map", "--expand", "--verbose"}, {"map", "-o", "csv"}, {"map", "-o", "json"}, {"map", "-o", "dot"}} {
+		got := toolmoat(t, dir, "", append(args, "a.yaml")...)
+		got.want(t, exitBroken)
+		if strings.Contains(got.out+got.err, long[:200]) {
+			t.Errorf("%v prints a name that is too long", args)
+		}
+		if !strings.Contains(got.out+got.err, "mcp-xxx") {
+			t.Errorf("%v does not name the server", args)
+		}
 	}
 }
 

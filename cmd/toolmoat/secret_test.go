@@ -104,16 +104,46 @@ spec:
 	}
 }
 
-// TestSecretsInErrors breaks the value of an environment variable in every way that YAML knows. The message says where, and not what.
+// TestSecretsInErrors breaks what may be a credential in every way that YAML knows, wherever one may stand. The message says where, and not what.
 func TestSecretsInErrors(t *testing.T) {
-	for _, value := range []string{
-		`@%s`, "`%s", `%%%s`, `|%s`, `>%s`, `{%s`, `{%s: x}`, `[%s]`, `[%s`, `"%s`, `'%s`, `%s: x`, `"\%s"`, `!!int %s`, `!!binary %s`, `? %s`, `- %s`, "%s\x00", "%s\xff",
+	const number = "8675309"
+	values := []string{number, number + ".5e1", "0x" + number, "*" + secret, "*" + number, "!" + secret + " x", "!" + secret, "!" + secret + " {}", "!!" + secret + " x", "!<" + secret + "> x",
+		"!x!" + secret + " y", "!" + number + " x", "&" + secret + " {}", "[&" + secret + " a, *" + secret + "x]", "{" + secret + ": a, " + secret + ": b}",
+		"{<<: {" + secret + ": a}, " + secret + ": b, <<: {}}", "{" + secret + ": b, <<: {" + secret + ": a}}", "<<: " + secret, "{<<: " + secret + "}", "{a: [" + secret + ", " + number + "]}"}
+	for _, broken := range []string{
+		`@%s`, "`%s", `%%%s`, `|%s`, `>%s`, `{%s`, `{%s: x}`, `[%s]`, `[%s`, `"%s`, `'%s`, `%s: x`, `"\%s"`, `!!int %s`, `!!binary %s`, `? %s`, `- %s`, "%s\x00", "%s\xff", "%s\u0081", `"%s" x`,
 	} {
-		broken := fmt.Sprintf("apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: tools}\nspec:\n  containers:\n  - name: a\n    image: a\n    env:\n    - name: TOKEN\n      value: "+value+"\n", secret)
-		got := toolmoat(t, files(t, map[string]string{"a.yaml": broken}), "", "audit", "-o", "json", "a.yaml")
-		got.want(t, exitBroken)
-		if !strings.Contains(got.err, "(a.yaml:") || strings.Contains(got.out+got.err, secret) {
-			t.Errorf("%s: %s", value, got.err)
+		values = append(values, fmt.Sprintf(broken, secret))
+	}
+	for _, place := range []string{
+		"kind: Pod\nmetadata: {name: a, namespace: tools}\nspec:\n  containers:\n  - name: a\n    image: a\n    env:\n    - name: TOKEN\n      value: %s\n",
+		"kind: Pod\nmetadata: {name: a, namespace: tools}\nspec:\n  containers:\n  - name: a\n    image: a\n    args:\n    - --token\n    - %s\n",
+		"kind: Pod\nmetadata: {name: a, namespace: tools}\nspec:\n  containers:\n  - name: a\n    image: a\n    command:\n    - %s\n",
+		"kind: Pod\nmetadata:\n  name: a\n  namespace: tools\n  annotations:\n    toolmoat.dev/server: %s\n",
+		"kind: ConfigMap\nmetadata: {name: a, namespace: tools}\ndata:\n  TOKEN: %s\n",
+		"kind: Secret\nmetadata: {name: a, namespace: tools}\ndata:\n  TOKEN: %s\n",
+		"kind: Secret\nmetadata: {name: a, namespace: tools}\nstringData:\n  TOKEN: %s\n",
+	} {
+		texts := map[string]string{}
+		for i, value := range values {
+			texts[fmt.Sprintf("%02d.yaml", i)] = "apiVersion: v1\n" + fmt.Sprintf(place, value)
+		}
+		dir := files(t, texts)
+		for _, format := range []string{"json", "text"} {
+			got := toolmoat(t, dir, "", "audit", "--verbose", "-o", format, ".")
+			got.want(t, exitBroken)
+			all := got.out + got.err
+			for i, value := range values {
+				// Nothing reads a Secret, so that only what is no YAML is wrong in one.
+				if !strings.Contains(all, fmt.Sprintf("%02d.yaml:", i)) && !strings.Contains(place, "kind: Secret") {
+					t.Errorf("%s of %q is no problem", value, place)
+				}
+			}
+			for _, s := range []string{secret, number} {
+				if at := strings.Index(all, s); at >= 0 {
+					t.Errorf("%q is printed: %q", place, all[max(0, at-200):at+len(s)])
+				}
+			}
 		}
 	}
 }

@@ -107,8 +107,11 @@ func (c *Cursor) want(what string) {
 	}
 }
 
+// describe says of which type a node is, and nothing of its value or its tag, which may be credentials.
 func describe(n *yaml.Node) string {
 	switch {
+	case n.Kind != yaml.ScalarNode && isTagged(n), n.Kind == yaml.ScalarNode && scalarOf(n) == taggedScalar:
+		return "the tag of another type"
 	case n.Kind == yaml.MappingNode:
 		return "a map"
 	case n.Kind == yaml.SequenceNode:
@@ -116,13 +119,11 @@ func describe(n *yaml.Node) string {
 	}
 	switch scalarOf(n) {
 	case boolScalar:
-		return "the boolean " + Quote(n.Value)
+		return "a boolean"
 	case intScalar, floatScalar:
-		return "the number " + Quote(n.Value)
-	case taggedScalar:
-		return "the tag " + Quote(n.Tag)
+		return "a number"
 	}
-	return "the text " + Quote(n.Value)
+	return "a text"
 }
 
 // Path returns where c is: "spec.ports[0].name".

@@ -2,7 +2,8 @@
 //
 // Both languages become one tree (yaml.Node), which a consuming [Cursor] reads by schema: keys that were never asked for are
 // the unknown fields, every value knows its line and its path, and scalars mean what kubectl and the API server make of them. All input is
-// taken to be hostile: size, depth, aliases and characters are limited, and messages quote no more than a short, escaped piece.
+// taken to be hostile: size, depth, aliases and characters are limited, and messages quote no more than a short, escaped piece. Values may be
+// credentials: messages name the types and the lines of values, never a value, a tag or an anchor.
 package doc
 
 import (
@@ -31,6 +32,7 @@ const (
 type Error struct {
 	Line    int // 1-based; 0 when unknown
 	Message string
+	Hint    string // what to do, where one knows
 }
 
 func (e *Error) Error() string {
@@ -59,7 +61,7 @@ func Documents(data []byte) (iter.Seq[Document], error) {
 		return nil, &Error{Message: "larger than " + strconv.Itoa(MaxFile>>20) + " MiB"}
 	}
 	if !utf8.Valid(data) {
-		return nil, &Error{invalidLine(data), "not valid UTF-8 text"}
+		return nil, &Error{Line: invalidLine(data), Message: "not valid UTF-8 text"}
 	}
 	data = bytes.TrimPrefix(data, bom)
 	return func(yield func(Document) bool) {
@@ -110,7 +112,8 @@ func (c chunk) documents() iter.Seq[Document] {
 				return
 			}
 		}
-		root, err := c.parse()
+		content := c.content()
+		root, err := content.parse()
 		if err != nil {
 			if notJSON != nil && c.looksLikeJSON() {
 				err = notJSON
@@ -118,7 +121,7 @@ func (c chunk) documents() iter.Seq[Document] {
 			fail(err)
 			return
 		}
-		expand(root, Document{Line: c.line, Text: c.text}, c.lines(), yield)
+		expand(root, Document{Line: c.line, Text: c.text}, content.lines(), yield)
 	}
 }
 

@@ -51,6 +51,7 @@ func TestStream(t *testing.T) {
 		{"bare carriage returns", "a: b\r---\rc: d\r", "1!1"},
 		{"line separators", "a: 'b\u2028\u0085c'\n---\n# \u2029\nd: e\nd: f\n", "1 2!5"},
 		{"a marker after a line separator", "a: b\u2028---\u2028c: d\n", "1!1"},
+		{"a comment that ends at a line separator", "# c\u2028a: 1\nb: 2\na: 3\n", "1!3"},
 		{"trailing text", "{a: b} c\n", "1!1"},
 		{"json", "{\"a\": 1}\n{\"b\": 2}\n", "1 2"},
 		{"json on many lines", "\n\n{\n\"a\": 1\n}\n\n{}{\"b\":\n2}", "3 7 7"},
@@ -60,7 +61,7 @@ func TestStream(t *testing.T) {
 		{"json then text", "{\"a\": 1} x", "1!1"},
 		{"flow yaml", "{a: 1, b: [c]}\n", "1"},
 		{"json with a trailing comma is yaml", "{\"a\": 1,}\n", "1"},
-		{"template", "{{ if .x }}\na: b\n{{ end }}\n", "1!1"},
+		{"template", "{{ if .x }}\na: b\n{{ end }}\n", "1!2"},
 		{"duplicate key", "a: 1\nb: 2\na: 3\n", "1!3"},
 		{"duplicate key by meaning", "8080: 1\n0x1f90: 3\n", "1!2"},
 		{"duplicate json key", "{\"a\": 1,\n\"\\u0061\": 2}", "1!2"},
@@ -68,6 +69,9 @@ func TestStream(t *testing.T) {
 		{"map as key", "{a: b}: 1\n", "1!1"},
 		{"alias cycle", "a: &x\n  b: *x\n", "1!2"},
 		{"unknown alias", "a: *x\n", "1!1"},
+		{"unknown alias further down", "a: 1\n---\n# *x\na: '2 *xy'\nb: [1 *x, *x]\n", "1 2!5"},
+		{"alias before its anchor", "# c\n---\na: 1\nb: *x\nc: &x 1\n", "1!4"},
+		{"C1 control", "a: 1\n---\nb: 1\nc: \u0081\n", "1 2!4"},
 		{"alias", "a: &x [1]\nb: *x\n", "1"},
 		{"merge", "a: &x {b: 1}\nc:\n  <<: *x\n  b: 2\n", "1"},
 		{"merge after the key, the same", "a: &x {b: 1}\nc:\n  b: 1\n  <<: *x\n", "1"},
@@ -85,6 +89,72 @@ func TestStream(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestLines breaks a document in every way that the parser has, first, last, under comments and behind markers.
+func TestLines(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		line       int // of the text
+	}{
+		{"flow map", "a: 1\nb: {c: d\n", 2},
+		{"flow map at the top", "{a: 1,\n b: 2\n c: 3}\n", 3},
+		{"flow map that does not end", "{a: 1,\n b: 2\n\n", 2},
+		{"flow list", "a: 1\nb:\n  c: [1, 2\nd: 1\n", 3},
+		{"key", "a: 1\nb: [x]\n y\nc: 1\n", 3},
+		{"key, deeper", "a: 1\nb:\n  c: [x]\n   y\n", 3}, // where the map begins
+		{"item", "a:\n- b\n- c\n  - d\n -e: f\n", 5},
+		{"document start", "a: 1\n}\n", 2},
+		{"node content", "a: 1\nb: {c: }, }\n", 2},
+		{"tag handle", "a: 1\nb: !x!y z\n", 2},
+		{"values", "a: 1\nb: c: d\n", 2},
+		{"quote", "a: 1\nb: 'c\n", 2},
+		{"token", "a: 1\nb: @c\n", 2},
+		{"tab", "a:\n\tb: 1\n", 2},
+		{"alias", "a: 1\nb: *c\n", 2},
+		{"repeated key", "a: 1\na: 1\n", 2},
+	} {
+		for _, before := range []string{"", "\n", "# c\n\n", "---\n", "# c\n---\n# d\n", "a: b\n---\n", "a: [\n--- # c\n", "a: b\n...\n%YAML 1.2\n---\n"} {
+			for _, after := range []string{"", "---\na: b\n"} {
+				docs, err := doc.Documents([]byte(before + tt.text + after))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []int
+				for d := range docs {
+					if d.Err != nil {
+						got = append(got, d.Err.Line)
+					}
+				}
+				if want := tt.line + strings.Count(before, "\n"); len(got) == 0 || got[len(got)-1] != want {
+					t.Errorf("%s after %q: lines %d, want %d", tt.name, before, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestHints asks for the hint about what two objects without a marker between them become.
+func TestHints(t *testing.T) {
+	const hint = "are these two objects? put a line with --- between them"
+	for text, want := range map[string]string{
+		"apiVersion: v1\nkind: Pod\nmetadata: {}\napiVersion: v1\nkind: Pod\n": hint,
+		"metadata: {}\nkind: Pod\napiVersion: v1\nmetadata: {}\nkind: Pod\n":   hint,
+		"apiVersion: v1\nkind: Pod\nmetadata: {}\nmetadata: {}\n":              "",
+		"a:\n  kind: Pod\n  kind: Pod\n":                                       "",
+		`{"kind": "Pod", "kind": "Pod"}`:                                       "",
+		"apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n  kind: Pod\n":       "",
+	} {
+		docs, err := doc.Documents([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for d := range docs {
+			if d.Err == nil || d.Err.Hint != want {
+				t.Errorf("%q: %+v, want the hint %q", text, d.Err, want)
+			}
+		}
 	}
 }
 
@@ -127,14 +197,15 @@ func TestText(t *testing.T) {
 		{"|\n  two\n  lines\n", "two\nlines\n", ""},
 		{"~", "", ""},
 		{"", "", ""},
-		{"y", "", `wants a text, has the boolean "y" (put it in quotes)`},
-		{"On", "", `wants a text, has the boolean "On" (put it in quotes)`},
-		{"false", "", `wants a text, has the boolean "false" (put it in quotes)`},
-		{"010", "", `wants a text, has the number "010" (put it in quotes)`},
-		{"1.0", "", `wants a text, has the number "1.0" (put it in quotes)`},
-		{"1e3", "", `wants a text, has the number "1e3" (put it in quotes)`},
+		{"y", "", `wants a text, has a boolean (put it in quotes)`},
+		{"On", "", `wants a text, has a boolean (put it in quotes)`},
+		{"false", "", `wants a text, has a boolean (put it in quotes)`},
+		{"010", "", `wants a text, has a number (put it in quotes)`},
+		{"1.0", "", `wants a text, has a number (put it in quotes)`},
+		{"1e3", "", `wants a text, has a number (put it in quotes)`},
 		{"[a]", "", `wants a text, has a list`},
-		{"!x a", "", `wants a text, has the tag "!x"`},
+		{"!x {}", "", `wants a text, has the tag of another type`},
+		{"!x a", "", `wants a text, has the tag of another type`},
 		{`"` + strings.Repeat("x", 99) + `\e[31m"`, strings.Repeat("x", 99) + "\x1b[31m", ""},
 	} {
 		c := open(t, "a: "+tt.in, doc.Lenient)

@@ -74,9 +74,9 @@ func (v value) syntax() *Error {
 	var whole json.RawMessage
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(v.text, &whole); errors.As(err, &syntax) {
-		return &Error{lines.at(int(syntax.Offset)), "invalid JSON: " + Clean(syntax.Error(), 80)}
+		return &Error{Line: lines.at(int(syntax.Offset)), Message: "invalid JSON: " + Clean(syntax.Error(), 80)}
 	}
-	return &Error{v.line, "invalid JSON"}
+	return &Error{Line: v.line, Message: "invalid JSON"}
 }
 
 // blanks returns the first position from at on that is not white space.
@@ -275,7 +275,7 @@ func (b *builder) node(depth int) (*yaml.Node, *Error) {
 		n.Value = string(raw[1 : len(raw)-1])
 	default:
 		if json.Unmarshal(raw, &n.Value) != nil {
-			return nil, &Error{n.Line, "invalid JSON"}
+			return nil, &Error{Line: n.Line, Message: "invalid JSON"}
 		}
 	}
 	return n, nil

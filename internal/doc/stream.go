@@ -94,14 +94,14 @@ func (c chunk) controls() *Error {
 			line++
 		case b == '\r':
 			if i+1 < len(c.text) && c.text[i+1] != '\n' {
-				return &Error{line, "a carriage return within a line"}
+				return &Error{Line: line, Message: "a carriage return within a line"}
 			}
 		case b < ' ' && b != '\t', b == 0x7f:
-			return &Error{line, fmt.Sprintf("control character %#02x", b)}
+			return &Error{Line: line, Message: fmt.Sprintf("control character %#02x", b)}
 		}
 	}
 	if i := bytes.LastIndex(c.text, bom); i > 0 {
-		return &Error{c.line + bytes.Count(c.text[:i], []byte("\n")), "a byte order mark in the middle"}
+		return &Error{Line: c.line + bytes.Count(c.text[:i], []byte("\n")), Message: "a byte order mark in the middle"}
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func (c chunk) controls() *Error {
 // parse reads c as one YAML document. Lines of the result count from the start of c.
 func (c chunk) parse() (root *yaml.Node, failure *Error) {
 	if len(c.text) > MaxDocument {
-		return nil, &Error{c.line, "a document larger than " + strconv.Itoa(MaxDocument>>20) + " MiB"}
+		return nil, &Error{Line: c.line, Message: "a document larger than " + strconv.Itoa(MaxDocument>>20) + " MiB"}
 	}
 	if c.nodes() > MaxNodes {
 		return nil, tooLarge(c.line)
@@ -117,7 +117,7 @@ func (c chunk) parse() (root *yaml.Node, failure *Error) {
 	defer func() {
 		// The parser panics on some malformed input; that is the input's fault, and must not end the run.
 		if r := recover(); r != nil {
-			root, failure = nil, &Error{c.line, "the YAML parser gave up"}
+			root, failure = nil, &Error{Line: c.line, Message: "the YAML parser gave up"}
 		}
 	}()
 	dec := yaml.NewDecoder(bytes.NewReader(c.withoutVersion()))
@@ -126,15 +126,38 @@ func (c chunk) parse() (root *yaml.Node, failure *Error) {
 		return nil, c.syntax(err)
 	}
 	if len(node.Content) != 1 {
-		return nil, &Error{c.line, "no content"}
+		return nil, &Error{Line: c.line, Message: "no content"}
 	}
 	// A second document can only begin after a line break that this package does not split at; see lines.
 	if err := dec.Decode(&rest); err == nil {
-		return nil, &Error{c.line, "text after the end of the document"}
+		return nil, &Error{Line: c.line, Message: "text after the end of the document"}
 	} else if !errors.Is(err, io.EOF) {
 		return nil, c.syntax(err)
 	}
 	return node.Content[0], nil
+}
+
+// content returns c from its first line that holds something, so that the parser tells lines inside top level collections: it tells none of what
+// begins on its first line, and then tells where the trouble is instead of where the collection began. Directives but %YAML stay.
+func (c chunk) content() chunk {
+	out, marked := c, false
+	for len(out.text) > 0 {
+		row, rest, _ := bytes.Cut(out.text, []byte("\n"))
+		switch {
+		case hasBreak(row): // to the parser a comment ends there
+			return c
+		case !marked && isMarker(row, "---") && isBlank(bytes.TrimPrefix(row, bom)[3:]):
+			marked = true
+		case !marked && bytes.HasPrefix(row, versionDirective): // see withoutVersion
+		case !isBlank(bytes.TrimPrefix(row, bom)):
+			if row[0] == '%' {
+				return c
+			}
+			return out
+		}
+		out = chunk{rest, out.line + 1}
+	}
+	return c
 }
 
 // nodes returns a number that the nodes of c cannot exceed: the parser keeps no limit of its own, so a document is judged before it
@@ -152,19 +175,20 @@ func (c chunk) nodes() int {
 	return n
 }
 
+var versionDirective = []byte("%YAML")
+
 // withoutVersion returns the text with its %YAML directive made a comment: the parser refuses every version but 1.1, and nothing
 // that Kubernetes reads depends on it.
 func (c chunk) withoutVersion() []byte {
-	const directive = "%YAML"
 	text := bytes.TrimPrefix(c.text, bom)
-	if !bytes.Contains(text, []byte(directive)) {
+	if !bytes.Contains(text, versionDirective) {
 		return text
 	}
 	var out []byte
 	prologue := true
 	for row := range bytes.Lines(text) {
 		prologue = prologue && !isMarker(bytes.TrimSuffix(row, []byte("\n")), "---")
-		if prologue && bytes.HasPrefix(row, []byte(directive)) {
+		if prologue && bytes.HasPrefix(row, versionDirective) {
 			out = append(out, '#')
 			row = row[1:]
 		}
@@ -180,9 +204,13 @@ type lines struct {
 	table []int // line of the stream by the parser's, where such a character is there; else nil
 }
 
+func hasBreak(text []byte) bool {
+	return bytes.Contains(text, []byte("\u0085")) || bytes.Contains(text, []byte("\u2028")) || bytes.Contains(text, []byte("\u2029"))
+}
+
 func (c chunk) lines() lines {
 	l := lines{shift: c.line - 1}
-	if !bytes.Contains(c.text, []byte("\u0085")) && !bytes.Contains(c.text, []byte("\u2028")) && !bytes.Contains(c.text, []byte("\u2029")) {
+	if !hasBreak(c.text) {
 		return l
 	}
 	now := c.line
@@ -209,17 +237,76 @@ func (l lines) of(n int) int {
 
 // syntax turns an error of the YAML parser into one with a line of the stream.
 func (c chunk) syntax(err error) *Error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	e := &Error{Line: c.line}
-	if rest, ok := strings.CutPrefix(text, "line "); ok {
+	e := &Error{Line: c.line, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
+	if rest, ok := strings.CutPrefix(e.Message, "line "); ok {
 		if number, message, ok := strings.Cut(rest, ": "); ok {
 			if n, err := strconv.Atoi(number); err == nil && n > 0 {
-				e.Line, text = c.lines().of(n), message
+				e.Message = message
+				if countsFromZero[message] {
+					n++
+				}
+				// What is never closed is missed at the end, after the last line.
+				e.Line = min(c.lines().of(n), c.line+bytes.Count(bytes.TrimRight(c.text, " \t\r\n"), []byte("\n")))
 			}
 		}
 	}
-	e.Message = Clean(text, 80)
+	if name, ok := strings.CutPrefix(e.Message, "unknown anchor '"); ok {
+		name, _, _ = strings.Cut(name, "'")
+		e.Line, e.Message = c.lineOfAlias(name), "an alias of an anchor that is not defined before it"
+	}
+	if e.Message == "control characters are not allowed" {
+		if i := bytes.IndexFunc(c.text, isRefused); i >= 0 {
+			e.Line += bytes.Count(c.text[:i], []byte("\n"))
+		}
+	}
+	e.Message = Clean(e.Message, 80)
 	return e
+}
+
+// countsFromZero holds the messages of that part of the YAML parser whose lines count from 0; those of its scanner count from 1
+// (go.yaml.in/yaml/v3, parserc.go and fail in decode.go).
+var countsFromZero = map[string]bool{
+	"did not find expected <document start>": true,
+	"did not find expected node content":     true,
+	"did not find expected '-' indicator":    true,
+	"did not find expected key":              true,
+	"did not find expected ',' or ']'":       true,
+	"did not find expected ',' or '}'":       true,
+	"found undefined tag handle":             true,
+	"found duplicate %YAML directive":        true,
+	"found duplicate %TAG directive":         true,
+	"found incompatible YAML document":       true,
+}
+
+// isRefused reports whether the YAML parser takes r for a control character.
+func isRefused(r rune) bool { return r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff }
+
+// lineOfAlias returns the line of the first alias of that name, which the parser does not tell: the first that stands where an alias may, and not
+// in a comment.
+func (c chunk) lineOfAlias(name string) int {
+	line, alias := c.line, []byte("*"+name)
+	for row := range bytes.Lines(c.text) {
+		for at := 0; ; {
+			i := bytes.Index(row[at:], alias)
+			if i < 0 {
+				break
+			}
+			before, after := row[:at+i], row[at+i+len(alias):]
+			if bytes.Contains(before, []byte(" #")) || bytes.HasPrefix(before, []byte("#")) {
+				break
+			}
+			if (len(before) == 0 || bytes.IndexByte([]byte(" \t[{,:"), before[len(before)-1]) >= 0) && (len(after) == 0 || !isAnchorByte(after[0])) {
+				return line
+			}
+			at += i + len(alias)
+		}
+		line++
+	}
+	return c.line
+}
+
+func isAnchorByte(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || b == '_' || b == '-'
 }
 
 // Quote returns text in double quotes, fit for a terminal: at most 40 characters of it, nothing unprintable raw.

@@ -10,10 +10,10 @@ import (
 )
 
 func tooDeep(line int) *Error {
-	return &Error{line, fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
+	return &Error{Line: line, Message: fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
 }
 func tooLarge(line int) *Error {
-	return &Error{line, fmt.Sprintf("more than %d values in one document", MaxNodes)}
+	return &Error{Line: line, Message: fmt.Sprintf("more than %d values in one document", MaxNodes)}
 }
 
 // resolve returns the node that n stands for.
@@ -32,6 +32,7 @@ type checker struct {
 	broken  map[int]*Error         // by index of the item
 	anchors map[*yaml.Node]*extent // of nodes with an anchor; nil while being visited
 	nodes   int                    // visited so far
+	hidden  int                    // keys around the current node below which values may be credentials
 	added   int                    // what aliases so far stand for
 }
 
@@ -53,14 +54,14 @@ func (ck *checker) visit(n *yaml.Node, depth int) (extent, *Error) {
 		e, ok := ck.anchors[n.Alias]
 		switch {
 		case !ok:
-			return extent{}, &Error{n.Line, "an alias of something that cannot be read"}
+			return extent{}, &Error{Line: n.Line, Message: "an alias of something that cannot be read"}
 		case e == nil:
-			return extent{}, &Error{n.Line, "an alias of something around itself"}
+			return extent{}, &Error{Line: n.Line, Message: "an alias of something around itself"}
 		case depth+e.height > MaxDepth:
 			return extent{}, tooDeep(n.Line)
 		}
 		if ck.added = min(ck.added+e.size, math.MaxInt32); ck.added > aliasFactor*ck.nodes+aliasSlack {
-			return extent{}, &Error{n.Line, "aliases that stand for far more than is written"}
+			return extent{}, &Error{Line: n.Line, Message: "aliases that stand for far more than is written"}
 		}
 		return *e, nil
 	}
@@ -69,7 +70,14 @@ func (ck *checker) visit(n *yaml.Node, depth int) (extent, *Error) {
 	}
 	e := extent{size: 1}
 	for i, child := range n.Content {
+		hides := n.Kind == yaml.MappingNode && i%2 == 1 && mayHide[n.Content[i-1].Value]
+		if hides {
+			ck.hidden++
+		}
 		c, err := ck.visit(child, depth+1)
+		if hides {
+			ck.hidden--
+		}
 		if err != nil && n == ck.items {
 			if ck.broken == nil {
 				ck.broken = map[int]*Error{}
@@ -85,6 +93,9 @@ func (ck *checker) visit(n *yaml.Node, depth int) (extent, *Error) {
 	}
 	if n.Kind == yaml.MappingNode {
 		if err := ck.keys(n); err != nil {
+			if depth == 0 && isJoined(n) {
+				err.Hint = "are these two objects? put a line with --- between them"
+			}
 			return e, err
 		}
 	}
@@ -94,6 +105,35 @@ func (ck *checker) visit(n *yaml.Node, depth int) (extent, *Error) {
 	return e, nil
 }
 
+// mayHide holds the keys below which Kubernetes objects carry credentials. Where YAML is broken, a value may have become a key.
+var mayHide = map[string]bool{"env": true, "value": true, "args": true, "command": true, "data": true, "stringData": true,
+	"binaryData": true, "annotations": true}
+
+// quote names a key in a message.
+func (ck *checker) quote(key *yaml.Node) string {
+	if ck.hidden > 0 {
+		return "a key"
+	}
+	return "the key " + Quote(key.Value)
+}
+
+// isJoined reports whether n is what two objects become without a line between them: it has two types.
+func isJoined(n *yaml.Node) bool {
+	if n.Style&yaml.FlowStyle != 0 {
+		return false
+	}
+	versions, kinds := 0, 0
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch n.Content[i].Value {
+		case "apiVersion":
+			versions++
+		case "kind":
+			kinds++
+		}
+	}
+	return versions > 1 || kinds > 1
+}
+
 // keys makes the keys of a map texts, refuses those that repeat, and puts in what its merge key brings.
 func (ck *checker) keys(n *yaml.Node) *Error {
 	merge := -1
@@ -101,31 +141,31 @@ func (ck *checker) keys(n *yaml.Node) *Error {
 		key := n.Content[i]
 		if key.Kind == yaml.ScalarNode && key.Tag == "!!merge" {
 			if merge >= 0 {
-				return &Error{key.Line, `the key "<<" is there twice`}
+				return &Error{Line: key.Line, Message: `the key "<<" is there twice`}
 			}
 			merge = i
 			continue
 		}
 		text, ok := keyText(resolve(key))
 		if !ok {
-			return &Error{key.Line, "a key that is not a text"}
+			return &Error{Line: key.Line, Message: "a key that is not a text"}
 		}
 		if key.Kind == yaml.AliasNode || key.Value != text || key.Tag != "!!str" {
 			n.Content[i] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Line: key.Line}
 		}
 	}
-	at, err := positions(n, merge)
+	at, err := ck.positions(n, merge)
 	if err != nil || merge < 0 {
 		return err
 	}
-	return mergeInto(n, merge, at)
+	return ck.mergeInto(n, merge, at)
 }
 
 // positions returns the index of each key of n but the one at skip, and refuses a key that is there twice. For small maps without
 // a merge key it only compares and returns nil.
-func positions(n *yaml.Node, skip int) (map[string]int, *Error) {
+func (ck *checker) positions(n *yaml.Node, skip int) (map[string]int, *Error) {
 	twice := func(key *yaml.Node, first int) *Error {
-		return &Error{key.Line, fmt.Sprintf("the key %s is there twice (first on line %d)", Quote(key.Value), n.Content[first].Line)}
+		return &Error{Line: key.Line, Message: fmt.Sprintf("%s is there twice (first on line %d)", ck.quote(key), n.Content[first].Line)}
 	}
 	if len(n.Content) <= 24 && skip < 0 {
 		for i := 2; i < len(n.Content); i += 2 {
@@ -153,7 +193,7 @@ func positions(n *yaml.Node, skip int) (map[string]int, *Error) {
 // mergeInto replaces the merge key of n by the entries it brings. The map's own keys win, then maps earlier in the list of
 // maps. kubectl lets a merge override the keys written before it, unlike the YAML specification and kustomize, so where that would
 // matter the document is refused.
-func mergeInto(n *yaml.Node, merge int, at map[string]int) *Error {
+func (ck *checker) mergeInto(n *yaml.Node, merge int, at map[string]int) *Error {
 	key, from := n.Content[merge], resolve(n.Content[merge+1])
 	maps := []*yaml.Node{from}
 	if from.Kind == yaml.SequenceNode {
@@ -163,7 +203,7 @@ func mergeInto(n *yaml.Node, merge int, at map[string]int) *Error {
 	merged := map[string]bool{}
 	for _, m := range maps {
 		if m = resolve(m); m.Kind != yaml.MappingNode {
-			return &Error{key.Line, `"<<" wants a map`}
+			return &Error{Line: key.Line, Message: `"<<" wants a map`}
 		}
 		for i := 0; i+1 < len(m.Content); i += 2 {
 			name := m.Content[i].Value
@@ -176,8 +216,9 @@ func mergeInto(n *yaml.Node, merge int, at map[string]int) *Error {
 			case !ok:
 				out = append(out, m.Content[i], m.Content[i+1])
 			case own < merge && !equal(n.Content[own+1], m.Content[i+1]):
-				return &Error{key.Line, fmt.Sprintf(`"<<" sets %s, which line %d has set: tools disagree on which one holds; put "<<" first`,
-					Quote(name), n.Content[own].Line)}
+				return &Error{Line: key.Line, Message: fmt.Sprintf(`"<<" sets %s, which line %d has set: tools disagree on which one holds; put "<<" first`,
+					ck.quote(m.Content[i]), n.Content[own].Line)}
+
 			}
 		}
 	}

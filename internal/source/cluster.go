@@ -11,6 +11,9 @@ import (
 // namespace reads a Namespace.
 func (p *part) namespace(o *object) {
 	defer p.close(o)
+	if !isSubdomain(o.meta.name) {
+		return // a problem of its own already
+	}
 	if !isDNSLabel(o.meta.name) {
 		o.root.Field("metadata").Field("name").Fail("not the name of a namespace", "")
 		return
@@ -48,7 +51,12 @@ func (p *part) configMap(o *object) {
 	defer p.close(o)
 	data := map[string]string{}
 	for key, value := range o.root.Field("data").Entries() {
-		if text := value.Text(); len(text) <= maxEnvValue {
+		before := value.Problems()
+		text := value.Text()
+		if !isConfigKey(key) {
+			value.Fail("not a valid key", "letters, digits, '-', '_' and '.', at most 253 of them")
+		}
+		if value.Problems() == before && len(text) <= maxEnvValue {
 			data[key] = text
 		}
 	}

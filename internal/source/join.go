@@ -83,7 +83,7 @@ func (j *joiner) isMade(w *workload) bool {
 // top returns the topmost owner of a pod: as far up as owners were read, and one step beyond. It is false for a pod of its own.
 func (j *joiner) top(pod *workload) (ref, bool) {
 	up := ref{pod.Namespace, pod.owner.kind, pod.owner.name}
-	if !controllers[up.kind] || up.name == "" {
+	if up.name == "" {
 		return ref{}, false
 	}
 	at, ok := j.read[up]

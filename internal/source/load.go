@@ -6,6 +6,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,7 +39,8 @@ type File struct {
 }
 
 // Load reads everything that o names. Its error means that it could not run: a path that does not exist, a glob that is none. What
-// is wrong with the input itself is in Snapshot.Problems. The result does not depend on how the work is spread over processors.
+// is wrong with the input itself is in Snapshot.Problems. The result does not depend on how the work is spread over processors,
+// and what panics there panics here.
 func Load(ctx context.Context, o Options) (*model.Snapshot, error) {
 	exclude, err := parseGlobs(o.Exclude)
 	if err != nil {
@@ -150,11 +153,13 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 	buf := make([]byte, 0, min(size, doc.MaxFile)+512)
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+			buf = grown(buf)
 		}
 		n, err := r.Read(buf[len(buf):min(cap(buf), doc.MaxFile+1)])
 		buf = buf[:len(buf)+n]
 		switch {
+		case errors.Is(err, io.EOF) && cap(buf) > maxDoubled && len(buf) < cap(buf)/2:
+			return bytes.Clone(buf), nil // a large array counts for the garbage collector as a whole
 		case errors.Is(err, io.EOF), len(buf) > doc.MaxFile:
 			return buf, nil
 		case err != nil:
@@ -163,14 +168,41 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 	}
 }
 
+// maxDoubled is up to which size a buffer doubles.
+const maxDoubled = 32 << 20
+
+// grown returns buf with more room: twice as much, or at some time all that may be read. Memory that is not written to is not taken,
+// whereas what a buffer has outgrown stays until it is collected.
+func grown(buf []byte) []byte {
+	room := 2 * cap(buf)
+	if room > maxDoubled {
+		room = doc.MaxFile + 1
+	}
+	return append(make([]byte, 0, room), buf...)
+}
+
+// crash is a panic of a worker, which nobody there can recover from.
+type crash struct {
+	value any
+	stack []byte
+}
+
+func (c *crash) Error() string { return fmt.Sprintf("%v\n%s", c.value, c.stack) }
+
 // load decodes the files on every processor and puts the results together in order.
 func (in *inputs) load(ctx context.Context) (*model.Snapshot, error) {
 	parts := make([]*part, len(in.files))
 	var next atomic.Int64
 	var workers sync.WaitGroup
+	var crashed atomic.Pointer[crash]
 	for range min(runtime.GOMAXPROCS(0), len(in.files)) {
 		workers.Go(func() {
-			for ctx.Err() == nil {
+			defer func() {
+				if r := recover(); r != nil {
+					crashed.CompareAndSwap(nil, &crash{r, debug.Stack()})
+				}
+			}()
+			for ctx.Err() == nil && crashed.Load() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(in.files) {
 					return
@@ -180,6 +212,9 @@ func (in *inputs) load(ctx context.Context) (*model.Snapshot, error) {
 		})
 	}
 	workers.Wait()
+	if c := crashed.Load(); c != nil {
+		panic(c) // where the caller can recover
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -60,27 +60,11 @@ func (o *object) readPolicyMeta(m *doc.Cursor) (placed bool) {
 	}
 	name := m.Field("name")
 	before := m.Problems()
-	o.meta.name = name.Text()
-	if m.Problems() == before && !isSubdomain(o.meta.name) {
-		message := "missing"
-		if o.meta.name != "" {
-			message = "not a valid name: " + doc.Quote(o.meta.name)
-		}
-		name.Fail(message, "a name is lower case letters, digits, '-' and '.', at most 253 of them")
+	if o.meta.name = readName(name, nameForm); o.meta.name == "" && m.Problems() == before {
+		name.Fail("missing", "a name is "+nameForm.hint)
 	}
-	namespace := m.Field("namespace")
-	before = m.Problems()
-	o.meta.namespace = namespace.Text()
-	if m.Problems() == before && o.meta.namespace == "" {
-		o.meta.namespace = "default"
-	}
-	placed = m.Problems() == before && isDNSLabel(o.meta.namespace)
-	if m.Problems() == before && !placed {
-		namespace.Fail("not a valid namespace: "+doc.Quote(o.meta.namespace), "")
-	}
-	if !placed {
-		o.meta.namespace = ""
-	}
+	o.meta.namespace = readNamespace(m.Field("namespace"))
+	placed = o.meta.namespace != ""
 	readLabels(m.Field("labels"))
 	size := 0
 	for key, value := range m.Field("annotations").Entries() {

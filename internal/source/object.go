@@ -30,7 +30,7 @@ type meta struct {
 	sound       bool // the labels could be read and are valid
 }
 
-// owner is the controller that made an object; the zero value is none.
+// owner is the workload that made an object; the zero value is none.
 type owner struct{ kind, name string }
 
 // subject returns every pod of o's own namespace.
@@ -172,10 +172,14 @@ func (o *object) peekMeta() {
 		return
 	}
 	if c := m.Field("name"); c.IsText() {
-		o.meta.name = c.Text()
+		if o.meta.name = c.Text(); !isSubdomain(o.meta.name) {
+			o.meta.name = bounded(o.meta.name)
+		}
 	}
 	if c := m.Field("namespace"); c.IsText() {
-		o.meta.namespace = c.Text()
+		if o.meta.namespace = c.Text(); !isDNSLabel(o.meta.namespace) {
+			o.meta.namespace = bounded(o.meta.namespace)
+		}
 	}
 	o.at.Object = title(o.kind, o.meta.namespace, o.meta.name)
 }
@@ -183,25 +187,15 @@ func (o *object) peekMeta() {
 // readMeta reads the metadata of an object that is decoded. The problems are those of o.root.
 func (o *object) readMeta() {
 	m := o.root.Field("metadata")
-	name, namespace := m.Field("name"), m.Field("namespace")
-	o.meta = meta{name: name.Text(), namespace: namespace.Text()}
-	switch {
-	case o.meta.name != "" && !isSubdomain(o.meta.name):
-		name.Fail("not a valid name: "+doc.Quote(o.meta.name), "lower case letters, digits, '-' and '.', at most 253 of them")
-	case o.meta.name == "" && m.Field("generateName").Text() != "":
-		o.meta.name = m.Field("generateName").Text()
-	case o.meta.name == "" && !name.IsSet():
-		name.Fail("missing", "every object needs a name")
+	name, before := m.Field("name"), m.Problems()
+	o.meta.name = readName(name, nameForm)
+	if o.meta.name == "" && m.Problems() == before {
+		if o.meta.name = readName(m.Field("generateName"), generatedForm); o.meta.name == "" && m.Problems() == before {
+			name.Fail("missing", "every object needs a name")
+		}
 	}
 	if !clusterKinds[o.kind] {
-		if o.meta.namespace == "" && !namespace.IsSet() {
-			o.meta.namespace = "default"
-		} else if !isDNSLabel(o.meta.namespace) {
-			namespace.Fail("not a valid namespace: "+doc.Quote(o.meta.namespace), "")
-			o.meta.namespace = ""
-		}
-	} else {
-		o.meta.namespace = ""
+		o.meta.namespace = readNamespace(m.Field("namespace"))
 	}
 	o.meta.labels, o.meta.sound = readLabels(m.Field("labels"))
 	o.meta.annotations = readAnnotations(m.Field("annotations"))
@@ -240,11 +234,14 @@ func readAnnotations(c *doc.Cursor) label.Set {
 	return set
 }
 
-// readOwner returns the owner that controls the object.
+// readOwner returns the owner that controls the object, if it is a workload.
 func readOwner(c *doc.Cursor) owner {
 	for _, ref := range c.Items() {
-		if ref.Field("controller").Bool() {
-			return owner{ref.Field("kind").Text(), ref.Field("name").Text()}
+		if !ref.Field("controller").Bool() {
+			continue
+		}
+		if kind := ref.Field("kind").Text(); controllers[kind] {
+			return owner{kind, readName(ref.Field("name"), nameForm)}
 		}
 	}
 	return owner{}

@@ -30,7 +30,7 @@ type envImport struct {
 
 // readPodSpec reads the spec of a pod.
 func readPodSpec(c *doc.Cursor) podSpec {
-	s := podSpec{hostNetwork: c.Field("hostNetwork").Bool(), node: c.Field("nodeName").Text()}
+	s := podSpec{hostNetwork: c.Field("hostNetwork").Bool(), node: readName(c.Field("nodeName"), nameForm)}
 	for _, item := range c.Field("initContainers").Items() {
 		s.container(item, true)
 	}
@@ -41,11 +41,11 @@ func readPodSpec(c *doc.Cursor) podSpec {
 }
 
 func (s *podSpec) container(c *doc.Cursor, init bool) {
-	out := model.Container{Name: c.Field("name").Text(), Image: c.Field("image").Text(), Command: c.Field("command").Texts(),
+	out := model.Container{Name: readName(c.Field("name"), labelForm), Image: c.Field("image").Text(), Command: c.Field("command").Texts(),
 		Args: c.Field("args").Texts(), Init: init, Line: c.Line()}
 	sidecar := init && c.Field("restartPolicy").Text() == "Always"
 	for _, item := range c.Field("ports").Items() {
-		port := model.ContainerPort{Name: item.Field("name").Text(), Protocol: readProtocol(item.Field("protocol")), Sidecar: sidecar}
+		port := model.ContainerPort{Name: readName(item.Field("name"), portForm), Protocol: readProtocol(item.Field("protocol")), Sidecar: sidecar}
 		var ok bool
 		if port.Port, ok = readPort(item.Field("containerPort")); !ok {
 			continue
@@ -73,11 +73,11 @@ func (s *podSpec) env(c *doc.Cursor, out *model.Container) {
 	index := len(s.containers)
 	for _, item := range c.Field("envFrom").Items() {
 		if name := item.Field("configMapRef").Field("name").Text(); name != "" {
-			s.imports = append(s.imports, envImport{container: index, configMap: name, prefix: item.Field("prefix").Text()})
+			s.imports = append(s.imports, envImport{container: index, configMap: name, prefix: readVariable(item.Field("prefix"))})
 		}
 	}
 	for _, item := range c.Field("env").Items() {
-		v := model.EnvVar{Name: item.Field("name").Text()}
+		v := model.EnvVar{Name: readVariable(item.Field("name"))}
 		from := item.Field("valueFrom")
 		if !from.IsSet() {
 			before := item.Problems()
@@ -117,7 +117,7 @@ func (s *podSpec) resolve(lookup func(name string) map[string]string) {
 	}
 }
 
-// lastOf drops every variable that a later one of the same name replaces.
+// lastOf drops every variable that a later one of the same name replaces. What has no valid name is not known to be replaced.
 func lastOf(list []model.EnvVar) []model.EnvVar {
 	last := make(map[string]int, len(list))
 	for i, v := range list {
@@ -128,7 +128,7 @@ func lastOf(list []model.EnvVar) []model.EnvVar {
 	}
 	var out []model.EnvVar
 	for i, v := range list {
-		if last[v.Name] == i {
+		if v.Name == "" || last[v.Name] == i {
 			out = append(out, v)
 		}
 	}
@@ -197,6 +197,7 @@ func (p *part) pod(o *object) {
 		nodes = append(nodes, a)
 	}
 	w := o.workload(spec, o.meta.annotations)
+	checkRole(o.root.At("metadata", "annotations"))
 	w.Pods = []model.Pod{{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Addrs: onePerFamily(addrs), Node: spec.node,
 		NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Origin: o.at}}
 	p.workloads = append(p.workloads, w)

@@ -92,7 +92,7 @@ func TestInvalidNetworkPolicy(t *testing.T) {
 		{"operator", "spec: {podSelector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}", "TM902 4 spec.podSelector.matchExpressions[0].operator: not a selector operator (In, NotIn, Exists or DoesNotExist)", inNS + "everything"},
 		{"In without values", "spec: {podSelector: {matchExpressions: [{key: a, operator: In}]}}", "TM902 4 spec.podSelector.matchExpressions[0].values: missing: the operator needs values", inNS + "everything"},
 		{"Exists with values", "spec: {podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}", "TM902 4 spec.podSelector.matchExpressions[0].values: not allowed with this operator", inNS + "everything"},
-		{"label that is a boolean", "spec: {podSelector: {matchLabels: {a: y}}}", `TM902 4 spec.podSelector.matchLabels.a: wants a text, has the boolean "y" (put it in quotes)`, inNS + "everything"},
+		{"label that is a boolean", "spec: {podSelector: {matchLabels: {a: y}}}", `TM902 4 spec.podSelector.matchLabels.a: wants a text, has a boolean (put it in quotes)`, inNS + "everything"},
 		{"label key", `spec: {podSelector: {matchLabels: {"a b": c}}}`, `TM902 4 spec.podSelector.matchLabels["a b"]: not a valid label key: "a b"`, inNS + "everything"},
 		{"rules are no list", "spec: {podSelector: {matchLabels: {a: b}}, ingress: {}}", "TM902 4 spec.ingress: wants a list, has a map", inNS + "a=b"},
 		{"spec is no map", "spec: []", "TM902 4 spec: wants a map, has a list", inNS + "everything"},
@@ -112,11 +112,11 @@ func TestPolicyMetadata(t *testing.T) {
 	const everyone = "tier 1 order 1 ns everything pods everything"
 	for _, tt := range []struct{ meta, problem, subject string }{
 		{"{namespace: ns}", "TM902 3 metadata.name: missing (a name is lower case letters, digits, '-' and '.', at most 253 of them)", "tier 1 order 1 ns kubernetes.io/metadata.name=ns pods a=b"},
-		{"{name: p, namespace: 5}", `TM902 3 metadata.namespace: wants a text, has the number "5" (put it in quotes)`, everyone},
+		{"{name: p, namespace: 5}", `TM902 3 metadata.namespace: wants a text, has a number (put it in quotes)`, everyone},
 		{"{name: p, namespace: Prod}", `TM902 3 metadata.namespace: not a valid namespace: "Prod"`, everyone},
 		{"{name: p, names: x}", `TM902 3 metadata.names: unknown field (did you mean "name"?)`, "tier 1 order 1 ns kubernetes.io/metadata.name=default pods a=b"},
 		{"{name: p, annotations: {a b: c}}", `TM902 3 metadata.annotations["a b"]: not a valid annotation key: "a b"`, "tier 1 order 1 ns kubernetes.io/metadata.name=default pods a=b"},
-		{"{name: p, labels: {a: on}}", `TM902 3 metadata.labels.a: wants a text, has the boolean "on" (put it in quotes)`, "tier 1 order 1 ns kubernetes.io/metadata.name=default pods a=b"},
+		{"{name: p, labels: {a: on}}", `TM902 3 metadata.labels.a: wants a text, has a boolean (put it in quotes)`, "tier 1 order 1 ns kubernetes.io/metadata.name=default pods a=b"},
 	} {
 		s := load("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: " + tt.meta + "\nspec: {podSelector: {matchLabels: {a: b}}}\n")
 		same(t, tt.meta, problems(s), tt.problem)

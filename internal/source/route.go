@@ -17,9 +17,11 @@ type route struct {
 func (p *part) ingress(o *object) {
 	defer p.close(o)
 	spec := o.root.Field("spec")
-	class := spec.Field("ingressClassName").Text()
+	class := readName(spec.Field("ingressClassName"), nameForm)
 	if class == "" {
-		class = o.meta.annotations["kubernetes.io/ingress.class"]
+		if class = o.meta.annotations["kubernetes.io/ingress.class"]; !isSubdomain(class) {
+			class = bounded(class) // may be anything: no object is called by it
+		}
 	}
 	r := route{o.route(), []string{class}}
 	for _, field := range []string{"defaultBackend", "backend"} {
@@ -46,13 +48,13 @@ func (p *part) addRoute(r route) {
 func (o *object) ingressBackend(r *route, c *doc.Cursor, path string) {
 	b := model.Backend{Namespace: o.meta.namespace, Path: path, Origin: o.at.At(c.Line())}
 	service := c.Field("service")
-	b.Service = service.Field("name").Text()
+	b.Service = readName(service.Field("name"), labelForm)
 	port := service.Field("port")
-	b.Port, b.PortName = readPortOrZero(port.Field("number")), port.Field("name").Text()
+	b.Port, b.PortName = readPortOrZero(port.Field("number")), readName(port.Field("name"), labelForm)
 	if old := c.Field("serviceName"); old.IsSet() {
-		b.Service = old.Text()
+		b.Service = readName(old, labelForm)
 		if number := c.Field("servicePort"); number.IsText() {
-			b.PortName = number.Text()
+			b.PortName = readName(number, labelForm)
 		} else {
 			b.Port = readPortOrZero(number)
 		}
@@ -69,14 +71,14 @@ func (p *part) gatewayRoute(o *object) {
 	spec := o.root.Field("spec")
 	r := route{Route: o.route()}
 	for _, ref := range spec.Field("parentRefs").Items() {
-		kind, namespace := ref.Field("kind").Text(), ref.Field("namespace").Text()
+		kind, namespace := ref.Field("kind").Text(), readName(ref.Field("namespace"), namespaceForm)
 		if kind == "Service" {
 			continue
 		}
 		if namespace == "" {
 			namespace = o.meta.namespace
 		}
-		if class := namespace + "/" + ref.Field("name").Text(); !slices.Contains(r.classes, class) {
+		if class := namespace + "/" + readName(ref.Field("name"), nameForm); !slices.Contains(r.classes, class) {
 			r.classes = append(r.classes, class)
 		}
 	}
@@ -91,7 +93,7 @@ func (p *part) gatewayRoute(o *object) {
 			if kind := ref.Field("kind").Text(); kind != "" && kind != "Service" {
 				continue
 			}
-			b := model.Backend{Namespace: ref.Field("namespace").Text(), Service: ref.Field("name").Text(), Path: path,
+			b := model.Backend{Namespace: readName(ref.Field("namespace"), namespaceForm), Service: readName(ref.Field("name"), labelForm), Path: path,
 				Port: readPortOrZero(ref.Field("port")), Origin: o.at.At(ref.Line())}
 			if b.Namespace == "" {
 				b.Namespace = o.meta.namespace

@@ -14,8 +14,8 @@ import (
 func (p *part) service(o *object) {
 	defer p.close(o)
 	spec := o.root.Field("spec")
-	s := model.Service{Namespace: o.meta.namespace, Name: o.meta.name, Type: spec.Field("type").Text(), Origin: o.at,
-		ExternalName: spec.Field("externalName").Text(), Local: spec.Field("externalTrafficPolicy").Text() == "Local"}
+	s := model.Service{Namespace: o.meta.namespace, Name: o.meta.name, Type: readName(spec.Field("type"), typeForm), Origin: o.at,
+		ExternalName: readName(spec.Field("externalName"), hostForm), Local: spec.Field("externalTrafficPolicy").Text() == "Local"}
 	if s.Type == "" {
 		s.Type = "ClusterIP"
 	}
@@ -50,7 +50,8 @@ func (p *part) service(o *object) {
 }
 
 func readServicePort(c *doc.Cursor) (model.ServicePort, bool) {
-	out := model.ServicePort{Name: c.Field("name").Text(), Protocol: readProtocol(c.Field("protocol")), AppProtocol: c.Field("appProtocol").Text()}
+	out := model.ServicePort{Name: readName(c.Field("name"), labelForm), Protocol: readProtocol(c.Field("protocol")),
+		AppProtocol: readName(c.Field("appProtocol"), qualifiedForm)}
 	number := c.Field("port")
 	var ok bool
 	if out.Port, ok = readPort(number); !ok {
@@ -62,7 +63,7 @@ func readServicePort(c *doc.Cursor) (model.ServicePort, bool) {
 	out.NodePort = readPortOrZero(c.Field("nodePort"))
 	switch target := c.Field("targetPort"); {
 	case target.IsText() && target.Text() != "":
-		out.TargetName = target.Text()
+		out.TargetName = readName(target, portForm)
 	default:
 		if out.Target = out.Port; target.IsSet() && !target.IsText() {
 			if n := readPortOrZero(target); n != 0 {
@@ -116,8 +117,8 @@ func (p *part) endpoints(o *object) {
 func readEndpointPorts(c *doc.Cursor) []model.ServicePort {
 	var out []model.ServicePort
 	for _, item := range c.Items() {
-		port := model.ServicePort{Name: item.Field("name").Text(), Protocol: readProtocol(item.Field("protocol")),
-			AppProtocol: item.Field("appProtocol").Text()}
+		port := model.ServicePort{Name: readName(item.Field("name"), labelForm), Protocol: readProtocol(item.Field("protocol")),
+			AppProtocol: readName(item.Field("appProtocol"), qualifiedForm)}
 		if port.Port = readPortOrZero(item.Field("port")); port.Port != 0 {
 			out = append(out, port)
 		}

@@ -319,15 +319,15 @@ spec:
         env: [{name: PORT, value: 8080}]
 `)
 	same(t, "problems", problems(s), `
-TM902 4 metadata.labels.a: wants a text, has the boolean "yes" (put it in quotes)
-TM902 6 spec.replicas: wants a whole number, has the text "2"
+TM902 4 metadata.labels.a: wants a text, has a boolean (put it in quotes)
+TM902 6 spec.replicas: wants a whole number, has a text
 TM902 9 spec.template.metadata.labels.bad: not a valid label value: "a b" (letters, digits, '-', '_' and '.', at most 63 of them)
-TM902 9 spec.template.metadata.labels.version: wants a text, has the number "1.0" (put it in quotes)
-TM902 11 spec.template.spec.hostNetwork: wants true or false, has the text "true"
+TM902 9 spec.template.metadata.labels.version: wants a text, has a number (put it in quotes)
+TM902 11 spec.template.spec.hostNetwork: wants true or false, has a text
 TM902 13 spec.template.spec.containers[0].ports[0].containerPort: not a port: 70000 (ports run from 1 to 65535)
-TM902 13 spec.template.spec.containers[0].ports[1].containerPort: wants a whole number, has the text "http"
+TM902 13 spec.template.spec.containers[0].ports[1].containerPort: wants a whole number, has a text
 TM902 13 spec.template.spec.containers[0].ports[2].protocol: not a protocol: "tcp" (TCP, UDP or SCTP, in capitals)
-TM902 14 spec.template.spec.containers[0].env[0].value: wants a text, has the number "8080" (put it in quotes)`)
+TM902 14 spec.template.spec.containers[0].env[0].value: wants a text, has a number (put it in quotes)`)
 	same(t, "workloads", workloads(s), "ns/Deployment/d\n  [] app=x,pod-template-hash=?,... :none/80")
 	if o := s.Problems[0].Origin; o.Object != "Deployment ns/d" || o.File != "f.yaml" {
 		t.Errorf("origin %+v", o)

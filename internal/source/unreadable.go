@@ -13,7 +13,7 @@ import (
 // unreadableDocument records a document that is not well-formed. Its text may still tell what it is about.
 func (p *part) unreadableDocument(d *doc.Document, file string) {
 	at := origin.Origin{File: file, Line: d.Err.Line}
-	hint := ""
+	hint := d.Err.Hint
 	if bytes.Contains(d.Text, []byte("{{")) {
 		hint = "this looks like a Helm template; render it first: helm template CHART | toolmoat audit -"
 	}

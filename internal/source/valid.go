@@ -80,3 +80,30 @@ func isPortName(s string) bool {
 	}
 	return letter
 }
+
+// isConfigKey reports whether s may be a key of a ConfigMap (IsConfigMapKey).
+func isConfigKey(s string) bool {
+	if len(s) == 0 || len(s) > 253 || s == "." || strings.HasPrefix(s, "..") {
+		return false
+	}
+	for i := range len(s) {
+		if !isAlnum(s[i]) && s[i] != '-' && s[i] != '_' && s[i] != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// isVariable reports whether s may be the name of an environment variable: printable ASCII but '=' (IsRelaxedEnvVarName). The API server has no limit
+// on its length; nothing that is read for what it is called is longer than this.
+func isVariable(s string) bool {
+	if len(s) == 0 || len(s) > 253 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == '=' {
+			return false
+		}
+	}
+	return true
+}

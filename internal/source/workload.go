@@ -2,6 +2,8 @@ package source
 
 import (
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/label"
@@ -29,6 +31,22 @@ func (o *object) workload(spec podSpec, podAnnotations label.Set) workload {
 		Labels: o.meta.labels, Annotations: annotations, Containers: spec.containers, Origin: o.at}}
 }
 
+// roles are the values of the annotation that gives a workload its role.
+var roles = []string{"server", "gateway", "agent", "none"}
+
+// checkRole reports annotations of ours that say nothing that is understood. What they say is not quoted, as no annotation is.
+func checkRole(annotations *doc.Cursor) {
+	if !annotations.IsMap() {
+		return
+	}
+	if c := annotations.Field("toolmoat.dev/server"); c.IsText() && !strings.EqualFold(c.Text(), "true") && !strings.EqualFold(c.Text(), "false") {
+		c.Fail("neither true nor false", `write "true" if this is an MCP server, and "false" if it is none`)
+	}
+	if c := annotations.Field("toolmoat.dev/role"); c.IsText() && !slices.Contains(roles, c.Text()) {
+		c.Fail("not a role", strings.Join(roles[:3], ", ")+" or "+roles[3])
+	}
+}
+
 // workload reads a controller with a pod template.
 func (p *part) workload(o *object) {
 	defer p.close(o)
@@ -41,6 +59,8 @@ func (p *part) workload(o *object) {
 	set, sound := readLabels(m.Field("labels"))
 	pods := readPodSpec(template.Field("spec"))
 	w := o.workload(pods, readAnnotations(m.Field("annotations")))
+	checkRole(o.root.At("metadata", "annotations"))
+	checkRole(m.Field("annotations"))
 	replicas := readCount(spec.Field("replicas"))
 	switch o.kind {
 	case "DaemonSet", "CronJob": // a CronJob's runs may overlap
