@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/toolmoat/toolmoat/internal/parallel"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 
@@ -50,7 +51,11 @@ func isTerminal(f *os.File) bool {
 func run(args []string, s streams) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(s.err, "error: toolmoat failed, and that is our bug: %s\n%s\nhint: please report this with the input that caused it\n", report.Clean(fmt.Sprint(r)), debug.Stack())
+			stack := debug.Stack()
+			if p, ok := r.(*parallel.Panic); ok {
+				stack = p.Stack
+			}
+			fmt.Fprintf(s.err, "error: toolmoat failed, and that is our bug: %s\n%s\nhint: please report this with the input that caused it\n", report.Clean(fmt.Sprint(r)), stack)
 			code = exitBug
 		}
 	}()

@@ -9,26 +9,34 @@ import (
 	"sync/atomic"
 )
 
-// Do calls do for each of 0 to n-1, some at the same time, and returns when all are done. If one panics, Do panics with what it said and where, on the
-// caller's goroutine, which alone can recover it.
+// Panic is what a piece of work panicked with, and where.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+func (p *Panic) Error() string { return fmt.Sprint(p.Value) }
+
+// Do calls do for each of 0 to n-1, some at the same time, and returns when all are done. If one panics, so does Do, with a *[Panic], on the caller's
+// goroutine, which alone can recover it.
 func Do(n int, do func(i int)) {
 	var wg sync.WaitGroup
 	var next atomic.Int64
-	var failed atomic.Value
+	var failed atomic.Pointer[Panic]
 	for range min(n, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			defer func() {
 				if r := recover(); r != nil {
-					failed.CompareAndSwap(nil, fmt.Sprintf("%v\n%s", r, debug.Stack()))
+					failed.CompareAndSwap(nil, &Panic{r, debug.Stack()})
 				}
 			}()
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < n && failed.Load() == nil; i = int(next.Add(1)) - 1 {
 				do(i)
 			}
 		})
 	}
 	wg.Wait()
-	if r := failed.Load(); r != nil {
-		panic(r)
+	if p := failed.Load(); p != nil {
+		panic(p)
 	}
 }

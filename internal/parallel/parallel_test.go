@@ -19,9 +19,9 @@ func TestDo(t *testing.T) {
 
 func TestDoPanics(t *testing.T) {
 	defer func() {
-		text, _ := recover().(string)
-		if !strings.HasPrefix(text, "seven") || !strings.Contains(text, "parallel_test.go") {
-			t.Errorf("recovered %q", text)
+		p, _ := recover().(*Panic)
+		if p == nil || p.Value != "seven" || !strings.Contains(string(p.Stack), "parallel_test.go") {
+			t.Errorf("recovered %+v", p)
 		}
 	}()
 	Do(100, func(i int) {

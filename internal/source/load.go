@@ -14,15 +14,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
-	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/origin"
+	"github.com/toolmoat/toolmoat/internal/parallel"
 )
 
 // Options says what to read.
@@ -181,40 +178,14 @@ func grown(buf []byte) []byte {
 	return append(make([]byte, 0, room), buf...)
 }
 
-// crash is a panic of a worker, which nobody there can recover from.
-type crash struct {
-	value any
-	stack []byte
-}
-
-func (c *crash) Error() string { return fmt.Sprintf("%v\n%s", c.value, c.stack) }
-
 // load decodes the files on every processor and puts the results together in order.
 func (in *inputs) load(ctx context.Context) (*model.Snapshot, error) {
 	parts := make([]*part, len(in.files))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	var crashed atomic.Pointer[crash]
-	for range min(runtime.GOMAXPROCS(0), len(in.files)) {
-		workers.Go(func() {
-			defer func() {
-				if r := recover(); r != nil {
-					crashed.CompareAndSwap(nil, &crash{r, debug.Stack()})
-				}
-			}()
-			for ctx.Err() == nil && crashed.Load() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(in.files) {
-					return
-				}
-				parts[i] = readPart(ctx, in.files[i])
-			}
-		})
-	}
-	workers.Wait()
-	if c := crashed.Load(); c != nil {
-		panic(c) // where the caller can recover
-	}
+	parallel.Do(len(in.files), func(i int) {
+		if ctx.Err() == nil {
+			parts[i] = readPart(ctx, in.files[i])
+		}
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

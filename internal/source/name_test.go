@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/parallel"
 	"github.com/toolmoat/toolmoat/internal/source"
 )
 
@@ -163,9 +164,9 @@ func (r failing) Read(p []byte) (int, error) {
 // TestPanic demands that a panic while files are read can be recovered from where Load was called, with what it was and where.
 func TestPanic(t *testing.T) {
 	defer func() {
-		err, ok := recover().(error)
-		if !ok || !strings.Contains(err.Error(), "out of order") || !strings.Contains(err.Error(), "failing.Read") {
-			t.Errorf("recovered %v", err)
+		p, _ := recover().(*parallel.Panic)
+		if p == nil || p.Value != "out of order" || !strings.Contains(string(p.Stack), "failing.Read") {
+			t.Errorf("recovered %v", p)
 		}
 	}()
 	source.Load(context.Background(), source.Options{Paths: []string{"-"}, Stdin: failing{strings.NewReader("a: b"), func() error { panic("out of order") }}})
