@@ -197,7 +197,7 @@ func Assumptions(p *reach.Program) []string {
 		out = append(out, plan)
 	}
 	out = append(out, "only TCP, UDP and SCTP are judged; ICMP and other protocols are not",
-		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it",
+		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it; whether policies keep it from its own node, plugins differ",
 		"the ways in from outside are Services, hostPorts, Ingress and Gateway API routes; routes of other kinds are not read")
 	if open := undeclared(p.Snapshot); open != "" {
 		out = append(out, open)

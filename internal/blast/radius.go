@@ -106,7 +106,6 @@ func (a *Atlas) Of(server int) Radius {
 			r.To[d] = join(r.To[d], in, class == r.Class[0])
 		}
 	}
-	a.publicAPI(&r)
 	r.By = a.callers(r)
 	return r
 }

@@ -138,14 +138,22 @@ func apply(cells []cell, out []segment, rule *policy.Rule, m match) ([]cell, []s
 		}
 		switch {
 		case rule.Action != policy.Allow: // nothing is known of what it does
-			out = append(out, segment{in, Unknown, Cond{Unjudged: true}, append(slices.Clip(c.by), rule)})
+			out = append(out, segment{in, Unknown, Cond{Unjudged: true}, with(c.by, rule)})
 		case m.cond.IsZero():
 			out = append(out, segment{box: in, verdict: Allowed, by: []*policy.Rule{rule}})
 		default:
-			next = append(next, cell{in, c.perhaps.or(m.cond), append(slices.Clip(c.by), rule)})
+			next = append(next, cell{in, c.perhaps.or(m.cond), with(c.by, rule)})
 		}
 	}
 	return next, out
+}
+
+// with returns rules and one more, which may be the last of them already.
+func with(rules []*policy.Rule, more *policy.Rule) []*policy.Rule {
+	if len(rules) > 0 && rules[len(rules)-1] == more {
+		return rules
+	}
+	return append(slices.Clip(rules), more)
 }
 
 // isolation reports whether any of stances may isolate; free says when none does, where that is not settled.

@@ -119,6 +119,7 @@ type Ground struct {
 	anywhere    [2]netset.IDs            // holders whose address is not known, by Family; without those of onNodes
 	onNodes     [2]netset.IDs            // pods on the host network of nodes that are not known, and the API server where it is not known, by Family
 	taken       netset.Addrs             // addresses that some holder is known to have
+	managed     [2]netset.IDs            // nodes and endpoints of the API server whose address is not known, by Family
 	addressed   map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
 	states      [2]AddrState             // of something whose address is not known, by Family
 	seen        [2]bool                  // families that the input shows in use

@@ -153,7 +153,7 @@ type heldAddr struct {
 
 // indexAddrs sorts the holders by what is known of their addresses.
 func (g *Ground) indexAddrs() {
-	var anywhere, onNodes [2][]netset.ID
+	var anywhere, onNodes, managed [2][]netset.ID
 	var sure, maybe []netset.ID
 	for n := range g.holders {
 		unknown := &anywhere
@@ -162,6 +162,10 @@ func (g *Ground) indexAddrs() {
 		}
 		for _, f := range Families {
 			id := g.ID(n, f)
+			h := &g.holders[n]
+			if state := h.Addrs[f].State; (h.Kind == Node || h.Kind == KubeAPI && h.Service < 0) && (state == Has || state == MayHave) {
+				managed[f] = append(managed[f], id)
+			}
 			switch a := g.holders[n].Addrs[f]; a.State {
 			case KnownAddr:
 				g.known = append(g.known, heldAddr{a.Addr, id})
@@ -182,7 +186,7 @@ func (g *Ground) indexAddrs() {
 	}
 	g.taken = netset.Points(taken...)
 	for _, f := range Families {
-		g.anywhere[f], g.onNodes[f] = netset.Points(anywhere[f]...), netset.Points(onNodes[f]...)
+		g.anywhere[f], g.onNodes[f], g.managed[f] = netset.Points(anywhere[f]...), netset.Points(onNodes[f]...), netset.Points(managed[f]...)
 	}
 	g.addressed = map[AddrState]netset.IDs{Has: netset.Points(sure...), MayHave: netset.Points(maybe...)}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/parallel"
 	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // Program is a ground under one profile, compiled: for each class and direction, the table of what may pass. Tables are made
@@ -173,11 +174,14 @@ const (
 
 var (
 	blocksMatch = onlyIf("blocks match pods")
-	hostJudged  = onlyIf("policies are enforced on pods on the host network")
-	hostSpared  = onlyIf("policies are not enforced on pods on the host network")
-	noNamespace = onlyIf("a namespace that has no Namespace object in the input carries the labels that a policy asks for")
-	noLabel     = onlyIf("a label that only the cluster sets has the value that a policy asks for")
-	hostPeer    = onlyIf("selectors match pods on the host network")
+	// Managed clusters have such. That the address lies in the range of some service on the internet is not worth a thought, so only blocks
+	// that open the internet as such match.
+	publicAddress = onlyIf("nodes and the API server have public addresses")
+	hostJudged    = onlyIf("policies are enforced on pods on the host network")
+	hostSpared    = onlyIf("policies are not enforced on pods on the host network")
+	noNamespace   = onlyIf("a namespace that has no Namespace object in the input carries the labels that a policy asks for")
+	noLabel       = onlyIf("a label that only the cluster sets has the value that a policy asks for")
+	hostPeer      = onlyIf("selectors match pods on the host network")
 )
 
 func subjectIf(certainty int) Cond {
@@ -439,6 +443,11 @@ func (p *Program) blockPeer(b policy.Block) []match {
 			default:
 				add(unknown.Region, Cond{Plan: within})
 			}
+		}
+	}
+	for _, f := range Families {
+		if special.Broad(addrs.Intersect(familySpace[f])) {
+			add(Region{IDs: p.managed[f]}, publicAddress)
 		}
 	}
 	sortMatches(out)

@@ -151,7 +151,7 @@ var reachRules = slices.Concat([]Rule{{
 	References: []string{networkPolicies},
 	Server: func(p *Pass) {
 		got := p.Radius.To[blast.Internet]
-		if blast.Broad(got.Addrs) && !(p.catalogClass() == catalog.OpenFetch && onlyWeb(got)) {
+		if special.Broad(got.Addrs) && !(p.catalogClass() == catalog.OpenFetch && onlyWeb(got)) {
 			got.To = widest(got.To)
 			p.Found(p.reaching(got, "the internet ("+got.RangesText(2)+")",
 				"replace the broad block by the ranges its upstream publishes, or send it through an egress proxy"))
@@ -180,7 +180,7 @@ var reachRules = slices.Concat([]Rule{{
 	Server: func(p *Pass) {
 		certain, _ := p.isolated(policy.Egress)
 		got := p.Radius.To[blast.Internet]
-		if certain && blast.Broad(got.AddrsOn(special.DNS)) {
+		if certain && special.Broad(got.AddrsOn(special.DNS)) {
 			t := widest(only(got.To, func(t blast.Target) bool { return !t.Conns.Intersect(special.DNS).IsEmpty() }))[0]
 			t.Conns = t.Conns.Intersect(special.DNS)
 			got.To = []blast.Target{t}

@@ -123,3 +123,17 @@ var Resolvers = []ResolverSelector{
 
 // KubeAPI is what an API server listens on where nothing tells: the Service port and the usual target port.
 var KubeAPI = tcp(443, 6443)
+
+// How many addresses of the internet make an opening unrestricted: a /8 of IPv4, a /20 of IPv6. Such ranges belong to no single service; whole
+// clouds, in which anybody can rent a machine, are of that size.
+const (
+	broadIPv4 = 1 << 24
+	broadIPv6 = 1 << 108
+)
+
+// Broad reports whether addrs opens the internet as such, rather than some service on it.
+func Broad(addrs netset.Addrs) bool {
+	open := addrs.Intersect(Internet)
+	v4 := open.Intersect(IPv4)
+	return netset.Size(v4)+netset.Size(open.Intersect(NAT64)) >= broadIPv4 || netset.Size(open.Minus(v4)) >= broadIPv6
+}
