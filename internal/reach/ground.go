@@ -355,6 +355,9 @@ const (
 	podIndexKey = "apps.kubernetes.io/pod-index"
 )
 
+// maxOrdinals is how many pods of one StatefulSet are told apart.
+const maxOrdinals = 256
+
 // pods lists a workload's pods. A StatefulSet's template becomes a pod for each ordinal that some selector can name, and one
 // for the rest.
 func (g *Ground) pods(w int, said mentions) []drafted {
@@ -374,14 +377,18 @@ func (g *Ground) pods(w int, said mentions) []drafted {
 				named[n] = true
 			}
 		}
-		for n := range named {
-			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
+		if len(named) > maxOrdinals { // too many to tell apart: any of them
+			out = append(out, drafted{m, p, p.Labels.WithUnknown(podNameKey, podIndexKey)})
+			continue
 		}
 		if len(named) < o.Count {
 			n := o.First
 			for named[n] {
 				n++
 			}
+			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
+		}
+		for n := range named {
 			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
 		}
 	}

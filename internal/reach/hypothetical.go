@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/label"
@@ -85,26 +86,23 @@ func (s Stranger) covered(t Stranger) bool {
 		(t.Verdict == Allowed || t.Verdict == s.Verdict && t.Cond.equal(s.Cond)) && !s.Conns.IsEmpty()
 }
 
-// strangers refines the pods of one cube by the policies that would apply to them, and asks those for their side. ns is the index
-// of an existing namespace, or -1 for new ones that satisfy in.NS.
+// strangers asks the policies that would apply to the pods of one cube for their side. ns is the index of an existing namespace, or -1 for new ones
+// that satisfy in.NS.
 func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, in Cube) []Stranger {
 	opposite := d.Opposite()
-	homes := []stranger{{ns: in.NS, pod: in.Pod}}
-	for _, a := range p.about(ns, opposite) {
-		homes = p.refine(homes, ns, a)
-		if len(homes) > maxCubes {
-			return []Stranger{{Family: in.Family, Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
-		}
+	homes := p.homesOf(ns, opposite, in)
+	if homes == nil {
+		return []Stranger{{Family: in.Family, Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
 	}
-	end := box{Region{IDs: netset.Points(p.ID(class, in.Family))}, seg.conns}
+	self := p.ID(class, in.Family)
 	var out []Stranger
 	for _, h := range homes {
-		slices.SortStableFunc(h.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
-		for _, back := range p.decide(&group{rules: h.rules, stances: h.stances}, opposite, end) {
-			if back.verdict == Denied || back.region.IsEmpty() {
+		for _, back := range h.open {
+			conns := back.conns.Intersect(seg.conns)
+			if !back.region.IDs.Contains(self) || conns.IsEmpty() {
 				continue
 			}
-			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: back.conns, Verdict: min(seg.verdict, back.verdict),
+			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, Verdict: min(seg.verdict, back.verdict),
 				Cond: seg.cond.and(back.cond), Egress: seg.by, Ingress: back.by}
 			if d == policy.Ingress {
 				s.Egress, s.Ingress = back.by, seg.by
@@ -116,6 +114,34 @@ func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, 
 		}
 	}
 	return out
+}
+
+// homesOf splits the pods of a cube by the policies that would apply to them, with what those let through; nil if there are too many kinds. Many
+// classes ask about the same cubes.
+func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
+	key := fmt.Sprint(ns, d, in.NS, "\x00", in.Pod)
+	if kept, ok := p.homes.Load(key); ok {
+		return kept.([]stranger)
+	}
+	homes := []stranger{{ns: in.NS, pod: in.Pod}}
+	for _, a := range p.about(ns, d) {
+		if homes = p.refine(homes, ns, a); len(homes) > maxCubes {
+			homes = nil
+			break
+		}
+	}
+	pods := box{Region{IDs: p.Pods()}, netset.AllConns}
+	for i := range homes {
+		h := &homes[i]
+		slices.SortStableFunc(h.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
+		for _, seg := range p.decide(&group{rules: h.rules, stances: h.stances}, d, pods) {
+			if seg.verdict != Denied && !seg.region.IsEmpty() {
+				h.open = append(h.open, seg)
+			}
+		}
+	}
+	p.homes.Store(key, homes)
+	return homes
 }
 
 func (p *Program) nameOf(ns int) string {
@@ -130,6 +156,7 @@ type stranger struct {
 	ns, pod label.Selector
 	rules   []applied
 	stances []stance
+	open    []segment // what these do not deny, for every class
 }
 
 // subjective is a rule or stance with its subject.
@@ -191,20 +218,20 @@ func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
 			sub = label.Selector{}
 		}
 		for _, rest := range h.ns.Minus(sub) {
-			out = append(out, stranger{rest, h.pod, h.rules, h.stances})
+			out = append(out, stranger{ns: rest, pod: h.pod, rules: h.rules, stances: h.stances})
 		}
 		in := h.ns.And(sub)
 		if in.IsEmpty() {
 			continue
 		}
 		for _, rest := range h.pod.Minus(s.sub.Pod) {
-			out = append(out, stranger{in, rest, h.rules, h.stances})
+			out = append(out, stranger{ns: in, pod: rest, rules: h.rules, stances: h.stances})
 		}
 		pod := h.pod.And(s.sub.Pod)
 		if pod.IsEmpty() {
 			continue
 		}
-		hit := stranger{in, pod, h.rules, h.stances}
+		hit := stranger{ns: in, pod: pod, rules: h.rules, stances: h.stances}
 		if s.rule != nil {
 			hit.rules = append(slices.Clip(h.rules), applied{s.rule, cond})
 		} else {

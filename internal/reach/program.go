@@ -29,6 +29,8 @@ type Program struct {
 	admits [3]admissions // by policy.Direction
 	peers  sync.Map      // of selectors that name no namespace: their []match
 
+	homes sync.Map // of cubes of pods that do not exist: their []stranger
+
 	inOnce sync.Once
 	inNS   map[int][]subjective // what can apply in a namespace; -1 for those that do not exist
 }
