@@ -169,31 +169,34 @@ func isolation(stances []stance) (isolated bool, free Cond) {
 
 // mergeCells joins cells that differ only in their region, so that their number stays that of the distinct connections left.
 func mergeCells(cells []cell) []cell {
-	out := cells[:0]
-next:
-	for _, c := range cells {
-		for i := range out {
-			if out[i].conns.Equal(c.conns) && out[i].perhaps.equal(c.perhaps) && slices.Equal(out[i].by, c.by) {
-				out[i].region = out[i].region.union(c.region)
-				continue next
-			}
-		}
-		out = append(out, c)
-	}
-	return out
+	return merge(cells, func(a, b *cell) bool {
+		return a.conns.Equal(b.conns) && a.perhaps.equal(b.perhaps) && slices.Equal(a.by, b.by)
+	}, func(c *cell) *Region { return &c.region })
 }
 
 func mergeSegments(segs []segment) []segment {
-	out := segs[:0]
+	return merge(segs, func(a, b *segment) bool {
+		return a.verdict == b.verdict && slices.Equal(a.by, b.by) && a.cond.equal(b.cond) && a.conns.Equal(b.conns)
+	}, func(s *segment) *Region { return &s.region })
+}
+
+// merge joins what is alike into the first of it, with the union of their regions.
+func merge[T any](list []T, alike func(a, b *T) bool, region func(*T) *Region) []T {
+	var out []T
+	var regions [][]Region // by index of out
 next:
-	for _, s := range segs {
-		for i := range out {
-			if o := &out[i]; o.verdict == s.verdict && slices.Equal(o.by, s.by) && o.cond.equal(s.cond) && o.conns.Equal(s.conns) {
-				o.region = o.region.union(s.region)
+	for i := range list {
+		for j := range out {
+			if alike(&out[j], &list[i]) {
+				regions[j] = append(regions[j], *region(&list[i]))
 				continue next
 			}
 		}
-		out = append(out, s)
+		out = append(out, list[i])
+		regions = append(regions, []Region{*region(&list[i])})
+	}
+	for j := range out {
+		*region(&out[j]) = unionOf(regions[j])
 	}
 	return out
 }

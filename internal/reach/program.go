@@ -356,12 +356,16 @@ func (p *Program) peersOf(r *policy.Rule) []match {
 		return []match{{box: box{region: everything}}}
 	}
 	var out []match
+	var blocks []netset.Addrs
 	for i := range r.Peers {
 		if b := r.Peers[i].Block; b != nil {
-			out = append(out, p.blockPeer(*b)...)
+			blocks = append(blocks, b.Addrs())
 		} else {
 			out = append(out, p.selectorPeer(*r.Peers[i].NS, *r.Peers[i].Pod)...)
 		}
+	}
+	if blocks != nil {
+		out = append(out, p.blockPeers(netset.Union(blocks...))...)
 	}
 	return out
 }
@@ -407,10 +411,9 @@ func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 // smallBlock is up to how many addresses a block is asked whether others have all of them already, so that nothing unknown can be in it.
 const smallBlock = 4096
 
-// blockPeer resolves a block: the addresses themselves, holders whose address is known and in it, and those of which it holds all
+// blockPeers resolves the blocks of a rule: the addresses themselves, holders whose address is known and in one, and those of which they hold all
 // or part of where they may be.
-func (p *Program) blockPeer(b policy.Block) []match {
-	addrs := b.Addrs()
+func (p *Program) blockPeers(addrs netset.Addrs) []match {
 	out := []match{{box: box{region: Region{Addrs: addrs}}}}
 	pods := p.Pods()
 	add := func(r Region, cond Cond) {

@@ -88,3 +88,18 @@ func (r Region) Minus(o Region) Region {
 func (r Region) union(o Region) Region {
 	return Region{r.IDs.Union(o.IDs), r.Addrs.Union(o.Addrs), append(slices.Clip(r.Cubes), o.Cubes...)}
 }
+
+// unionOf joins regions whose cubes are disjoint.
+func unionOf(regions []Region) Region {
+	if len(regions) == 1 {
+		return regions[0]
+	}
+	var out Region
+	ids, addrs := make([]netset.IDs, len(regions)), make([]netset.Addrs, len(regions))
+	for i, r := range regions {
+		ids[i], addrs[i] = r.IDs, r.Addrs
+		out.Cubes = append(out.Cubes, r.Cubes...)
+	}
+	out.IDs, out.Addrs = netset.Union(ids...), netset.Union(addrs...)
+	return out
+}
