@@ -5,6 +5,7 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -197,12 +198,53 @@ func Assumptions(p *reach.Program) []string {
 		out = append(out, plan)
 	}
 	out = append(out, "only TCP, UDP and SCTP are judged; ICMP and other protocols are not",
-		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it; whether policies keep it from its own node, plugins differ",
+		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it, and some plugins let it connect to its own node in spite of policies",
 		"the ways in from outside are Services, hostPorts, Ingress and Gateway API routes; routes of other kinds are not read")
 	if open := undeclared(p.Snapshot); open != "" {
 		out = append(out, open)
 	}
+	return append(out, leftOut(p.Snapshot)...)
+}
+
+// leftOut says what was not judged because somebody or something said so, or because its kind is not known here.
+func leftOut(s *model.Snapshot) []string {
+	var out, spared, gateways []string
+	for i := range s.Workloads {
+		if w := &s.Workloads[i]; strings.EqualFold(w.Annotations["toolmoat.dev/server"], "false") {
+			spared = append(spared, w.Namespace+"/"+w.Name)
+		}
+	}
+	for _, srv := range s.Servers {
+		if srv.Role == model.IsGateway {
+			gateways = append(gateways, s.Workloads[srv.Workload].Namespace+"/"+s.Workloads[srv.Workload].Name)
+		}
+	}
+	if spared != nil {
+		out = append(out, "not MCP servers, as their annotation says: "+listed(spared))
+	}
+	if gateways != nil {
+		out = append(out, "taken for MCP gateways: "+listed(gateways))
+	}
+	if n := s.Counts.Excluded; n > 0 {
+		out = append(out, fmt.Sprintf("files left out by --exclude: %d", n))
+	}
+	var kinds []string
+	for _, kind := range slices.Sorted(maps.Keys(s.Counts.IgnoredKinds)) {
+		kinds = append(kinds, fmt.Sprintf("%s (%d)", kind, s.Counts.IgnoredKinds[kind]))
+	}
+	if kinds != nil {
+		out = append(out, "nothing was read from objects of other kinds, nor from what controllers make of them: "+listed(kinds))
+	}
 	return out
+}
+
+// listed names the first few.
+func listed(names []string) string {
+	const most = 8
+	if len(names) > most {
+		names = append(names[:most:most], fmt.Sprintf("and %d more", len(names)-most))
+	}
+	return strings.Join(names, ", ")
 }
 
 func undeclared(s *model.Snapshot) string {
@@ -215,8 +257,5 @@ func undeclared(s *model.Snapshot) string {
 	if names == nil {
 		return ""
 	}
-	if len(names) > 3 {
-		names = append(names[:3], fmt.Sprintf("and %d more", len(names)-3))
-	}
-	return "nothing is known of the labels of namespaces without a Namespace object: " + strings.Join(names, ", ")
+	return "nothing is known of the labels of namespaces without a Namespace object: " + listed(names)
 }

@@ -114,7 +114,7 @@ func isIngress(w *model.Workload) bool {
 	running := 0
 	found := false
 	for _, c := range w.Containers {
-		if !c.Init {
+		if !c.Init || c.Sidecar {
 			running++
 			found = found || slices.ContainsFunc(ingressImages, func(part string) bool { return strings.Contains(c.Image, part) })
 		}

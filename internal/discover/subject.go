@@ -64,7 +64,7 @@ func read(w *model.Workload, x *index) *subject {
 	s.units = make([]unit, 0, len(w.Containers))
 	for i := range w.Containers {
 		c := &w.Containers[i]
-		if c.Init {
+		if c.Init && !c.Sidecar {
 			s.inits = append(s.inits, *c)
 			continue
 		}

@@ -30,12 +30,20 @@ type Counts struct {
 	Documents int // YAML and JSON documents that are not empty
 	Ignored   int // Kubernetes objects of kinds that say nothing about reachability
 	Foreign   int // documents that are no Kubernetes object
+	Excluded  int // manifests that an --exclude glob left out; a directory left out whole counts as one
+
+	// IgnoredKinds counts what is in Ignored by "Kind.group", or "Kind" in the core group, fit for a terminal. It names at most
+	// MaxIgnoredKinds of them: what of Ignored it does not account for is of others. nil if nothing was ignored.
+	IgnoredKinds map[string]int
 }
+
+// MaxIgnoredKinds is how many kinds [Counts].IgnoredKinds names at most.
+const MaxIgnoredKinds = 200
 
 // Namespace is a namespace and what is known of its labels, always including [label.MetadataName].
 type Namespace struct {
 	Name   string
-	Labels label.Labels // open where there is no Namespace object
+	Labels label.Labels // open where there is no Namespace object, or where several contradict each other: what these agree on
 	Origin origin.Origin
 }
 
@@ -48,7 +56,7 @@ type Workload struct {
 	Annotations label.Set // of the object and of its pod template; the object's win
 	Many        bool      // more than one of its pods may run at once
 	Containers  []Container
-	Pods        []Pod // never empty: the running pods if the input has them, else one that stands for the template's
+	Pods        []Pod // never empty: the running pods that the input has, and one for each template that none of them shows
 	Origin      origin.Origin
 }
 
@@ -57,6 +65,7 @@ type Pod struct {
 	Name        string // "" for a template's pods
 	Labels      label.Labels
 	Addrs       []netip.Addr // at most one a family; nil when unknown
+	MoreAddrs   bool         // perhaps it has an address in the other family too, which the input does not show
 	Node        string       // "" when unknown
 	NodeAddrs   []netip.Addr // of its node (status.hostIPs); nil when unknown
 	HostNetwork bool
@@ -89,7 +98,8 @@ type Container struct {
 	Env     []EnvVar
 	Ports   []ContainerPort
 	Paths   []string // HTTP paths of its probes
-	Init    bool     // runs before the others (or beside them, where ContainerPort.Sidecar)
+	Init    bool     // runs before the others, or, if Sidecar, starts before them
+	Sidecar bool     // an init container with restartPolicy Always: runs beside the others
 	Line    int
 }
 
@@ -101,7 +111,8 @@ type EnvVar struct {
 	Known bool // false when the value comes from a Secret, a field or an object that was not read
 }
 
-// Service is a Service with the endpoints that EndpointSlices name.
+// Service is a Service with the endpoints that EndpointSlices name. Where only these were read, it is what they tell of it: no
+// selector, no addresses, and each port of the endpoints as its own.
 type Service struct {
 	Namespace    string
 	Name         string
@@ -109,6 +120,7 @@ type Service struct {
 	Selector     *label.Selector // nil: endpoints are set by hand
 	Headless     bool
 	ClusterIPs   []netip.Addr // nil when unknown
+	MoreAddrs    bool         // perhaps it has an address in the other family too, which the input does not show
 	ExternalIPs  []netip.Addr // spec.externalIPs and the load balancer's
 	ExternalName string
 	Local        bool // externalTrafficPolicy Local: the client's address survives

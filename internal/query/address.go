@@ -17,7 +17,7 @@ import (
 // holderWorld is the world in which something has the address in question.
 type holderWorld struct {
 	name  string
-	isNew bool // a pod that is not in the input: it may widen an answer, and never narrows one
+	isNew bool // it is not in the input: it may widen an answer, and never narrows one
 	outcome
 }
 
@@ -31,11 +31,16 @@ func (a *asker) toUnknown(from end, addr netip.Addr, conns netset.Conns) outcome
 		h := a.p.Class(n)
 		if h.Service >= 0 && (h.Kind == reach.VIP || h.Kind == reach.KubeAPI) {
 			if len(a.backends(h.Service)) > 0 { // else nothing listens, and it is as if nobody had the address
-				held = append(held, holderWorld{to.name, false, anyOf(a.quietly(func(q *asker) []outcome { return q.toService(from, h.Service, &to) }))})
+				held = append(held, holderWorld{to.name, false, anyOf(a.quietly(func(q *asker) []outcome { return q.toService(from, entry{h.Service, &to}) }))})
 			}
 			continue
 		}
 		to.single = false
+		if h.Kind == reach.KubeAPI && conns.Contains(netset.TCP, apiService) && !a.showsKubeAPI() {
+			api, front := a.holderEnd(n), to
+			front.name = "default/Service/kubernetes"
+			held = append(held, holderWorld{front.name, true, a.toKubeAPI(from, api, front)})
+		}
 		held = append(held, holderWorld{to.name, false, a.pass(a.direct(from, to, conns))})
 	}
 	if a.isPods(from) {
@@ -65,8 +70,8 @@ func (a *asker) fromUnknown(addr netip.Addr, target place) outcome {
 			held = append(held, a.strangers(to, policy.Ingress, addr, a.conns)...)
 		}
 	}
-	if target.service >= 0 {
-		for _, b := range a.backends(target.service) {
+	for _, s := range target.services {
+		for _, b := range a.backends(s.service) {
 			if a.isPods(b.end) {
 				held = append(held, a.strangers(b.end, policy.Ingress, addr, one(b.Protocol, b.Target))...)
 			}

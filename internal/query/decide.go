@@ -8,6 +8,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // asker answers one question.
@@ -15,12 +16,13 @@ type asker struct {
 	p        *reach.Program
 	q        Question
 	conns    netset.Conns
-	holders  map[netip.Addr][]int // by known address
 	sides    map[sideKey][]reach.Box
 	notes    []string
 	assumed  []string
 	hosts    []string // names of ends on the host network
-	followed int      // Services of type ExternalName that the question went through
+	index    *index   // who has which address
+	followed int      // Services of type ExternalName that the question is going through
+	names    *int     // of those, how many it went through so far
 }
 
 type sideKey struct {
@@ -29,7 +31,7 @@ type sideKey struct {
 }
 
 func newAsker(p *reach.Program, q Question) *asker {
-	return &asker{p: p, q: q, conns: q.Conns(), sides: map[sideKey][]reach.Box{}}
+	return &asker{p: p, q: q, conns: q.Conns(), sides: map[sideKey][]reach.Box{}, index: &index{}, names: new(int)}
 }
 
 // note adds a sentence once.
@@ -318,21 +320,35 @@ func (a *asker) side(subject, peer end, f reach.Family, d policy.Direction, conn
 	return out
 }
 
+// publicAddress is the condition under which blocks that open the internet match nodes and the API server, as the engine words it.
+const publicAddress = "nodes and the API server have public addresses"
+
 // settle decides what was open in b for want of the other end's address, where that is known after all.
 func settle(b reach.Box, claimed netip.Addr) (reach.Verdict, reach.Cond) {
 	cond := b.Cond
-	if !claimed.IsValid() || cond.Plan.IsEmpty() || cond.Unjudged {
+	if !claimed.IsValid() || cond.Unjudged {
 		return b.Verdict, cond
 	}
-	if cond.Plan.Contains(claimed) {
-		cond.Plan, cond.Texts = netset.Addrs{}, nil
-		if cond.IsZero() {
-			return reach.Allowed, cond
+	open := !cond.Plan.IsEmpty() || cond.Texts != nil
+	if special.Plan.Contains(claimed) { // which is not public
+		isPublic := func(text string) bool { return slices.Contains(strings.Split(text, ", and "), publicAddress) }
+		if slices.ContainsFunc(cond.All, isPublic) {
+			return reach.Denied, cond
 		}
-		return b.Verdict, cond
+		cond.Texts = slices.DeleteFunc(slices.Clone(cond.Texts), isPublic)
 	}
-	if cond.Plan = (netset.Addrs{}); cond.Texts == nil {
-		return reach.Denied, cond
+	inPlan := cond.Plan.Contains(claimed)
+	cond.Plan = netset.Addrs{}
+	switch {
+	case inPlan:
+		cond.Texts = nil
+	case len(cond.Texts) == 0:
+		if cond.Texts = nil; open {
+			return reach.Denied, cond
+		}
+	}
+	if cond.IsZero() {
+		return reach.Allowed, cond
 	}
 	return b.Verdict, cond
 }

@@ -173,6 +173,9 @@ func parseEnd(which, text string) (Name, error) {
 		if !isName(host) {
 			return refuse("this is no host name")
 		}
+		if addr, ok := looseAddr(host); ok {
+			return refuse("this is no host name: programs read it as the address %s; ask for that", addr)
+		}
 		return Name{Host: host}, nil
 	}
 	parts := strings.Split(text, "/")
@@ -192,6 +195,35 @@ func parseEnd(which, text string) (Name, error) {
 		return Name{Namespace: parts[0], Kind: kind, Object: parts[2]}, nil
 	}
 	return refuse("an object is written namespace/name or namespace/Kind/name")
+}
+
+// looseAddr reads what is no address by the book and is one to the C library's inet_aton, which most programs read addresses with: one to
+// four numbers, decimal, octal or hexadecimal, of which the last fills all bytes that are left.
+func looseAddr(host string) (netip.Addr, bool) {
+	parts := strings.Split(host, ".")
+	if len(parts) > 4 {
+		return netip.Addr{}, false
+	}
+	var value uint64
+	for i, text := range parts {
+		base, digits := 10, text
+		switch {
+		case strings.HasPrefix(text, "0x"):
+			base, digits = 16, text[2:]
+		case len(text) > 1 && text[0] == '0':
+			base, digits = 8, text[1:]
+		}
+		bits := 8
+		if i == len(parts)-1 {
+			bits = 8 * (5 - len(parts))
+		}
+		n, err := strconv.ParseUint(digits, base, bits)
+		if err != nil || digits == "" {
+			return netip.Addr{}, false
+		}
+		value = value<<bits | n
+	}
+	return netip.AddrFrom4([4]byte{byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value)}), true
 }
 
 // isName reports whether s consists of what names in Kubernetes and the DNS are made of.

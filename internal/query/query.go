@@ -158,14 +158,15 @@ func (a *asker) choices(from end, target place) []outcome {
 	var tried []outcome
 	for _, to := range target.ends {
 		if target.api && a.q.Port == apiService {
-			tried = append(tried, a.toKubeAPI(from, to))
+			tried = append(tried, a.toKubeAPI(from, to, to))
 			continue
 		}
 		tried = append(tried, a.try(from, to))
 	}
+	for _, at := range target.services {
+		tried = append(tried, a.toService(from, at)...)
+	}
 	switch {
-	case target.service >= 0:
-		tried = append(tried, a.toService(from, target.service, target.front)...)
 	case target.host != "":
 		tried = append(tried, a.toHost(from, target.host, a.conns))
 	case target.unknown.IsValid():
@@ -202,20 +203,23 @@ func (a *asker) noteDifferences(tried []outcome) {
 	a.note("one that gets through is enough")
 }
 
-// compareNamesake answers for the Service that has the same name as a workload, and says so where the answer differs.
+// compareNamesake answers for the Services that have the same name as a workload, and says so where the answer differs.
 func (a *asker) compareNamesake(source, target place, got outcome) {
-	if target.namesake < 0 {
+	var meant []int
+	for _, i := range target.namesakes {
+		svc := &a.p.Snapshot.Services[i]
+		asked := func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) }
+		if svc.Headless || slices.ContainsFunc(svc.Ports, asked) {
+			meant = append(meant, i) // the others cannot be what is meant
+		}
+	}
+	if meant == nil {
 		return
 	}
-	svc := &a.p.Snapshot.Services[target.namesake]
-	asked := func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) }
-	if !svc.Headless && !slices.ContainsFunc(svc.Ports, asked) {
-		return // it cannot be what is meant
-	}
-	id := svc.Namespace + "/Service/" + svc.Name
+	id := serviceName(a, meant[0])
 	quiet := *a
 	quiet.notes, quiet.assumed = nil, nil
-	other := quiet.decide(source, quiet.servicePlace(target.namesake))
+	other := quiet.decide(source, quiet.servicePlace(meant...))
 	text := "this is about the pods of " + target.name + "; the Service " + id
 	if other.verdict != got.verdict || other.when != got.when {
 		text += " answers differently: " + other.verdict.String()

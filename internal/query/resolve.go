@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/reach"
 )
@@ -15,24 +16,29 @@ type place struct {
 	name      string
 	namespace string // of a workload
 	ends      []end
-	service   int        // index, or -1
-	front     *end       // with a service: what the client connects to, if not the Service's own address
+	services  []entry    // choices too
 	host      string     // a name that resolves to addresses nobody knows
 	unknown   netip.Addr // an address that somebody in the cluster may hold
-	namesake  int        // with a workload: a Service that is called the same, or -1
+	namesakes []int      // with a workload: Services that are called the same
 	api       bool       // the ends are the API server, by the name of its Service
 	always    *outcome   // where no policy has a say
 }
 
-func somewhere(name string) place { return place{name: name, service: -1, namesake: -1} }
+// entry is a way into a Service.
+type entry struct {
+	service int  // index
+	front   *end // what the client connects to, if not the Service's own address
+}
+
+func somewhere(name string) place { return place{name: name} }
 
 // source resolves FROM.
 func (a *asker) source(n Name) (place, error) {
 	switch {
 	case n.Object != "":
 		pl, err := a.object(n)
-		if err == nil && pl.service >= 0 {
-			return place{}, &NameError{pl.name + " is a Service, and a Service opens no connections: name a workload", a.behind(pl.service)}
+		if err == nil && len(pl.services) > 0 {
+			return place{}, &NameError{pl.name + " is a Service, and a Service opens no connections: name a workload", a.behind(pl.services...)}
 		}
 		return pl, err
 	case n.Host != "":
@@ -44,9 +50,8 @@ func (a *asker) source(n Name) (place, error) {
 	case n.Addr.IsLoopback() || n.Addr.IsUnspecified() || n.Addr.IsMulticast():
 		return place{}, &NameError{"FROM " + n.Addr.String() + " is no address that a connection between two hosts comes from", nil}
 	}
-	if h, ok := a.p.VIPAt(n.Addr); ok {
-		svc := a.p.Class(h).Service
-		return place{}, &NameError{n.Addr.String() + " is the address of a Service, and a Service opens no connections: name a workload", a.behind(svc)}
+	if own, _ := a.servicesAt(n.Addr); own != nil && !a.contested(n.Addr) {
+		return place{}, &NameError{n.Addr.String() + " is the address of a Service, and a Service opens no connections: name a workload", a.behind(own...)}
 	}
 	return a.address(n.Addr), nil
 }
@@ -70,26 +75,13 @@ func (a *asker) target(n Name, source place) (place, error) {
 		pl.always = &outcome{when: "the network carries it", conns: a.conns}
 		return pl, nil
 	}
-	if h, ok := a.p.VIPAt(n.Addr); ok {
-		pl = a.servicePlace(a.p.Class(h).Service)
-		a.note(n.Addr.String() + " is the address of " + pl.name)
-		return pl, nil
-	}
-	for i, svc := range a.p.Snapshot.Services {
-		if slices.ContainsFunc(svc.ExternalIPs, func(e netip.Addr) bool { return e.Unmap() == n.Addr }) {
-			pl = a.servicePlace(i)
-			pl.front = &end{End: reach.AtAddr(n.Addr), name: n.Addr.String(), workload: -1}
-			a.note(n.Addr.String() + " is an external address of " + pl.name)
-			return pl, nil
-		}
-	}
-	return a.address(n.Addr), nil
+	return a.listening(n.Addr), nil
 }
 
 // judged reports whether some end may be a pod.
 func (a *asker) judged(source, target place) bool {
 	return slices.ContainsFunc(slices.Concat(source.ends, target.ends), a.isPods) || source.unknown.IsValid() || target.unknown.IsValid() ||
-		target.service >= 0 || target.always != nil
+		target.services != nil || target.always != nil
 }
 
 // object resolves "namespace/name" or "namespace/Kind/name".
@@ -102,25 +94,27 @@ func (a *asker) object(n Name) (place, error) {
 			workloads = append(workloads, i)
 		}
 	}
-	service := -1
+	var services []int
 	for i := range s.Services {
 		if s.Services[i].Namespace == n.Namespace && s.Services[i].Name == n.Object && (n.Kind == "" || n.Kind == "Service") {
-			service = i
+			services = append(services, i)
+		}
+	}
+	var kinds []string
+	for _, w := range workloads {
+		if id := s.Workloads[w].ID(); !slices.Contains(kinds, id) {
+			kinds = append(kinds, id)
 		}
 	}
 	switch {
-	case len(workloads) > 1:
-		e := &NameError{Message: n.String() + " is more than one workload"}
-		for _, w := range workloads {
-			e.Names = append(e.Names, s.Workloads[w].ID())
-		}
-		return place{}, e
-	case len(workloads) == 1:
-		pl := a.workload(workloads[0])
-		pl.namesake = service
+	case len(kinds) > 1:
+		return place{}, &NameError{n.String() + " is more than one workload", kinds}
+	case workloads != nil:
+		pl := a.workload(workloads...)
+		pl.namesakes = services
 		return pl, nil
-	case service >= 0:
-		return a.servicePlace(service), nil
+	case services != nil:
+		return a.servicePlace(services...), nil
 	}
 	if n.Kind == "" || n.Kind == "Pod" {
 		if pl, ok := a.running(n); ok {
@@ -137,16 +131,21 @@ func (a *asker) object(n Name) (place, error) {
 	return place{}, &NameError{fmt.Sprintf("the input has no %s %s/%s", what, n.Namespace, n.Object), suggest(s, n)}
 }
 
-// workload is the pods of a workload: an end for each kind of pod it has.
-func (a *asker) workload(w int) place {
-	wl := &a.p.Snapshot.Workloads[w]
-	pl := somewhere(wl.ID())
-	pl.namespace = wl.Namespace
-	classes := a.p.ClassesOf(w)
-	for _, c := range classes {
-		e := a.podEnd(w, c, len(classes) > 1)
-		a.noteHost(e)
-		pl.ends = append(pl.ends, e)
+// workload is the pods of the workloads of one name, of which the input may have several: an end for each kind of pod they have.
+func (a *asker) workload(all ...int) place {
+	first := &a.p.Snapshot.Workloads[all[0]]
+	pl := somewhere(first.ID())
+	pl.namespace = first.Namespace
+	if len(all) > 1 {
+		a.note(fmt.Sprintf("the input has %s %d times; the answer is for any of them", pl.name, len(all)))
+	}
+	for _, w := range all {
+		classes := a.p.ClassesOf(w)
+		for _, c := range classes {
+			e := a.podEnd(w, c, len(classes) > 1)
+			a.noteHost(e)
+			pl.ends = append(pl.ends, e)
+		}
 	}
 	return pl
 }
@@ -188,8 +187,9 @@ func (a *asker) noteHost(e end) {
 // hostNetworked names the ends on the host network; "" if there are none.
 func (a *asker) hostNetworked() string { return listed(a.hosts, 3) }
 
-// running finds a pod by its own name.
+// running finds pods by their own name.
 func (a *asker) running(n Name) (place, bool) {
+	var found place
 	for w := range a.p.Snapshot.Workloads {
 		wl := &a.p.Snapshot.Workloads[w]
 		if wl.Namespace != n.Namespace {
@@ -197,11 +197,13 @@ func (a *asker) running(n Name) (place, bool) {
 		}
 		for i := range wl.Pods {
 			if wl.Pods[i].Name == n.Object {
-				return a.onePod(reach.Member{Workload: w, Pod: i}), true
+				pl := a.onePod(reach.Member{Workload: w, Pod: i})
+				pl.ends = append(found.ends, pl.ends...)
+				found = pl
 			}
 		}
 	}
-	return place{}, false
+	return found, found.ends != nil
 }
 
 // onePod is the place of a single running pod.
@@ -219,22 +221,28 @@ func (a *asker) onePod(m reach.Member) place {
 	return pl
 }
 
-// servicePlace is a Service.
-func (a *asker) servicePlace(i int) place {
-	svc := &a.p.Snapshot.Services[i]
-	pl := somewhere(svc.Namespace + "/Service/" + svc.Name)
-	pl.service = i
+// servicePlace is the Services of one name, of which the input may have several.
+func (a *asker) servicePlace(all ...int) place {
+	pl := somewhere(serviceName(a, all[0]))
+	if len(all) > 1 {
+		a.note(fmt.Sprintf("the input has %s %d times; the answer is for any of them", pl.name, len(all)))
+	}
+	for _, i := range all {
+		pl.services = append(pl.services, entry{service: i})
+	}
 	return pl
 }
 
-// behind names the workloads behind a Service.
-func (a *asker) behind(service int) []string {
+// behind names the workloads behind Services.
+func (a *asker) behind(services ...entry) []string {
 	var out []string
-	for _, b := range a.p.Backends(service) {
-		for _, m := range a.p.Class(b.Class).Members {
-			w := &a.p.Snapshot.Workloads[m.Workload]
-			if name := w.Namespace + "/" + w.Name; len(out) < maxSuggestions && !slices.Contains(out, name) {
-				out = append(out, name)
+	for _, s := range services {
+		for _, b := range a.p.Backends(s.service) {
+			for _, m := range a.p.Class(b.Class).Members {
+				w := &a.p.Snapshot.Workloads[m.Workload]
+				if name := w.Namespace + "/" + w.Name; len(out) < maxSuggestions && !slices.Contains(out, name) {
+					out = append(out, name)
+				}
 			}
 		}
 	}
@@ -251,6 +259,11 @@ func (a *asker) kubeAPI() place {
 		}
 	}
 	return pl
+}
+
+// showsKubeAPI reports whether the input has the Service of the API server.
+func (a *asker) showsKubeAPI() bool {
+	return slices.ContainsFunc(a.p.Snapshot.Services, func(s model.Service) bool { return s.Namespace == "default" && s.Name == "kubernetes" })
 }
 
 // holderEnd is an end that is no Service and no known workload's pods in particular.
@@ -279,13 +292,13 @@ func serviceName(a *asker, i int) string {
 	return svc.Namespace + "/Service/" + svc.Name
 }
 
-// node finds a node by name.
+// node finds a node by name: an end for each address it has.
 func (a *asker) node(name string) (place, bool) {
+	pl := somewhere("node " + name)
 	for i, node := range a.p.Snapshot.Nodes {
 		if node.Name != name {
 			continue
 		}
-		pl := somewhere("node " + name)
 		for n := a.p.Classes(); n < a.p.Holders(); n++ {
 			if h := a.p.Class(n); h.Kind == reach.Node && (h.Node == i || h.Node < 0) {
 				e := a.holderEnd(n)
@@ -293,83 +306,8 @@ func (a *asker) node(name string) (place, bool) {
 				pl.ends = append(pl.ends, e)
 			}
 		}
-		return pl, pl.ends != nil
 	}
-	return place{}, false
-}
-
-// address resolves an address that is no Service's: to what is known to hold it, or to what may.
-func (a *asker) address(addr netip.Addr) place {
-	if pod, ok := a.p.PodAt(addr); ok {
-		pl := a.onePod(pod.Member)
-		a.note(addr.String() + " is the address of " + pl.name)
-		return pl
-	}
-	pl := somewhere(addr.String())
-	for _, n := range a.holdersAt(addr) {
-		e := a.holderEnd(n)
-		a.noteHost(e)
-		pl.ends = append(pl.ends, e)
-		a.note(addr.String() + " is the address of " + e.name)
-	}
-	switch {
-	case pl.ends != nil:
-		a.noteNodePort(addr)
-	case a.p.Plan(familyOf(addr)).Contains(addr):
-		pl.unknown = addr
-	default:
-		pl.ends = []end{{End: reach.AtAddr(addr), name: addr.String(), workload: -1}}
-	}
-	return pl
-}
-
-// noteNodePort says where a port of a node leads.
-func (a *asker) noteNodePort(addr netip.Addr) {
-	for _, svc := range a.p.Snapshot.Services {
-		for _, p := range svc.Ports {
-			if p.NodePort != 0 && p.NodePort == a.q.Port && a.conns.Contains(p.Protocol, p.NodePort) {
-				a.note(fmt.Sprintf("port %d of every node leads to the Service %s/%s: ask about that too", p.NodePort, svc.Namespace, svc.Name))
-			}
-		}
-	}
-}
-
-// holdersAt returns the holders known to have addr, without Services and without pods that have an address of their own.
-func (a *asker) holdersAt(addr netip.Addr) []int {
-	if a.holders == nil {
-		a.holders = map[netip.Addr][]int{}
-		for n := range a.p.Holders() {
-			h := a.p.Class(n)
-			switch {
-			case h.Kind == reach.VIP, h.Kind == reach.KubeAPI && h.Service >= 0, h.Kind == reach.Class && !a.p.HostNetwork(n):
-				continue
-			case h.Kind == reach.Class:
-				for _, m := range h.Members {
-					pod := &a.p.Snapshot.Workloads[m.Workload].Pods[m.Pod]
-					for _, at := range slices.Concat(pod.Addrs, pod.NodeAddrs) {
-						a.hold(at, n)
-					}
-				}
-			case h.Kind == reach.Node && h.Node >= 0:
-				for _, at := range a.p.Snapshot.Nodes[h.Node].Addrs {
-					a.hold(at, n)
-				}
-			default:
-				for _, at := range h.Addrs {
-					if at.State == reach.KnownAddr {
-						a.hold(at.Addr, n)
-					}
-				}
-			}
-		}
-	}
-	return a.holders[addr]
-}
-
-func (a *asker) hold(addr netip.Addr, n int) {
-	if addr = addr.Unmap(); !slices.Contains(a.holders[addr], n) {
-		a.holders[addr] = append(a.holders[addr], n)
-	}
+	return pl, pl.ends != nil
 }
 
 // hostName resolves a host name: a Service of the cluster, a node, or a name of which nothing is known.
@@ -427,12 +365,4 @@ func (a *asker) called(name string) []string {
 // one is a single port.
 func one(proto netset.Protocol, port netset.Port) netset.Conns {
 	return netset.ConnsOf(proto, netset.PortRange(port, port))
-}
-
-// hostOrAddr reads what a Service of type ExternalName stands for, which may look like an address.
-func hostOrAddr(text string) Name {
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-		return Name{Addr: addr.Unmap()}
-	}
-	return Name{Host: text}
 }

@@ -2,6 +2,8 @@ package query
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
@@ -15,51 +17,94 @@ import (
 type backend struct {
 	end
 	reach.PortMapping
+	unknown netip.Addr // of an endpoint that somebody unknown may be
 }
 
-// toService tries everything that may answer behind a Service. front is what the client connects to; nil for the Service's own address.
-func (a *asker) toService(from end, service int, front *end) []outcome {
-	svc := &a.p.Snapshot.Services[service]
+// toService tries everything that may answer behind a Service, and where it has no answer to give, whoever else may have its address.
+func (a *asker) toService(from end, at entry) []outcome {
+	svc := &a.p.Snapshot.Services[at.service]
 	switch {
 	case svc.Type == "ExternalName":
-		return []outcome{a.toExternalName(from, svc)}
+		return []outcome{a.toExternalName(from, at.service)}
 	case svc.Headless:
-		return a.toHeadless(from, service)
+		return a.toHeadless(from, at.service)
 	}
+	var others []outcome
+	front := at.front
 	if front == nil {
-		vip, _ := a.p.VIP(service)
-		own := end{End: reach.AtHolder(vip), name: serviceName(a, service), workload: -1}
+		vip, _ := a.p.VIP(at.service)
+		own := end{End: reach.AtHolder(vip), name: serviceName(a, at.service), workload: -1}
 		front = &own
+		for _, addr := range svc.ClusterIPs {
+			if a.contested(addr.Unmap()) {
+				others = append(others, a.choices(from, a.address(addr.Unmap()))...)
+			}
+		}
 	}
-	if !a.hasPort(svc) {
+	switch has := a.hasPort(svc); {
+	case !has && at.front != nil: // who else has the address is asked beside
+		a.notePorts(svc, "what connects there goes to whoever else has "+at.front.name)
+		return nil
+	case !has && others != nil:
+		a.notePorts(svc, "what connects there goes to whoever else has its address")
+		return others
+	case !has:
+		a.notePorts(svc, "nothing listens")
 		return []outcome{{verdict: reach.Denied}}
 	}
+	return append(others, a.behindPorts(from, at.service, *front)...)
+}
+
+// behindPorts tries what answers on the ports that a Service has.
+func (a *asker) behindPorts(from end, service int, front end) []outcome {
+	svc := &a.p.Snapshot.Services[service]
 	backends := a.backends(service)
+	var tried []outcome
+	for _, b := range backends {
+		tried = append(tried, a.arrive(from, front, b, svc))
+		if b.unknown.IsValid() {
+			tried = append(tried, a.toEndpoint(from, b.unknown, one(b.Protocol, b.Target), one(b.Protocol, b.PortMapping.Service)))
+		}
+	}
 	switch {
-	case len(backends) > 0:
+	case svc.Selector != nil && !a.selects(service):
+		return append(tried, a.toNobody(from, service, front))
+	case len(tried) > 0:
+		return tried
 	case len(a.p.Backends(service)) > 0:
 		a.note("no pod behind " + serviceName(a, service) + " names the port that the Service sends this to, so nothing listens")
 		return []outcome{{verdict: reach.Denied}}
-	case svc.Selector != nil:
-		return []outcome{a.toNobody(from, service, *front)}
-	default:
-		a.note("the input does not show the endpoints of " + serviceName(a, service))
-		return []outcome{a.toHost(from, "an endpoint of "+serviceName(a, service), a.conns.Union(a.arriving(svc)))}
 	}
-	var tried []outcome
-	for _, b := range backends {
-		tried = append(tried, a.arrive(from, *front, b, svc))
-	}
-	return tried
+	a.note("the input does not show the endpoints of " + serviceName(a, service))
+	return []outcome{a.toHost(from, "an endpoint of "+serviceName(a, service), a.conns.Union(a.arriving(svc)))}
 }
 
-// hasPort reports whether a Service has a port that the question is about, and says what it has if not.
+// selects reports whether some pod of the input may be one that the Service selects.
+func (a *asker) selects(service int) bool {
+	svc := &a.p.Snapshot.Services[service]
+	return svc.Selector != nil && slices.ContainsFunc(a.p.Backends(service), func(b reach.Backing) bool {
+		return a.p.NamespaceOf(b.Class) == svc.Namespace && a.p.Matches(*svc.Selector, b.Class)
+	})
+}
+
+// toEndpoint decides for whoever may hold the address of an endpoint. arriving is what asked becomes there.
+func (a *asker) toEndpoint(from end, addr netip.Addr, arriving, asked netset.Conns) outcome {
+	out := anyOf(a.quietly(func(q *asker) []outcome { return []outcome{q.toUnknown(from, addr, arriving)} }))
+	if out.verdict != reach.Denied {
+		out.conns = asked
+	}
+	return out
+}
+
+// hasPort reports whether a Service has a port that the question is about.
 func (a *asker) hasPort(svc *model.Service) bool {
+	return slices.ContainsFunc(svc.Ports, func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) })
+}
+
+// notePorts says what ports a Service has, where none of them is asked about, and what follows.
+func (a *asker) notePorts(svc *model.Service, so string) {
 	var has []string
 	for _, p := range svc.Ports {
-		if a.conns.Contains(p.Protocol, p.Port) {
-			return true
-		}
 		text := fmt.Sprintf("%d/%s", p.Port, p.Protocol)
 		if p.Name != "" {
 			text += " (" + p.Name + ")"
@@ -68,42 +113,42 @@ func (a *asker) hasPort(svc *model.Service) bool {
 	}
 	id := svc.Namespace + "/Service/" + svc.Name
 	if has == nil {
-		a.note(id + " has no ports, so nothing listens")
+		a.note(id + " has no ports, so " + so)
 	} else {
-		a.note(fmt.Sprintf("%s has no port %s, so nothing listens; it has %s", id, strings.TrimPrefix(a.suffix(), ":"), listed(has, 8)))
+		a.note(fmt.Sprintf("%s has no port %s, so %s; it has %s", id, strings.TrimPrefix(a.suffix(), ":"), so, listed(has, 8)))
 	}
-	return false
 }
 
-// backends lists what answers the ports in question.
+// backends lists what answers the ports in question: what the selector selects, and what endpoints name, which may be more.
 func (a *asker) backends(service int) []backend {
 	var out []backend
-	add := func(e end, m reach.PortMapping) {
-		if a.conns.Contains(m.Protocol, m.Service) {
-			out = append(out, backend{e, m})
+	type answer struct {
+		reach.End
+		protocol        netset.Protocol
+		service, target netset.Port
+	}
+	seen := map[answer]bool{}
+	add := func(b backend) {
+		if key := (answer{b.End, b.Protocol, b.PortMapping.Service, b.Target}); a.conns.Contains(b.Protocol, b.PortMapping.Service) && !seen[key] {
+			seen[key] = true
+			out = append(out, b)
 		}
 	}
 	svc := &a.p.Snapshot.Services[service]
-	pods := a.p.Backends(service)
-	for _, b := range pods {
+	for _, b := range a.p.Backends(service) {
 		e := a.holderEnd(b.Class)
 		a.noteHost(e)
 		for _, m := range b.Ports {
-			add(e, m)
+			add(backend{end: e, PortMapping: m})
 		}
-	}
-	if svc.Selector != nil {
-		return out
 	}
 	for _, e := range svc.Endpoints {
-		if _, pod := a.p.PodAt(e.Addr.Unmap()); pod {
-			continue
-		}
+		ends, unknown := a.endsAt(e)
 		for _, p := range svc.Ports {
 			for _, t := range e.Ports {
 				if t.Protocol == p.Protocol && (t.Name == p.Name || len(svc.Ports) == 1) {
-					for _, at := range a.endsAt(e) {
-						add(at, reach.PortMapping{Protocol: p.Protocol, Service: p.Port, Target: t.Port})
+					for _, at := range ends {
+						add(backend{at, reach.PortMapping{Protocol: p.Protocol, Service: p.Port, Target: t.Port}, unknown})
 					}
 				}
 			}
@@ -113,7 +158,7 @@ func (a *asker) backends(service int) []backend {
 		for _, e := range a.kubeAPI().ends {
 			for r := range a.p.Class(e.Holder).Conns.Of(netset.TCP).Runs() {
 				for port := r.Lo; ; port++ {
-					add(e, reach.PortMapping{Protocol: netset.TCP, Service: apiService, Target: port})
+					add(backend{end: e, PortMapping: reach.PortMapping{Protocol: netset.TCP, Service: apiService, Target: port}})
 					if port == r.Hi {
 						break
 					}
@@ -124,17 +169,26 @@ func (a *asker) backends(service int) []backend {
 	return out
 }
 
-// endsAt is an endpoint that is no pod of the input.
-func (a *asker) endsAt(e model.Endpoint) []end {
+// endsAt is who an endpoint's address is known to belong to, else the address itself, which somebody unknown may have if it lies in the plan.
+func (a *asker) endsAt(e model.Endpoint) (ends []end, unknown netip.Addr) {
 	addr := e.Addr.Unmap()
-	var out []end
-	for _, n := range a.holdersAt(addr) {
-		out = append(out, a.holderEnd(n))
+	for _, pod := range a.holding().pods[addr] {
+		for _, c := range a.p.ClassesOf(pod.Workload) {
+			if slices.Contains(a.p.Class(c).Members, pod) {
+				ends = append(ends, a.holderEnd(c))
+			}
+		}
 	}
-	if out == nil {
-		out = []end{{End: reach.AtAddr(addr), name: addr.String(), workload: -1}}
+	for _, n := range a.holding().holders[addr] {
+		ends = append(ends, a.holderEnd(n))
 	}
-	return out
+	if ends == nil && a.p.Plan(familyOf(addr)).Contains(addr) {
+		unknown = addr
+	}
+	if ends == nil || reserved(addr) {
+		ends = append(ends, end{End: reach.AtAddr(addr), name: addr.String(), workload: -1})
+	}
+	return ends, unknown
 }
 
 // namesOf names the workloads of a class.
@@ -200,13 +254,13 @@ func (a *asker) translate(from, front end, b backend) outcome {
 // apiService is the port of the API server's Service.
 const apiService = 443
 
-// toKubeAPI decides a connection to the API server's Service where the input does not show it: on what port the server itself listens is open.
-func (a *asker) toKubeAPI(from, api end) outcome {
+// toKubeAPI decides a connection to the API server's Service where the input does not show it, and front is its address: on what port the server itself listens is open.
+func (a *asker) toKubeAPI(from, api, front end) outcome {
 	var worlds []world
 	for r := range a.p.Class(api.Holder).Conns.Of(netset.TCP).Runs() {
 		for port := r.Lo; ; port++ {
-			b := backend{api, reach.PortMapping{Protocol: netset.TCP, Service: apiService, Target: port}}
-			worlds = append(worlds, world{fmt.Sprintf("the API server listens on port %d", port), a.translate(from, api, b)})
+			b := backend{end: api, PortMapping: reach.PortMapping{Protocol: netset.TCP, Service: apiService, Target: port}}
+			worlds = append(worlds, world{fmt.Sprintf("the API server listens on port %d", port), a.translate(from, front, b)})
 			if port == r.Hi {
 				break
 			}
@@ -226,35 +280,46 @@ func (a *asker) toHeadless(from end, service int) []outcome {
 		a.noteHost(e)
 		tried = append(tried, a.try(from, e))
 	}
-	if svc.Selector == nil {
-		for _, e := range svc.Endpoints {
-			if _, pod := a.p.PodAt(e.Addr.Unmap()); !pod {
-				for _, at := range a.endsAt(e) {
-					tried = append(tried, a.try(from, at))
-				}
-			}
+	for _, e := range svc.Endpoints {
+		ends, unknown := a.endsAt(e)
+		for _, at := range ends {
+			tried = append(tried, a.try(from, at))
+		}
+		if unknown.IsValid() {
+			tried = append(tried, a.toEndpoint(from, unknown, a.conns, a.conns))
 		}
 	}
 	switch {
+	case svc.Selector != nil && !a.selects(service):
+		return append(tried, a.toNobody(from, service, end{End: reach.End{Holder: -1}}))
 	case tried != nil:
 		return tried
-	case svc.Selector != nil:
-		return []outcome{a.toNobody(from, service, end{End: reach.End{Holder: -1}})}
 	}
 	a.note("the input does not show the endpoints of " + id)
 	return []outcome{a.toHost(from, "an endpoint of "+id, a.conns)}
 }
 
 // toExternalName follows a Service that is another name for a host.
-func (a *asker) toExternalName(from end, svc *model.Service) outcome {
-	a.note(fmt.Sprintf("%s/Service/%s is another name for %s", svc.Namespace, svc.Name, svc.ExternalName))
-	if a.followed++; a.followed > maxFollowed {
+func (a *asker) toExternalName(from end, service int) outcome {
+	svc, id := &a.p.Snapshot.Services[service], serviceName(a, service)
+	host := strings.TrimSuffix(strings.ToLower(svc.ExternalName), ".")
+	if host == "" {
+		a.note(id + " is another name for a host that the input does not name")
+		return a.toHost(from, id, a.conns)
+	}
+	a.note(id + " is another name for " + svc.ExternalName)
+	*a.names++
+	if a.followed++; a.followed > maxFollowed || *a.names > maxNames {
+		a.followed--
 		a.note("names that stand for names were followed " + fmt.Sprint(maxFollowed) + " times")
-		return a.toHost(from, svc.ExternalName, a.conns)
+		return a.toHost(from, host, a.conns)
 	}
 	defer func() { a.followed-- }()
-	host := strings.TrimSuffix(strings.ToLower(svc.ExternalName), ".")
-	target, err := a.target(hostOrAddr(host), somewhere(""))
+	name := Name{Host: host}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" {
+		name = Name{Addr: addr.Unmap()}
+	}
+	target, err := a.target(name, somewhere(""))
 	if err != nil {
 		return a.toHost(from, host, a.conns)
 	}
@@ -264,8 +329,8 @@ func (a *asker) toExternalName(from end, svc *model.Service) outcome {
 	return anyOf(a.choices(from, target))
 }
 
-// maxFollowed bounds how many Services of type ExternalName are followed.
-const maxFollowed = 4
+// How many Services of type ExternalName are followed one after the other, and in all: several may have one name.
+const maxFollowed, maxNames = 4, 256
 
 // toNobody answers for a Service that selects no pod of the input: if one comes to be, it may be reachable.
 func (a *asker) toNobody(from end, service int, front end) outcome {

@@ -287,7 +287,7 @@ func (g *Ground) addClasses() {
 			b.Reset()
 			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role)
 			for _, f := range Families {
-				h.Addrs[f] = stateOf(addrs, f, g.states)
+				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, g.states)
 				if h.Addrs[f].State == KnownAddr {
 					h.Addrs[f].Addr = h.Addrs[f].Addr.Unmap()
 					fmt.Fprintf(&b, "\x00%d", atoms.of(h.Addrs[f].Addr))

@@ -34,16 +34,20 @@ func (g *Ground) addressStates() [2]AddrState {
 	return [2]AddrState{Has, MayHave}
 }
 
-func stateOf(addrs []netip.Addr, f Family, unknown [2]AddrState) Addr {
+// stateOf says what is known of an address in family f of something that has addrs, and more that the input does not show if more.
+func stateOf(addrs []netip.Addr, more bool, f Family, unknown [2]AddrState) Addr {
 	for _, a := range addrs {
 		if familyOf(a.Unmap()) == f {
 			return Addr{KnownAddr, a.Unmap()}
 		}
 	}
-	if len(addrs) > 0 {
-		return Addr{}
+	switch {
+	case len(addrs) == 0:
+		return Addr{State: unknown[f]}
+	case more:
+		return Addr{State: MayHave}
 	}
-	return Addr{State: unknown[f]}
+	return Addr{}
 }
 
 // addOthers gives numbers to Services, nodes and the API server.
@@ -51,7 +55,7 @@ func (g *Ground) addOthers() {
 	s := g.Snapshot
 	states := func(addrs []netip.Addr) (out [2]Addr) {
 		for _, f := range Families {
-			out[f] = stateOf(addrs, f, g.states)
+			out[f] = stateOf(addrs, false, f, g.states)
 		}
 		return out
 	}
@@ -61,7 +65,10 @@ func (g *Ground) addOthers() {
 		if svc.Headless || svc.Type == "ExternalName" {
 			continue
 		}
-		h := Holder{Kind: VIP, Service: i, Addrs: states(svc.ClusterIPs)}
+		h := Holder{Kind: VIP, Service: i}
+		for _, f := range Families {
+			h.Addrs[f] = stateOf(svc.ClusterIPs, svc.MoreAddrs, f, g.states)
+		}
 		if svc.Namespace == "default" && svc.Name == "kubernetes" {
 			h.Kind = KubeAPI
 			h.Conns = portsOf(svc.Ports)

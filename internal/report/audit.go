@@ -82,7 +82,7 @@ func problems(ps []finding.Problem, o Options) Document {
 		}
 		notes = append(notes, n)
 	}
-	return Document{Heading{Text: "Incomplete", Aside: "what these could change is answered \"unknown\" and counts as unsafe"}, notes}
+	return Document{Heading{Text: "Incomplete", Aside: "not judged; what a policy among them could change is unknown, and counts as unsafe"}, notes}
 }
 
 func serverBlock(srv audit.Server, fs []finding.Finding, o Options) Document {

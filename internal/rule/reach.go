@@ -320,7 +320,13 @@ func (p *Pass) neededName() string {
 	for _, d := range discover.Destinations(p.Workload) {
 		inCluster := d.Source == discover.FromCatalog && p.catalogClass() == catalog.KubeAPI // clients take the address from their environment
 		if _, err := netip.ParseAddr(d.Host); err != nil && d.Host != "" && !inCluster {
-			return d.Host
+			switch d.Source { // what stands in the environment may be a secret that only looks like a host
+			case discover.FromCatalog:
+				return d.Host
+			case discover.FromEnv:
+				return "the host in its variable " + d.Name
+			}
+			return "a host in its arguments"
 		}
 	}
 	return ""

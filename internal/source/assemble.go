@@ -61,6 +61,10 @@ func (p *part) merge(q *part) {
 	p.counts.Documents += q.counts.Documents
 	p.counts.Ignored += q.counts.Ignored
 	p.counts.Foreign += q.counts.Foreign
+	p.counts.Excluded += q.counts.Excluded
+	for _, kind := range sortedKeys(q.counts.IgnoredKinds) {
+		p.ignoredKind(kind, q.counts.IgnoredKinds[kind])
+	}
 }
 
 // distinct leaves one of each object that is there more than once with the same content, and reports those whose contents differ.
@@ -68,6 +72,7 @@ func (p *part) distinct() {
 	p.namespaces = distinct(p, p.namespaces, func(n *model.Namespace) (ref, origin.Origin) {
 		return ref{"", "Namespace", n.Name}, n.Origin
 	}, nil)
+	p.namespaces = agreed(p.namespaces)
 	p.workloads = distinct(p, p.workloads, func(w *workload) (ref, origin.Origin) { return w.ref(), w.Origin }, nil)
 	p.services = distinct(p, p.services, func(s *model.Service) (ref, origin.Origin) {
 		return ref{s.Namespace, "Service", s.Name}, s.Origin
@@ -81,6 +86,28 @@ func (p *part) distinct() {
 	p.policies = distinct(p, p.policies, func(q *policy.Policy) (ref, origin.Origin) {
 		return ref{q.Namespace, string(q.Dialect), q.Name}, q.Origin
 	}, setAside)
+}
+
+// agreed leaves one of the Namespaces of each name, with the labels that all of them have and perhaps others: any of them may be in
+// force.
+func agreed(list []model.Namespace) []model.Namespace {
+	at := make(map[string]int, len(list))
+	out := list[:0]
+	for _, n := range list {
+		i, ok := at[n.Name]
+		if !ok {
+			at[n.Name] = len(out)
+			out = append(out, n)
+			continue
+		}
+		both := out[i].Labels.Set()
+		maps.DeleteFunc(both, func(key, value string) bool {
+			other, ok := n.Labels.Value(key)
+			return !ok || other != value
+		})
+		out[i].Labels = label.Known(both).Open()
+	}
+	return out
 }
 
 // setAside makes a policy that conflicts with another of its name one that judges nothing: either may be in force.
@@ -170,23 +197,6 @@ func same(a, b reflect.Value) bool {
 		return true
 	}
 	return a.Equal(b)
-}
-
-// joinEndpoints gives each Service the endpoints that name it.
-func joinEndpoints(services []model.Service, lists []endpoints) []model.Service {
-	byService := make(map[ref][]model.Endpoint, len(services))
-	for _, e := range lists {
-		k := ref{e.namespace, "", e.service}
-		byService[k] = append(byService[k], e.list...)
-	}
-	for i := range services {
-		list := byService[ref{services[i].Namespace, "", services[i].Name}]
-		slices.SortStableFunc(list, func(a, b model.Endpoint) int { return a.Addr.Compare(b.Addr) })
-		services[i].Endpoints = slices.CompactFunc(list, func(a, b model.Endpoint) bool {
-			return a.Addr == b.Addr && slices.Equal(a.Ports, b.Ports) // from a slice and from the Endpoints that it mirrors
-		})
-	}
-	return services
 }
 
 // withHomes adds the namespaces that objects live in and that no Namespace object describes.

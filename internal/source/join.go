@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,7 +25,8 @@ type joiner struct {
 }
 
 // join gives every workload that was read its running pods, makes workloads of the pods whose owner was not read, and leaves out
-// what another workload made.
+// what another workload made. A template stays beside the running pods where none of them is as it says: during a rollout, its pods
+// are those to come.
 func join(all []workload) []model.Workload {
 	j := joiner{all, map[ref]int{}}
 	for i := range all {
@@ -35,11 +37,13 @@ func join(all []workload) []model.Workload {
 	var out []model.Workload
 	made := map[ref]int{} // index in out of what was made of pods
 	running := map[int][]model.Pod{}
+	runs := map[ref]bool{} // direct owners of running pods
 	for i := range all {
 		w := &all[i]
 		if w.Kind != "Pod" {
 			continue
 		}
+		runs[ref{w.Namespace, w.owner.kind, w.owner.name}] = true
 		top, ok := j.top(w)
 		if !ok {
 			out = append(out, w.Workload)
@@ -57,21 +61,66 @@ func join(all []workload) []model.Workload {
 			out = append(out, m)
 		}
 	}
+	sets := map[int][]model.Pod{} // by Deployment: templates of its ReplicaSets whose pods run but were not read
+	for i := range all {
+		if w := &all[i]; w.Kind == "ReplicaSet" && !w.idle && j.isMade(w) && !runs[w.ref()] {
+			at := j.read[ref{w.Namespace, w.owner.kind, w.owner.name}]
+			sets[at] = append(sets[at], w.Pods...)
+		}
+	}
 	for i := range all {
 		w := &all[i]
 		if w.Kind == "Pod" || j.isMade(w) {
 			continue
 		}
-		if pods := running[i]; len(pods) > 0 {
-			w.Pods = pods
-			w.Many = w.Many || len(pods) > 1
-		}
+		w.Pods = withTemplates(running[i], append(w.Pods, sets[i]...))
+		w.Many = w.Many || len(w.Pods) > 1
 		out = append(out, w.Workload)
 	}
 	for i := range out {
 		slices.SortStableFunc(out[i].Pods, func(a, b model.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	return out
+}
+
+// withTemplates returns the running pods, and of the templates' pods those that are like none before them.
+func withTemplates(running, templates []model.Pod) []model.Pod {
+	if len(running) == 0 && len(templates) == 1 {
+		return templates
+	}
+	seen := map[string]bool{}
+	for i := range running {
+		seen[likeness(&running[i])] = true
+	}
+	out := running
+	for i := range templates {
+		if key := likeness(&templates[i]); !seen[key] {
+			seen[key] = true
+			out = append(out, templates[i])
+		}
+	}
+	return out
+}
+
+// likeness returns a text that is equal for pods which differ in nothing that a template decides and policies ask for: labels but those
+// that controllers add, host network and declared ports.
+func likeness(p *model.Pod) string {
+	keys := slices.DeleteFunc(sortedKeys(p.Labels.Set()), isAdded)
+	ports := make([]string, 0, len(p.Ports))
+	for _, port := range p.Ports {
+		ports = append(ports, fmt.Sprintf("%d/%d/%d/%q/%t", port.Protocol, port.Port, port.HostPort, port.Name, port.Sidecar))
+	}
+	slices.Sort(ports)
+	return fmt.Sprintf("%q %t %v", p.Labels.Only(keys), p.HostNetwork, ports)
+}
+
+// isAdded reports whether controllers add a label of their own with this key to the pods that they make.
+func isAdded(key string) bool {
+	switch key {
+	case templateHash, revisionHash, generation, setPodName, setPodIndex, oldJobName, oldUID:
+		return true
+	}
+	return strings.HasPrefix(key, "batch.kubernetes.io/")
 }
 
 // isMade reports whether a workload that was read made w: a Deployment its ReplicaSet, a CronJob its Job.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
@@ -69,7 +70,7 @@ func (p *part) list(o *object, apiVersion string) bool {
 	case n > 0 && apiVersion == "":
 		p.notJudged(o, ruleInvalid, "apiVersion: missing or not a text", typeHint, "", policy.TierUnjudged, 0, everything)
 	case n == 0 && apiVersion != "":
-		p.counts.Ignored++
+		p.ignore(o)
 	default:
 		return false
 	}
@@ -92,7 +93,7 @@ func (p *part) typed(o *object) {
 	if kind, ok := policyKindOf(o.group, o.kind); ok {
 		p.unjudged(o, kind)
 	} else {
-		p.counts.Ignored++
+		p.ignore(o)
 	}
 	p.home(o)
 }
@@ -146,6 +147,28 @@ func (p *part) notJudged(o *object, rule, message, hint string, dialect policy.D
 	if p.problem(rule, o.at, message, hint) {
 		p.stand(policy.Policy{Origin: o.at, Dialect: dialect, Namespace: o.meta.namespace, Name: o.meta.name,
 			Rules: policy.NotJudged(tier, order, subject, o.at)})
+	}
+}
+
+// ignore counts an object that says nothing about reachability.
+func (p *part) ignore(o *object) {
+	kind := o.kind
+	if o.group != "" {
+		kind += "." + o.group
+	}
+	p.counts.Ignored++
+	p.ignoredKind(doc.Clean(kind, 120), 1)
+}
+
+// ignoredKind adds n to the count of a kind. A kind beyond those that are kept is in the total alone.
+func (p *part) ignoredKind(kind string, n int) {
+	kinds := p.counts.IgnoredKinds
+	if kinds == nil {
+		kinds = map[string]int{}
+		p.counts.IgnoredKinds = kinds
+	}
+	if _, ok := kinds[kind]; ok || len(kinds) < model.MaxIgnoredKinds {
+		kinds[kind] += n
 	}
 }
 

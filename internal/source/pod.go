@@ -44,6 +44,7 @@ func (s *podSpec) container(c *doc.Cursor, init bool) {
 	out := model.Container{Name: readName(c.Field("name"), labelForm), Image: c.Field("image").Text(), Command: c.Field("command").Texts(),
 		Args: c.Field("args").Texts(), Init: init, Line: c.Line()}
 	sidecar := init && c.Field("restartPolicy").Text() == "Always"
+	out.Sidecar = sidecar
 	for _, item := range c.Field("ports").Items() {
 		port := model.ContainerPort{Name: readName(item.Field("name"), portForm), Protocol: readProtocol(item.Field("protocol")), Sidecar: sidecar}
 		var ok bool
@@ -182,15 +183,16 @@ func (p *part) pod(o *object) {
 	spec := readPodSpec(o.root.Field("spec"))
 	phase := status.Field("phase").Text()
 	if phase == "Succeeded" || phase == "Failed" {
-		p.counts.Ignored++
+		p.ignore(o)
 		return
 	}
 	if o.meta.namespace == "" {
 		return
 	}
 	addrs := readAddrs(status.Field("podIPs"), "ip")
+	more := false
 	if a, ok := readAddr(status.Field("podIP")); ok && len(addrs) == 0 {
-		addrs = append(addrs, a)
+		addrs, more = append(addrs, a), true
 	}
 	nodes := readAddrs(status.Field("hostIPs"), "ip")
 	if a, ok := readAddr(status.Field("hostIP")); ok && len(nodes) == 0 {
@@ -198,8 +200,8 @@ func (p *part) pod(o *object) {
 	}
 	w := o.workload(spec, o.meta.annotations)
 	checkRole(o.root.At("metadata", "annotations"))
-	w.Pods = []model.Pod{{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Addrs: onePerFamily(addrs), Node: spec.node,
-		NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Origin: o.at}}
+	w.Pods = []model.Pod{{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Addrs: onePerFamily(addrs), MoreAddrs: more,
+		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Origin: o.at}}
 	p.workloads = append(p.workloads, w)
 }
 

@@ -14,10 +14,14 @@ import (
 func (p *part) service(o *object) {
 	defer p.close(o)
 	spec := o.root.Field("spec")
+	before := o.root.Problems()
 	s := model.Service{Namespace: o.meta.namespace, Name: o.meta.name, Type: readName(spec.Field("type"), typeForm), Origin: o.at,
 		ExternalName: readName(spec.Field("externalName"), hostForm), Local: spec.Field("externalTrafficPolicy").Text() == "Local"}
-	if s.Type == "" {
+	switch {
+	case s.Type == "":
 		s.Type = "ClusterIP"
+	case s.Type == "ExternalName" && s.ExternalName == "" && o.root.Problems() == before:
+		spec.Field("externalName").Fail("missing", "a Service of type ExternalName needs the name it stands for")
 	}
 	if set, _ := readLabels(spec.Field("selector")); len(set) > 0 && s.Type != "ExternalName" {
 		selector := label.Equals(set)
@@ -29,6 +33,7 @@ func (p *part) service(o *object) {
 	if a, ok := readAddr(first); ok && len(s.ClusterIPs) == 0 {
 		s.ClusterIPs = []netip.Addr{a}
 	}
+	s.MoreAddrs = len(s.ClusterIPs) == 1 && mayBeDual(spec)
 	s.ExternalIPs = readAddrs(spec.Field("externalIPs"), "")
 	balancers := readAddrs(o.root.At("status", "loadBalancer", "ingress"), "ip")
 	if a, ok := readAddr(spec.Field("loadBalancerIP")); ok {
@@ -47,6 +52,19 @@ func (p *part) service(o *object) {
 	if s.Namespace != "" {
 		p.services = append(p.services, s)
 	}
+}
+
+// mayBeDual reports whether a Service of which one address is known may have another: it asks for both families, or says nothing at all,
+// as in an object that leaves out what the API server fills in.
+func mayBeDual(spec *doc.Cursor) bool {
+	families := spec.Field("ipFamilies").Texts()
+	switch spec.Field("ipFamilyPolicy").Text() {
+	case "PreferDualStack", "RequireDualStack":
+		return true
+	case "SingleStack":
+		return len(families) > 1
+	}
+	return len(families) > 1 || len(families) == 0 && len(spec.Field("clusterIPs").Items()) == 0
 }
 
 func readServicePort(c *doc.Cursor) (model.ServicePort, bool) {
@@ -77,8 +95,17 @@ func readServicePort(c *doc.Cursor) (model.ServicePort, bool) {
 // endpoints is what one EndpointSlice, or one Endpoints, says of a Service.
 type endpoints struct {
 	namespace, service, kind, name string
+	headless                       bool                // its Service is, as a label tells that the control plane gives it
+	ports                          []model.ServicePort // of all in list
 	list                           []model.Endpoint
 	at                             origin.Origin
+}
+
+// isHeadless reports whether o has the label that the control plane gives the endpoints of headless Services
+// (kubernetes api/core/v1/annotation_key_constants.go, IsHeadlessService).
+func (o *object) isHeadless() bool {
+	_, ok := o.meta.labels["service.kubernetes.io/headless"]
+	return ok
 }
 
 // endpointSlice reads an EndpointSlice. Endpoints that are not ready count: they may be soon.
@@ -86,14 +113,14 @@ func (p *part) endpointSlice(o *object) {
 	defer p.close(o)
 	service := o.meta.labels["kubernetes.io/service-name"]
 	if service == "" || o.root.Field("addressType").Text() == "FQDN" {
-		p.counts.Ignored++
+		p.ignore(o)
 		return
 	}
-	s := endpoints{namespace: o.meta.namespace, service: service, kind: o.kind, name: o.meta.name, at: o.at}
-	ports := readEndpointPorts(o.root.Field("ports"))
+	s := endpoints{namespace: o.meta.namespace, service: service, kind: o.kind, name: o.meta.name, headless: o.isHeadless(), at: o.at}
+	s.ports = readEndpointPorts(o.root.Field("ports"))
 	for _, item := range o.root.Field("endpoints").Items() {
 		for _, a := range readAddrs(item.Field("addresses"), "") {
-			s.list = append(s.list, model.Endpoint{Addr: a, Ports: ports})
+			s.list = append(s.list, model.Endpoint{Addr: a, Ports: s.ports})
 		}
 	}
 	p.slices = append(p.slices, s)
@@ -102,9 +129,10 @@ func (p *part) endpointSlice(o *object) {
 // endpoints reads an Endpoints, which the control plane mirrors into slices for a Service without a selector.
 func (p *part) endpoints(o *object) {
 	defer p.close(o)
-	s := endpoints{namespace: o.meta.namespace, service: o.meta.name, kind: o.kind, name: o.meta.name, at: o.at}
+	s := endpoints{namespace: o.meta.namespace, service: o.meta.name, kind: o.kind, name: o.meta.name, headless: o.isHeadless(), at: o.at}
 	for _, subset := range o.root.Field("subsets").Items() {
 		ports := readEndpointPorts(subset.Field("ports"))
+		s.ports = append(s.ports, ports...)
 		for _, field := range []string{"addresses", "notReadyAddresses"} {
 			for _, a := range readAddrs(subset.Field(field), "ip") {
 				s.list = append(s.list, model.Endpoint{Addr: a, Ports: ports})

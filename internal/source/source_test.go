@@ -213,16 +213,16 @@ func TestRunningPods(t *testing.T) {
 		{"on its own", pod("p", "a: b", "", running), "ns/Pod/p\n  [p] a=b 10.0.0.1 fd00::1 on n1 http:TCP/80"},
 		{"of a deployment, through its set", controller("Deployment", "apps/v1", "d", "replicas: 2") + owned("ReplicaSet", "apps/v1", "d-odd", "Deployment/d", "a") +
 			pod("d-2", "app: x, num: '2'", "ReplicaSet/d-odd", running) + pod("d-1", "app: x, num: '1'", "ReplicaSet/d-odd", "spec: {hostNetwork: true}"),
-			"ns/Deployment/d many\n  [d-1] app=x,num=1 host\n  [d-2] app=x,num=2 10.0.0.1 fd00::1 on n1 http:TCP/80"},
-		{"of a deployment, by the hash", controller("Deployment", "apps/v1", "d", "replicas: 1") + pod("d-abc-1", "pod-template-hash: abc", "ReplicaSet/d-abc", ""),
-			"ns/Deployment/d\n  [d-abc-1] pod-template-hash=abc"},
+			"ns/Deployment/d many\n  [] app=x,pod-template-hash=?\n  [d-1] app=x,num=1 host\n  [d-2] app=x,num=2 10.0.0.1 fd00::1 on n1 http:TCP/80"},
+		{"of a deployment, by the hash", controller("Deployment", "apps/v1", "d", "replicas: 1") + pod("d-abc-1", "app: x, pod-template-hash: abc", "ReplicaSet/d-abc", ""),
+			"ns/Deployment/d\n  [d-abc-1] app=x,pod-template-hash=abc"},
 		{"of a deployment that was not read", pod("b", "pod-template-hash: abc", "ReplicaSet/d-abc", "") + pod("a", "pod-template-hash: abc", "ReplicaSet/d-abc", ""),
 			"ns/Deployment/d many\n  [a] pod-template-hash=abc\n  [b] pod-template-hash=abc"},
-		{"of a set alone", owned("ReplicaSet", "apps/v1", "d-abc", "Deployment/d", "a") + pod("a", "pod-template-hash: abc", "ReplicaSet/d-abc", ""),
-			"ns/ReplicaSet/d-abc\n  [a] pod-template-hash=abc"},
+		{"of a set alone", owned("ReplicaSet", "apps/v1", "d-abc", "Deployment/d", "a") + pod("a", "app: x, h: a, pod-template-hash: abc", "ReplicaSet/d-abc", ""),
+			"ns/ReplicaSet/d-abc\n  [a] app=x,h=a,pod-template-hash=abc"},
 		{"of a set that is not a deployment's", pod("a", "app: x", "ReplicaSet/rs", ""), "ns/ReplicaSet/rs\n  [a] app=x"},
 		{"of a cron job", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: cj, namespace: ns}\nspec: {}\n---\n" + owned("Job", "batch/v1", "cj-1", "CronJob/cj", "a") + pod("a", "app: x", "Job/cj-1", ""),
-			"ns/CronJob/cj many\n  [a] app=x"},
+			"ns/CronJob/cj many\n  [] batch.kubernetes.io/job-name=?,job-name=?,controller-uid=?,batch.kubernetes.io/controller-uid=?\n  [a] app=x"},
 		{"of something else", pod("a", "app: x", "Rollout/r", "") + pod("b", "app: x", "Node/n1", ""), "ns/Pod/a\n  [a] app=x\nns/Pod/b\n  [b] app=x"},
 		{"done", controller("Deployment", "apps/v1", "d", "replicas: 1") + pod("a", "", "ReplicaSet/d-x", "status: {phase: Succeeded}") + pod("b", "", "", "status: {phase: Failed}"),
 			"ns/Deployment/d\n  [] app=x,pod-template-hash=?"},
@@ -278,15 +278,15 @@ spec:
 	}
 	var out []string
 	for _, c := range w.Containers {
-		out = append(out, fmt.Sprintf("%s %s %v %v %v init=%v", c.Name, c.Image, c.Command, c.Args, c.Paths, c.Init))
+		out = append(out, fmt.Sprintf("%s %s %v %v %v init=%v sidecar=%v", c.Name, c.Image, c.Command, c.Args, c.Paths, c.Init, c.Sidecar))
 		for _, e := range c.Env {
 			out = append(out, fmt.Sprintf("  %s=%q %v", e.Name, e.Value, e.Known))
 		}
 	}
 	same(t, "containers", strings.Join(out, "\n"), `
-setup  [] [] [] init=true
-proxy  [] [] [] init=true
-main img [node] [a b] [/ready] init=false
+setup  [] [] [] init=true sidecar=false
+proxy  [] [] [] init=true sidecar=true
+main img [node] [a b] [/ready] init=false sidecar=false
   P_A="from-a" true
   P_B="from-b" true
   B="from-b" true

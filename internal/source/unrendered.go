@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/doc"
@@ -59,15 +60,41 @@ var plainKustomization = map[string]bool{
 	"openapi": true, "sortOptions": true, "buildMetadata": true, "configurations": true,
 }
 
-// kustomization notes a kustomization. Its files are read as they are. It widens the answer unless all it does is list files that
-// this walk reads.
-func (d *dir) kustomization(name string) {
-	at := origin.Origin{File: d.shown(name)}
-	d.in.found.unrendered(at, "a kustomization that has not been rendered; the files beside it are read as they are",
-		"render it first: kubectl kustomize "+shellWord(d.shown(path.Dir(name)))+" | toolmoat audit -", !d.isPlain(name))
+// kustomizations notes the kustomizations that the walk met, once it is known what is read.
+func (d *dir) kustomizations() {
+	if len(d.kustoms) == 0 {
+		return
+	}
+	files := make(map[string][]string, len(d.kustoms)) // those in the folder of a kustomization and below, but not in that of another
+	for _, k := range d.kustoms {
+		files[path.Dir(k)] = nil
+	}
+	for name := range d.listed {
+		for at := path.Dir(name); ; at = path.Dir(at) {
+			if _, ok := files[at]; ok {
+				files[at] = append(files[at], name)
+				break
+			}
+			if at == "." {
+				break
+			}
+		}
+	}
+	for _, k := range d.kustoms {
+		d.kustomization(k, files[path.Dir(k)])
+	}
 }
 
-func (d *dir) isPlain(name string) bool {
+// kustomization notes a kustomization. Its files are read as they are. It widens the answer unless all it does is list files that
+// this walk reads, and all of those: what lies beside them and is not listed would not be applied.
+func (d *dir) kustomization(name string, files []string) {
+	at := origin.Origin{File: d.shown(name)}
+	d.in.found.unrendered(at, "a kustomization that has not been rendered; the files beside it are read as they are",
+		"render it first: kubectl kustomize "+shellWord(d.shown(path.Dir(name)))+" | toolmoat audit -", !d.isPlain(name, files))
+}
+
+// isPlain reports whether a kustomization renders to what is read of its files, which are those of its folder.
+func (d *dir) isPlain(name string, files []string) bool {
 	f, err := d.root.OpenFile(filepath.FromSlash(name), openFlags, 0)
 	data, err := readFile(f, err)
 	if err != nil {
@@ -77,6 +104,7 @@ func (d *dir) isPlain(name string) bool {
 	if err != nil {
 		return false
 	}
+	lists := map[string]bool{name: true}
 	for k := range docs {
 		if k.Err != nil {
 			return false
@@ -90,16 +118,18 @@ func (d *dir) isPlain(name string) bool {
 				continue
 			}
 			for _, entry := range value.Texts() {
-				if !d.isRead(path.Join(path.Dir(name), entry)) {
+				at := path.Join(path.Dir(name), entry)
+				if !d.isRead(at) {
 					return false
 				}
+				lists[at] = true
 			}
 		}
 		if root.Problems() > 0 {
 			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(files, func(f string) bool { return !lists[f] })
 }
 
 // isRead reports whether a path is a file that the walk lists or a directory that it enters.

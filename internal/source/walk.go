@@ -37,9 +37,7 @@ func (in *inputs) addDir(name string, exclude []glob) error {
 	for _, link := range d.links {
 		d.link(link)
 	}
-	for _, k := range d.kustoms {
-		d.kustomization(k)
-	}
+	d.kustomizations()
 	return nil
 }
 
@@ -62,13 +60,11 @@ func (d *dir) visit(name string, entry fs.DirEntry, err error) error {
 		}
 		return nil
 	}
-	if name != "." && (excluded(d.exclude, name) || entry.IsDir() && (entry.Name() == ".git" || d.inChart(name))) {
-		if entry.IsDir() {
-			return fs.SkipDir
-		}
-		return nil
-	}
 	switch {
+	case name != "." && entry.IsDir() && (entry.Name() == ".git" || d.inChart(name)):
+		return fs.SkipDir
+	case name != "." && excluded(d.exclude, name):
+		return d.leaveOut(name, entry)
 	case entry.IsDir():
 		d.roots(name)
 	case entry.Type()&fs.ModeSymlink != 0:
@@ -81,6 +77,18 @@ func (d *dir) visit(name string, entry fs.DirEntry, err error) error {
 		d.list(name)
 	default:
 		d.list(name)
+	}
+	return nil
+}
+
+// leaveOut counts what a glob excludes.
+func (d *dir) leaveOut(name string, entry fs.DirEntry) error {
+	if entry.IsDir() {
+		d.in.found.counts.Excluded++
+		return fs.SkipDir
+	}
+	if isManifest(name) && !d.ofChart(name) {
+		d.in.found.counts.Excluded++
 	}
 	return nil
 }

@@ -83,8 +83,8 @@ TM901 loop.yaml: a symbolic link that leads round in a circle
 TM901 outside: a symbolic link that leaves the directory; it is not followed
 TM901 passwd.yaml: a symbolic link that leaves the directory; it is not followed
 TM901 up.yaml: a symbolic link that leaves the directory; it is not followed`)
-	if s.Counts.Files != 5 {
-		t.Errorf("%d files", s.Counts.Files)
+	if s.Counts.Files != 5 || s.Counts.Excluded != 2 {
+		t.Errorf("%d files, %d left out", s.Counts.Files, s.Counts.Excluded)
 	}
 	if got := unjudged(t, s); strings.Count(got, "ns everything pods everything") != 6 {
 		t.Errorf("stand for:\n%s", got)
@@ -144,7 +144,10 @@ func TestKustomization(t *testing.T) {
 	const message = "TM905 kustomization.yaml: a kustomization that has not been rendered; the files beside it are read as they are"
 	const all = "tier 0 order 0 ns everything pods everything"
 	for _, tt := range []struct{ text, want string }{
-		{"resources: [a.yaml, sub]\nimages: [{name: x, newTag: y}]\n", ""},
+		{"resources: [./a.yaml, sub, other]\nimages: [{name: x, newTag: y}]\n", ""},
+		{"resources: [a.yaml, sub/b.yaml]\n", ""},
+		{"resources: [a.yaml]\n", all},
+		{"resources: [sub/b.yaml]\n", all},
 		{"resources: [a.yaml]\nnamespace: x\n", all},
 		{"resources: [a.yaml]\npatches: []\n", all},
 		{"resources: [https://example.com/x.yaml]\n", all},
@@ -154,7 +157,11 @@ func TestKustomization(t *testing.T) {
 		{"resources: 5\n", all},
 		{"resources: [\n", all + "\n" + all},
 	} {
-		dir := tree(t, map[string]string{"kustomization.yaml": tt.text, "a.yaml": service1("a"), "sub/b.yaml": service1("b"), "c.txt": service1("c"), "skip/d.yaml": service1("d")})
+		files := map[string]string{"kustomization.yaml": tt.text, "a.yaml": service1("a"), "sub/b.yaml": service1("b"), "c.txt": service1("c"), "skip/d.yaml": service1("d")}
+		if strings.Contains(tt.text, "sub,") {
+			files["sub/kustomization.yaml"], files["other/deep/c.yaml"], files["other/Kustomization"] = "resources: [b.yaml]\n", service1("c"), "resources: [deep/c.yaml]\n"
+		}
+		dir := tree(t, files)
 		s, got := walk(t, dir, source.Options{Exclude: []string{"skip"}})
 		if !strings.HasPrefix(got, "a a.yaml\nb sub/b.yaml\n") || !strings.Contains(got, message) {
 			t.Errorf("%q: got\n%s", tt.text, got)

@@ -15,6 +15,7 @@ type workload struct {
 	model.Workload
 	owner owner
 	spec  podSpec
+	idle  bool // it asks for no pods
 }
 
 // workload returns what o's metadata and the pods' annotations say of a workload.
@@ -85,6 +86,7 @@ func (p *part) workload(o *object) {
 		pod.Ordinals = model.Ordinals{Base: o.meta.name, First: int(first), Count: max(1, replicas)}
 	}
 	w.Pods = []model.Pod{pod}
+	w.idle = replicas == 0
 	if o.meta.namespace != "" {
 		p.workloads = append(p.workloads, w)
 	}

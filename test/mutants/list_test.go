@@ -14,9 +14,9 @@ var mutants = []mutant{
 	{"reach/fold.go", "if s.free.IsZero() {", "if !s.free.IsZero() {", "a stance that perhaps isolates does so for certain"},
 	{"reach/fold.go", "return len(stances) > 0, free", "return false, free", "a stance that perhaps isolates does not"},
 	{"reach/fold.go", "case rule.Action != policy.Allow:", "case rule.Action == policy.Deny:", "an unjudged policy allows"},
-	{"reach/fold.go", "out[i].conns.Equal(c.conns) && out[i].perhaps.equal", "out[i].perhaps.equal", "cells of different ports are joined"},
-	{"reach/fold.go", "out[i].perhaps.equal(c.perhaps) && slices.Equal(out[i].by, c.by)", "true", "cells are joined that differ in what is perhaps open"},
-	{"reach/fold.go", " && o.conns.Equal(s.conns)", "", "segments of different ports are joined"},
+	{"reach/fold.go", "return a.conns.Equal(b.conns) && a.perhaps", "return a.perhaps", "cells of different ports are joined"},
+	{"reach/fold.go", "a.perhaps.equal(b.perhaps) && slices.Equal(a.by, b.by)", "true", "cells are joined that differ in what is perhaps open"},
+	{"reach/fold.go", "a.cond.equal(b.cond) && a.conns.Equal(b.conns)", "a.cond.equal(b.cond)", "segments of different ports are joined"},
 
 	// Conditions.
 	{"reach/cond.go", " && c.Texts == nil && c.All == nil }", " && c.Texts == nil }", "a condition in words is certainty"},
@@ -82,7 +82,7 @@ var mutants = []mutant{
 	// Pods that do not exist.
 	{"reach/hypothetical.go", "for _, rest := range h.pod.Minus(s.sub.Pod) {", "for _, rest := range []label.Selector{} {", "pods to come that a policy misses are forgotten"},
 	{"reach/hypothetical.go", "for _, rest := range h.ns.Minus(sub) {", "for _, rest := range []label.Selector{} {", "namespaces to come that a policy misses are forgotten"},
-	{"reach/hypothetical.go", "IDs: netset.Points(p.ID(class, in.Family))", "IDs: netset.Points(p.ID(class, IPv4))", "pods to come are judged by IPv4 for IPv6"},
+	{"reach/hypothetical.go", "self := p.ID(class, in.Family)", "self := p.ID(class, IPv4)", "pods to come are judged by IPv4 for IPv6"},
 	{"reach/region.go", "c.Family == d.Family && !out.NS.IsEmpty()", "!out.NS.IsEmpty()", "a block of one family holds pods to come in the other"},
 	{"reach/hypothetical.go", "hit.stances = append(slices.Clip(h.stances), stance{s.stance, free})", "_ = free", "no policy isolates a pod to come"},
 
