@@ -46,12 +46,24 @@ var sidecars = []string{
 	"config-reloader", "git-sync", "k8s-sidecar", "reloader",
 }
 
+// maxPodsRead bounds how many pods of a workload are asked which Services select them.
+const maxPodsRead = 32
+
 // read gathers what is known of a workload.
 func read(w *model.Workload, x *index) *subject {
 	s := &subject{w: w, labels: w.Labels, foreign: isForeign(w.Name) || isForeign(w.Namespace)}
 	if len(w.Pods) > 0 {
 		s.labels = w.Pods[0].Labels.Set()
-		s.services = x.servicesOf(w.Namespace, w.Pods[0].Labels, s.labels)
+		for i := range w.Pods { // a rollout has pods of the old template beside those of the new
+			for _, service := range x.servicesOf(w.Namespace, w.Pods[i].Labels, w.Pods[i].Labels.Set()) {
+				if !slices.Contains(s.services, service) {
+					s.services = append(s.services, service)
+				}
+			}
+			if i == maxPodsRead {
+				break
+			}
+		}
 		for k, v := range w.Labels {
 			if _, ok := s.labels[k]; !ok {
 				s.labels[k] = v
