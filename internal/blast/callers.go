@@ -105,7 +105,7 @@ func (a *Atlas) isGateway(s reach.Stranger) bool {
 
 // podCallers are the pods, nodes and addresses of the engine's own answer.
 func (a *Atlas) podCallers(class int, in []reach.Box) []Caller {
-	gateways := a.IDs(a.gateways...)
+	gateways := a.gatewayIDs
 	var out []Caller
 	for _, b := range in {
 		pods := b.Region.IDs.Intersect(a.pods)
@@ -176,7 +176,7 @@ func (a *Atlas) routed(class int, in []reach.Box, strangers []Caller, add func(r
 	)
 	known := len(a.ingress) > 0
 	controllers := a.IDs(a.ingress...)
-	others := a.pods.Minus(a.IDs(a.gateways...)).Minus(a.IDs(class))
+	others := a.pods.Minus(a.gatewayIDs).Minus(a.IDs(class))
 	for _, b := range in {
 		switch {
 		case known && b.Region.IDs.Overlaps(controllers):

@@ -46,16 +46,17 @@ type place struct {
 // Atlas is what the destination classes of one program are, made once and read by every server.
 type Atlas struct {
 	*reach.Program
-	fixed     [destCount][]place // those that are the same for every server
-	servers   netset.IDs         // classes of servers
-	resolvers netset.IDs         // classes of resolver pods
-	pods      netset.IDs
-	ordinary  netset.IDs   // classes of pods that are no servers
-	resolver  []reach.Cube // resolver pods that may exist without being in the input
-	gateways  []int        // classes of gateways
-	ingress   []int        // classes of ingress controllers
-	waysIn    map[int][]wayIn
-	named     map[string]int // how many servers have a namespace and name
+	fixed      [destCount][]place // those that are the same for every server
+	servers    netset.IDs         // classes of servers
+	resolvers  netset.IDs         // classes of resolver pods
+	pods       netset.IDs
+	ordinary   netset.IDs   // classes of pods that are no servers
+	resolver   []reach.Cube // resolver pods that may exist without being in the input
+	gateways   []int        // classes of gateways
+	gatewayIDs netset.IDs
+	ingress    []int // classes of ingress controllers
+	waysIn     map[int][]wayIn
+	named      map[string]int // how many servers have a namespace and name
 }
 
 // NewAtlas prepares the destination classes of p.
@@ -78,6 +79,7 @@ func NewAtlas(p *reach.Program) *Atlas {
 		}
 	}
 	a.servers = p.IDs(servers...)
+	a.gatewayIDs = p.IDs(a.gateways...)
 	a.ordinary = a.pods.Minus(a.servers)
 	var resolvers []int
 	for _, r := range special.Resolvers {

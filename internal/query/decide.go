@@ -23,6 +23,7 @@ type asker struct {
 	index    *index   // who has which address
 	followed int      // Services of type ExternalName that the question is going through
 	names    *int     // of those, how many it went through so far
+	unknowns *int     // addresses behind or beside Services that nothing known has, so far
 }
 
 type sideKey struct {
@@ -31,7 +32,7 @@ type sideKey struct {
 }
 
 func newAsker(p *reach.Program, q Question) *asker {
-	return &asker{p: p, q: q, conns: q.Conns(), sides: map[sideKey][]reach.Box{}, index: &index{}, names: new(int)}
+	return &asker{p: p, q: q, conns: q.Conns(), sides: map[sideKey][]reach.Box{}, index: &index{}, names: new(int), unknowns: new(int)}
 }
 
 // note adds a sentence once.
@@ -320,9 +321,6 @@ func (a *asker) side(subject, peer end, f reach.Family, d policy.Direction, conn
 	return out
 }
 
-// publicAddress is the condition under which blocks that open the internet match nodes and the API server, as the engine words it.
-const publicAddress = "nodes and the API server have public addresses"
-
 // settle decides what was open in b for want of the other end's address, where that is known after all.
 func settle(b reach.Box, claimed netip.Addr) (reach.Verdict, reach.Cond) {
 	cond := b.Cond
@@ -331,7 +329,7 @@ func settle(b reach.Box, claimed netip.Addr) (reach.Verdict, reach.Cond) {
 	}
 	open := !cond.Plan.IsEmpty() || cond.Texts != nil
 	if special.Plan.Contains(claimed) { // which is not public
-		isPublic := func(text string) bool { return slices.Contains(strings.Split(text, ", and "), publicAddress) }
+		isPublic := func(text string) bool { return slices.Contains(strings.Split(text, ", and "), reach.PublicAddress) }
 		if slices.ContainsFunc(cond.All, isPublic) {
 			return reach.Denied, cond
 		}

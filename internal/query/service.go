@@ -37,7 +37,12 @@ func (a *asker) toService(from end, at entry) []outcome {
 		front = &own
 		for _, addr := range svc.ClusterIPs {
 			if a.contested(addr.Unmap()) {
-				others = append(others, a.choices(from, a.address(addr.Unmap()))...)
+				pl := a.address(addr.Unmap())
+				if pl.unknown.IsValid() {
+					others = append(others, a.toEndpoint(from, pl.unknown, a.conns, a.conns))
+					pl.unknown = netip.Addr{}
+				}
+				others = append(others, a.choices(from, pl)...)
 			}
 		}
 	}
@@ -87,8 +92,15 @@ func (a *asker) selects(service int) bool {
 	})
 }
 
-// toEndpoint decides for whoever may hold the address of an endpoint. arriving is what asked becomes there.
+// maxUnknowns is for how many addresses behind or beside the Services of one question it is asked in turn who may have them; of the others,
+// anybody may.
+const maxUnknowns = 64
+
+// toEndpoint decides for whoever may hold an address behind or beside a Service. arriving is what asked becomes there.
 func (a *asker) toEndpoint(from end, addr netip.Addr, arriving, asked netset.Conns) outcome {
+	if *a.unknowns++; *a.unknowns > maxUnknowns {
+		return a.toHost(from, "an address that the input gives to nothing", arriving)
+	}
 	out := anyOf(a.quietly(func(q *asker) []outcome { return []outcome{q.toUnknown(from, addr, arriving)} }))
 	if out.verdict != reach.Denied {
 		out.conns = asked

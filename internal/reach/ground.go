@@ -189,6 +189,11 @@ func (g *Ground) IDs(holders ...int) netset.IDs {
 	return netset.Points(points...)
 }
 
+// Holds reports whether ids has holder n, in either family.
+func (g *Ground) Holds(ids netset.IDs, n int) bool {
+	return ids.Contains(g.ID(n, IPv4)) || ids.Contains(g.ID(n, IPv6))
+}
+
 // Everything is every holder and every address.
 func (g *Ground) Everything() Region {
 	return Region{IDs: netset.IDRange(0, int(2*g.width)), Addrs: netset.Universe}

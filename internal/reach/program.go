@@ -174,11 +174,14 @@ const (
 	certainties
 )
 
+// PublicAddress is the condition under which blocks that open the internet hold nodes and endpoints of the API server whose address is not known.
+const PublicAddress = "nodes and the API server have public addresses"
+
 var (
 	blocksMatch = onlyIf("blocks match pods")
 	// Managed clusters have such. That the address lies in the range of some service on the internet is not worth a thought, so only blocks
 	// that open the internet as such match.
-	publicAddress = onlyIf("nodes and the API server have public addresses")
+	publicAddress = onlyIf(PublicAddress)
 	hostJudged    = onlyIf("policies are enforced on pods on the host network")
 	hostSpared    = onlyIf("policies are not enforced on pods on the host network")
 	noNamespace   = onlyIf("a namespace that has no Namespace object in the input carries the labels that a policy asks for")

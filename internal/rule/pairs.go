@@ -66,7 +66,7 @@ func (p *Pass) oneSided(d policy.Direction) {
 				}
 			}
 			for _, n := range p.HoldersOf(one.Region.IDs.Intersect(p.Pods()).Minus(p.IDs(p.Radius.Class...)), reach.Class) {
-				if reached.Overlaps(p.IDs(n)) {
+				if p.Holds(reached, n) {
 					works[rules[0]] = true
 					continue
 				}
@@ -168,7 +168,7 @@ func (p *Pass) shutOut() []int {
 		named = named.Union(p.namedSources(class))
 	}
 	for _, n := range p.Gateways() {
-		if p.NamespaceOf(n) == p.Workload.Namespace || named.Overlaps(p.IDs(n)) {
+		if p.NamespaceOf(n) == p.Workload.Namespace || p.Holds(named, n) {
 			meant = append(meant, n)
 		}
 	}
