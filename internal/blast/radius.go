@@ -160,12 +160,13 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 			out.add(b.Verdict, b.Rules(), a.targets(d, p, in, conns, b)...)
 		}
 	}
-	var whole reach.Region
-	for _, p := range places {
-		whole = reach.Region{IDs: whole.IDs.Union(p.region.IDs), Addrs: whole.Addrs.Union(p.region.Addrs)}
+	if !got.IsEmpty() {
+		var whole reach.Region
+		for _, p := range places {
+			whole = reach.Region{IDs: whole.IDs.Union(p.region.IDs), Addrs: whole.Addrs.Union(p.region.Addrs)}
+		}
+		out.Addrs, out.Extent = got.Addrs, a.extent(whole, got)
 	}
-	out.Addrs = got.Addrs
-	out.Extent = a.extent(whole, got)
 	for _, s := range a.strangersIn(d, class, strangers) {
 		rules := slices.Concat(s.Egress, s.Ingress)
 		out.add(s.Verdict, rules, Target{Pods: StrangerText(s), New: true, Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: rules})
@@ -243,12 +244,13 @@ func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b 
 			out = append(out, t)
 		}
 	}
-	for _, name := range a.podNames(in.IDs) {
+	pods := a.podNames(in.IDs)
+	for _, name := range pods {
 		t := base
 		t.Pods = name
 		out = append(out, t)
 	}
-	if named := holderNames[d]; named != "" && in.Addrs.IsEmpty() && len(a.podNames(in.IDs)) == 0 {
+	if named := holderNames[d]; named != "" && in.Addrs.IsEmpty() && pods == nil {
 		t := base
 		t.Name = named
 		out = append(out, t)
