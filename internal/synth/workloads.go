@@ -81,7 +81,7 @@ func (t *tenant) list() []workload {
 		w := workload{namespace: t.name, kind: "Deployment", replicas: 1 + t.rand.IntN(3)}
 		switch {
 		case i == 0:
-			w.name, w.role, w.image = "mcp-gateway", gateway, "ghcr.io/ibm/mcp-context-forge:latest"
+			w.name, w.role, w.image = "mcp-gateway", gateway, "registry.example/ibm/mcp-context-forge:latest"
 			w.ports = []port{{"http", "TCP", 4444}}
 		case i <= servers:
 			p := programs[(first+i)%len(programs)]
@@ -107,7 +107,7 @@ func (t *tenant) service(w *workload, n int) {
 	w.image = fmt.Sprintf("registry.example.com/%s/%s:1.%d.0", t.name, w.name, t.rand.IntN(30))
 	w.ports = []port{{"http", "TCP", 8080}, {"metrics", "TCP", 9090}}
 	if n%4 == 0 {
-		w.kind, w.image = "StatefulSet", "docker.io/library/postgres:18"
+		w.kind, w.image = "StatefulSet", "registry.example/library/postgres:18"
 		w.ports = []port{{"postgres", "TCP", 5432}}
 	}
 	if n%5 == 1 {
@@ -258,7 +258,7 @@ func (g *generator) clusterDNS() []byte {
 		service:   "kube-dns",
 		labels:    [][2]string{{"k8s-app", "kube-dns"}},
 		role:      dns,
-		image:     "docker.io/coredns/coredns:1.13.1",
+		image:     "registry.example/coredns/coredns:1.13.1",
 		ports:     []port{{"dns", "UDP", 53}, {"dns-tcp", "TCP", 53}},
 		replicas:  2,
 	})
