@@ -72,7 +72,7 @@ func (g *Ground) addOthers() {
 		if svc.Namespace == "default" && svc.Name == "kubernetes" {
 			h.Kind = KubeAPI
 			h.Conns = portsOf(svc.Ports)
-			endpoints = svc.Endpoints
+			endpoints = append(endpoints, svc.Endpoints...) // two that differ may stand in the input
 		}
 		g.doors[i] = append(g.doors[i], len(g.holders))
 		for _, a := range svc.ClusterIPs {

@@ -142,3 +142,37 @@ endpoints: [{addresses: [10.0.0.5]}]
 		}
 	}
 }
+
+// Two objects that differ may both claim to be the API server's Service: neither's endpoints are forgotten.
+func TestEveryAPIServer(t *testing.T) {
+	p := load(t, `
+apiVersion: v1
+kind: Service
+metadata: {namespace: default, name: kubernetes}
+spec: {clusterIP: 10.96.0.1, ports: [{name: https, port: 443, targetPort: 6443}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {namespace: default, name: kubernetes}
+spec: {clusterIP: 10.96.0.2, ports: [{name: https, port: 443, targetPort: 6443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {namespace: default, name: kubernetes, labels: {kubernetes.io/service-name: kubernetes}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1]}]
+ports: [{name: https, port: 6443, protocol: TCP}]
+`)
+	var vips, endpoints int
+	for n := range p.Holders() {
+		switch h := p.Class(n); {
+		case h.Kind == KubeAPI && h.Service >= 0:
+			vips++
+		case h.Kind == KubeAPI && h.Addrs[IPv4].State == KnownAddr:
+			endpoints++
+		}
+	}
+	if vips != 2 || endpoints == 0 {
+		t.Errorf("%d addresses of the Service, %d endpoints", vips, endpoints)
+	}
+}
