@@ -1,7 +1,14 @@
 // Package cni holds what is known of how each network plugin enforces policies, as data. Nothing outside it asks for a plugin by name.
 package cni
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/netset"
+)
 
 // Answer is what a profile says to a question that implementations answer differently. The zero value is uncertain and
 // widens every answer that depends on it.
@@ -21,31 +28,117 @@ type Fact struct {
 	Source string
 }
 
-// Profile is how one plugin, in one mode, reads policies.
-type Profile struct {
-	Name    string
-	Title   string
-	Version string // what the facts were read from
+// Question is a point on which implementations differ.
+type Question uint8
 
-	BlocksMatchPods       Fact // an ipBlock matches pods by their addresses
-	SelectorsMatchHost    Fact // a podSelector peer matches hostNetwork pods
-	HostNetworkJudged     Fact // policies that select hostNetwork pods are enforced on them
-	JudgedBeforeService   Fact // egress is judged on a Service's address, before it is translated
-	OwnNodeMayAlwaysEnter Fact // a pod's own node may open connections to it whatever policies say
+const (
+	Enforces               Question = iota // policies are enforced at all
+	BlocksMatchPods                        // a CIDR matches pods by their addresses
+	BlocksMatchNodes                       // a CIDR matches nodes, and what runs on their network
+	SelectorsMatchHost                     // a pod selector as a peer matches hostNetwork pods
+	SelectorsMatchServices                 // a pod selector as an egress peer also matches the addresses of Services whose own selector satisfies it
+	HostNetworkJudged                      // policies that select hostNetwork pods are enforced on them
+	JudgedBeforeService                    // egress is judged on a Service's address, before it is translated
+	OwnNodeMayEnter                        // a pod's own node may open connections to it whatever policies say
+	OwnNodeReachable                       // a pod may open connections to its own node whatever policies say
+	LongestPrefixDecides                   // of the blocks that hold an address the longest decides, and an exception is a block that denies
+	IPv4EscapesIPv6                        // in clusters whose pods have IPv6 addresses, what they send over IPv4 is not judged
+	NodePortsEscape                        // what enters through node ports and load balancers is not judged, unless externalTrafficPolicy is Local
+	StartsOpen                             // a new pod's connections may pass before its policies are in force
+	NodeSelectors                          // peers that select nodes by labels are enabled
+	Questions                              // how many there are
+)
+
+var questions = [Questions]string{
+	"policies are enforced",
+	"a CIDR matches pods by their addresses",
+	"a CIDR matches nodes and what runs on their network",
+	"a pod selector as a peer matches hostNetwork pods",
+	"a pod selector as an egress peer also matches the addresses of Services whose selector satisfies it",
+	"policies are enforced on hostNetwork pods",
+	"egress is judged on a Service's address, before it is translated",
+	"a pod's own node may always connect to it",
+	"a pod may always connect to its own node",
+	"the longest block decides, and an exception is a block that denies",
+	"IPv4 traffic of pods in an IPv6 cluster is not judged",
+	"what enters through node ports is not judged, unless externalTrafficPolicy is Local",
+	"a new pod's connections may pass before its policies are in force",
+	"peers that select nodes by labels are enabled",
 }
 
-// Profiles lists every profile.
-var Profiles = []Profile{{
-	Name:    "spec",
-	Title:   "the Kubernetes API text",
-	Version: "networking.k8s.io/v1, Kubernetes 1.36",
+// String says what the question asks, as a sentence that may be true.
+func (q Question) String() string { return questions[q] }
 
-	BlocksMatchPods:       Fact{Yes, "kubernetes test/e2e/network/netpol: egress to a server in a CIDR block uses a pod address"},
-	SelectorsMatchHost:    Fact{Uncertain, "kubernetes.io network-policies: behaviour for hostNetwork pods is undefined"},
-	HostNetworkJudged:     Fact{No, "kubernetes.io network-policies: most plugins ignore hostNetwork pods"},
-	JudgedBeforeService:   Fact{Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
-	OwnNodeMayAlwaysEnter: Fact{Yes, "k8s.io/api networking/v1: traffic from the pod's local node is allowed"},
-}}
+// Profile is how one plugin, in one mode, reads policies.
+type Profile struct {
+	Name    string // "cilium"; a mode that is not the default one follows a colon: "cilium:cidr-match=pods"
+	Title   string
+	Version string // what the facts were read from
+	Cloud   string // the cloud it runs in, as [special.Endpoint] names clouds; "" for any
+	Facts   [Questions]Fact
+
+	// Kinds says which kinds of policy are enforced, by dialect. A kind that some profile lists is ignored under those that do not; a
+	// kind that none lists may be enforced under any.
+	Kinds map[string]Fact
+
+	Resolvers     []Resolver // where the cluster's DNS answers, beside resolver pods that the input shows
+	PortsPerBlock int        // how many ports and ranges of ports one block can hold, all policies together; 0 for any number
+	LimitSource   string
+	Other         []string // what else to know, in sentences with their sources
+}
+
+// Resolver is a form in which DNS may answer pods.
+type Resolver struct {
+	Name   string
+	Pod    bool         // it is a pod on the pod network; else it is on the node
+	Port   netset.Port  // on which it is judged
+	Addrs  []netip.Addr // its fixed addresses, if it has such
+	Always bool         // every cluster of this profile has it in this form
+	Source string
+}
+
+// Says returns p's answer to q.
+func (p Profile) Says(q Question) Answer { return p.Facts[q].Answer }
+
+// Mode reports whether p is a mode that has to be asked for.
+func (p Profile) Mode() bool { return strings.Contains(p.Name, ":") }
+
+// Judges says whether p enforces policies of a dialect.
+func (p Profile) Judges(dialect string) Answer {
+	if f, ok := p.Kinds[dialect]; ok {
+		return f.Answer
+	}
+	if slices.ContainsFunc(Profiles, func(other Profile) bool { _, ok := other.Kinds[dialect]; return ok }) {
+		return No
+	}
+	return Uncertain
+}
+
+// Any stands for every profile that enforces policies, each in its default mode.
+const Any = "any"
+
+// Named returns the profiles that text names, separated by commas; [Any] names all that enforce policies in their default mode, without
+// [Spec].
+func Named(text string) ([]Profile, error) {
+	var out []Profile
+	for name := range strings.SplitSeq(text, ",") {
+		if name == Any {
+			for _, p := range Profiles {
+				if p.Name != Spec && !p.Mode() && p.Says(Enforces) != No {
+					out = append(out, p)
+				}
+			}
+			continue
+		}
+		p, err := ByName(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	slices.SortStableFunc(out, func(a, b Profile) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(out, func(a, b Profile) bool { return a.Name == b.Name }), nil
+}
 
 // ByName returns the profile called name.
 func ByName(name string) (Profile, error) {

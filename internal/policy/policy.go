@@ -57,22 +57,34 @@ type Tier uint8
 const (
 	// TierUnjudged holds policies of kinds that are not judged: nothing is known of their precedence, so they come first.
 	TierUnjudged Tier = iota
-	// TierNetworkPolicy is networking.k8s.io NetworkPolicy: allow rules only, then deny where a policy isolates.
+	// TierNetworkPolicy is networking.k8s.io NetworkPolicy, and what plugins judge together with it: rules that deny first, then those that
+	// allow, then deny where a policy isolates.
 	TierNetworkPolicy
+)
+
+// Order of the rules of [TierNetworkPolicy]: one that denies beats every one that allows, whichever object it is in.
+const (
+	OrderDeny  = 0
+	OrderAllow = 1
 )
 
 // Dialect is the API group and kind a policy was written in.
 type Dialect string
 
-// NetworkPolicy is the dialect networking.k8s.io/v1 NetworkPolicy.
-const NetworkPolicy Dialect = "networking.k8s.io NetworkPolicy"
+// The dialects that are decoded. Policies of others stand in the input unjudged, under their own group and kind.
+const (
+	NetworkPolicy                  Dialect = "networking.k8s.io NetworkPolicy"
+	CiliumNetworkPolicy            Dialect = "cilium.io CiliumNetworkPolicy"
+	CiliumClusterwideNetworkPolicy Dialect = "cilium.io CiliumClusterwideNetworkPolicy"
+)
 
 // Policy is one policy object.
 type Policy struct {
 	Origin    origin.Origin
-	Dialect   Dialect
-	Namespace string // "" for cluster-wide kinds
+	Dialect   Dialect // "" for what could not be read at all: any plugin may enforce it
+	Namespace string  // "" for cluster-wide kinds
 	Name      string
+	Only      string // what else must hold for it to be in force, completing "if ..."; "" for nothing
 	Rules     []Rule
 	Stances   []Stance
 }
@@ -102,16 +114,51 @@ type Rule struct {
 	AnyPeer bool   // every peer, whatever Peers says
 	Ports   []Port // a union; empty matches nothing
 	AnyPort bool   // every port of every protocol, whatever Ports says
+	Only    string // what else must hold for it to match, completing "if ...": "the request is one that its HTTP rules allow"; "" for nothing
 	Path    string // where in the policy: "egress[0]"; "" for a rule that stands for a whole object
 	Origin  origin.Origin
 }
 
-// Peer is one alternative of a rule's peers: pods by selectors, or addresses by blocks.
+// Peer is one alternative of a rule's peers. One of its forms is set: pods by selectors, addresses by blocks, a part of the world by name,
+// nodes by labels, addresses by the host names that resolve to them, what is behind Services.
 type Peer struct {
 	NS, Pod *label.Selector // both set or both nil
 	Block   *Block
+	Entity  Entity
+	Node    *label.Selector // nodes other than the pod's own
+	Name    netset.Name
+	Service *ServicePeer
+	Only    string // what else must hold for it to match, completing "if ..."; "" for nothing
 	Path    string // within the rule: "to[1]"
 	Origin  origin.Origin
+}
+
+// Entity is a part of the world that policies can name. The zero value is none.
+type Entity uint8
+
+const (
+	NoEntity   Entity = iota
+	All               // everything
+	Cluster           // all pods, nodes and what else runs in the cluster, also the API server
+	World             // addresses outside of the cluster
+	WorldIPv4         // likewise, IPv4 only
+	WorldIPv6         // likewise, IPv6 only
+	Host              // the pod's own node, with what runs on its network
+	RemoteNode        // every other node, with what runs on its network
+	APIServer         // what the API server answers on
+	Nobody            // nothing of what is judged here: health checkers, pods that are starting, the plugin's own ingress proxy
+)
+
+func (e Entity) String() string {
+	return [...]string{"none", "all", "cluster", "world", "world-ipv4", "world-ipv6", "host", "remote-node", "kube-apiserver", "nobody"}[e]
+}
+
+// ServicePeer names Services by namespace and name, or by their own labels. It matches the pods behind those that select pods, and the addresses
+// behind the others.
+type ServicePeer struct {
+	Namespace string // "" for every namespace
+	Name      string // "" if Labels say which
+	Labels    *label.Selector
 }
 
 // Block is a CIDR without its exceptions, kept as written.

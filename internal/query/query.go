@@ -99,7 +99,7 @@ func Ask(p *reach.Program, q Question) (Answer, error) {
 	}
 	got := a.decide(source, target)
 	a.compareNamesake(source, target, got)
-	if h := a.hostNetworked(); h != "" && p.Profile.HostNetworkJudged.Answer != cni.Yes {
+	if h := a.hostNetworked(); h != "" && p.Profile.Says(cni.HostNetworkJudged) != cni.Yes {
 		got = a.asIfEnforced(h, got)
 	}
 	var steps []Step
@@ -236,7 +236,7 @@ func (a *asker) asIfEnforced(host string, got outcome) outcome {
 		return got
 	}
 	profile := a.p.Profile
-	profile.HostNetworkJudged.Answer = cni.Yes
+	profile.Facts[cni.HostNetworkJudged].Answer = cni.Yes
 	strict := newAsker(reach.NewProgram(a.p.Ground, profile), a.q)
 	source, err := strict.source(a.q.From)
 	if err != nil {

@@ -104,15 +104,15 @@ func newBench(r *random, seed uint64, s scene, profile cni.Profile, worlds int) 
 	edges := edgesOf(s.snap)
 	for range worlds {
 		w := r.concretise(b.Ground, s, edges)
-		if a := profile.SelectorsMatchHost.Answer; a != cni.Uncertain {
+		if a := profile.Says(cni.SelectorsMatchHost); a != cni.Uncertain {
 			w.SelectorsMatchHost = a == cni.Yes
 		}
-		if a := profile.JudgedBeforeService.Answer; a != cni.Uncertain {
+		if a := profile.Says(cni.JudgedBeforeService); a != cni.Uncertain {
 			w.JudgedBeforeService = a == cni.Yes
 		}
-		w.OwnNodeJudged = profile.OwnNodeMayAlwaysEnter.Answer == cni.No
-		w.HostPodsJudged = profile.HostNetworkJudged.Answer == cni.Yes
-		w.BlocksMissPods = profile.BlocksMatchPods.Answer == cni.No
+		w.OwnNodeJudged = profile.Says(cni.OwnNodeMayEnter) == cni.No
+		w.HostPodsJudged = profile.Says(cni.HostNetworkJudged) == cni.Yes
+		w.BlocksMissPods = profile.Says(cni.BlocksMatchPods) == cni.No
 		b.worlds = append(b.worlds, w)
 	}
 	for _, d := range policy.Directions {
@@ -233,7 +233,7 @@ func (b *bench) ask(t *testing.T, q question) (verdict Verdict, seen [2]bool) {
 	if v := worst(b.Between(q.from, q.to), q.proto, q.port, anywhere); v != verdict {
 		b.fail(t, q, "Explain says %v, Between %v", verdict, v)
 	}
-	translated := b.Profile.JudgedBeforeService.Answer != cni.No && len(b.snap.Services) > 0
+	translated := b.Profile.Says(cni.JudgedBeforeService) != cni.No && len(b.snap.Services) > 0
 	if c := q.from.Holder; c >= 0 && c < b.Classes() && q.to.Holder != c {
 		v := worst(b.reach[policy.Egress][c], q.proto, q.port, b.inRegion(q.to))
 		if v != verdict && (!translated || CompareVerdicts(v, verdict) < 0) {
@@ -397,11 +397,11 @@ func TestProfiles(t *testing.T) {
 		name string
 		set  func(*cni.Profile)
 	}{
-		{"selectors match host pods", func(p *cni.Profile) { p.SelectorsMatchHost = yes }},
-		{"selectors miss host pods", func(p *cni.Profile) { p.SelectorsMatchHost = no }},
-		{"own node is judged", func(p *cni.Profile) { p.OwnNodeMayAlwaysEnter = no }},
-		{"judged after translation", func(p *cni.Profile) { p.JudgedBeforeService = no }},
-		{"host pods are judged", func(p *cni.Profile) { p.HostNetworkJudged = yes }},
+		{"selectors match host pods", func(p *cni.Profile) { p.Facts[cni.SelectorsMatchHost] = yes }},
+		{"selectors miss host pods", func(p *cni.Profile) { p.Facts[cni.SelectorsMatchHost] = no }},
+		{"own node is judged", func(p *cni.Profile) { p.Facts[cni.OwnNodeMayEnter] = no }},
+		{"judged after translation", func(p *cni.Profile) { p.Facts[cni.JudgedBeforeService] = no }},
+		{"host pods are judged", func(p *cni.Profile) { p.Facts[cni.HostNetworkJudged] = yes }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			profile := spec()

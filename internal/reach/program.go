@@ -89,8 +89,8 @@ func NewProgram(g *Ground, profile cni.Profile) *Program {
 			for run := range ids.Runs() {
 				for id := run.Lo; id <= run.Hi; id++ {
 					at := certainty
-					if g.holders[id].host && profile.HostNetworkJudged.Answer != cni.Yes {
-						if profile.HostNetworkJudged.Answer == cni.No {
+					if g.holders[id].host && profile.Says(cni.HostNetworkJudged) != cni.Yes {
+						if profile.Says(cni.HostNetworkJudged) == cni.No {
 							continue
 						}
 						at = onHost
@@ -339,7 +339,7 @@ func (p *Program) Fold() {
 // decide folds a group's rules over a region. What policies deny, a pod's own node may do in spite of them.
 func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
 	segs := fold(open, p.steps(g), g.stances, p.hostPlan)
-	if d == policy.Egress || p.Profile.OwnNodeMayAlwaysEnter.Answer == cni.No {
+	if d == policy.Egress || p.Profile.Says(cni.OwnNodeMayEnter) == cni.No {
 		return segs
 	}
 	for i, seg := range segs {
@@ -390,7 +390,7 @@ func (p *Program) selectorPeer(ns, pod label.Selector) []match {
 func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 	sel := p.choose(ns, pod)
 	hosts := p.hosts // of which it is not certain that selectors match them
-	if p.Profile.SelectorsMatchHost.Answer == cni.Yes {
+	if p.Profile.Says(cni.SelectorsMatchHost) == cni.Yes {
 		hosts = netset.IDs{}
 	}
 	certainly := Region{IDs: p.inBoth(sel.must.Minus(hosts))}
@@ -405,7 +405,7 @@ func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 	}
 	perhaps(sel.unlabelled.Minus(hosts), noNamespace)
 	perhaps(sel.unsettled.Minus(hosts), noLabel)
-	if p.Profile.SelectorsMatchHost.Answer == cni.Uncertain {
+	if p.Profile.Says(cni.SelectorsMatchHost) == cni.Uncertain {
 		perhaps(sel.may().Intersect(hosts), hostPeer)
 	}
 	return out
@@ -423,7 +423,7 @@ func (p *Program) blockPeers(addrs netset.Addrs) []match {
 		if others := r.IDs.Minus(pods); !others.IsEmpty() {
 			out = append(out, match{box{region: Region{IDs: others}}, cond})
 		}
-		switch r.IDs = r.IDs.Intersect(pods); p.Profile.BlocksMatchPods.Answer {
+		switch r.IDs = r.IDs.Intersect(pods); p.Profile.Says(cni.BlocksMatchPods) {
 		case cni.No:
 			return
 		case cni.Uncertain:

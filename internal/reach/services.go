@@ -139,11 +139,11 @@ func (g *Ground) VIPAt(a netip.Addr) (holder int, ok bool) {
 
 // throughServices adds what is reached only because policy is judged on the address of a Service, or on a node's with a node port.
 func (p *Program) throughServices(out *boxes, class int) {
-	if p.Profile.JudgedBeforeService.Answer == cni.No {
+	if p.Profile.Says(cni.JudgedBeforeService) == cni.No {
 		return
 	}
 	cond := beforeService
-	if p.Profile.JudgedBeforeService.Answer == cni.Yes {
+	if p.Profile.Says(cni.JudgedBeforeService) == cni.Yes {
 		cond = Cond{}
 	}
 	for _, seg := range p.openOf(class, policy.Egress) {
