@@ -128,5 +128,5 @@ func (c *common) exit(incomplete bool, otherwise int) error {
 // basisOf is what every answer from p rests on.
 func basisOf(p *reach.Program) report.Basis {
 	problems := p.Snapshot.Problems
-	return report.Basis{CNI: []string{p.Profile.Name}, Complete: len(problems) == 0, Assumptions: audit.Assumptions(p), Problems: problems}
+	return report.Basis{CNI: p.Names(), Complete: len(problems) == 0, Assumptions: audit.Assumptions(p), Problems: problems}
 }

@@ -104,7 +104,7 @@ func Of(p *reach.Program, only func(*model.Workload) bool) Result {
 	s := p.Snapshot
 	p.Fold()
 	atlas := blast.NewAtlas(p)
-	res := Result{Schema: Schema, CNI: []string{p.Profile.Name}, Assumptions: Assumptions(p), Problems: slices.Clone(s.Problems),
+	res := Result{Schema: Schema, CNI: p.Names(), Assumptions: Assumptions(p), Problems: slices.Clone(s.Problems),
 		Summary: Summary{Workloads: len(s.Workloads), BySeverity: map[string]int{}}}
 	var servers []int
 	found := false
@@ -193,7 +193,7 @@ func server(atlas *blast.Atlas, radius blast.Radius, findings []finding.Finding)
 
 // Assumptions lists what the verdicts rest on besides the input, in sentences.
 func Assumptions(p *reach.Program) []string {
-	out := []string{fmt.Sprintf("policies mean what %s says (--cni %s), and a network plugin enforces them", p.Profile.Title, p.Profile.Name)}
+	out := []string{fmt.Sprintf("policies mean what %s says (--cni %s), and a network plugin enforces them", p.Profiles()[0].Title, p.Profiles()[0].Name)}
 	if plan := p.Unplaced(); plan != "" {
 		out = append(out, plan)
 	}

@@ -258,7 +258,7 @@ func (m *Matrix) names(g int) []string {
 // Notes returns sentences on what the rows do not show.
 func (m *Matrix) Notes() []string {
 	notes := []string{"pods that do not exist yet are left out"}
-	if m.p.Profile.Says(cni.HostNetworkJudged) == cni.Yes {
+	if m.p.Says(cni.HostNetworkJudged) == cni.Yes {
 		return notes
 	}
 	var hosts []string

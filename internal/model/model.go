@@ -64,6 +64,7 @@ type Workload struct {
 type Pod struct {
 	Name        string // "" for a template's pods
 	Labels      label.Labels
+	Account     string       // its service account; "" when unknown, and for the few pods that have none
 	Addrs       []netip.Addr // at most one a family; nil when unknown
 	MoreAddrs   bool         // perhaps it has an address in the other family too, which the input does not show
 	Node        string       // "" when unknown
@@ -116,6 +117,7 @@ type EnvVar struct {
 type Service struct {
 	Namespace    string
 	Name         string
+	Labels       label.Set       // of the object itself
 	Type         string          // ClusterIP, NodePort, LoadBalancer, ExternalName
 	Selector     *label.Selector // nil: endpoints are set by hand
 	Headless     bool

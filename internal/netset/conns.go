@@ -156,6 +156,16 @@ func (c Conns) Covers(d Conns) bool {
 	return true
 }
 
+// Overlaps reports whether some connection is in both c and d.
+func (c Conns) Overlaps(d Conns) bool {
+	for i := range c.ports {
+		if c.ports[i].Overlaps(d.ports[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // Union returns the connections in c or d.
 func (c Conns) Union(d Conns) Conns { return c.with(d, Ports.Union) }
 

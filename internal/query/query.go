@@ -99,14 +99,14 @@ func Ask(p *reach.Program, q Question) (Answer, error) {
 	}
 	got := a.decide(source, target)
 	a.compareNamesake(source, target, got)
-	if h := a.hostNetworked(); h != "" && p.Profile.Says(cni.HostNetworkJudged) != cni.Yes {
+	if h := a.hostNetworked(); h != "" && p.Says(cni.HostNetworkJudged) != cni.Yes {
 		got = a.asIfEnforced(h, got)
 	}
 	var steps []Step
 	if got.steps != nil {
 		steps = got.steps() // which may note something
 	}
-	out := Answer{Asked: q, From: source.name, To: a.withSuffix(target.name), Verdict: got.verdict, When: got.when, Conns: got.conns, CNI: []string{p.Profile.Name},
+	out := Answer{Asked: q, From: source.name, To: a.withSuffix(target.name), Verdict: got.verdict, When: got.when, Conns: got.conns, CNI: p.Names(),
 		Notes: a.notes, Assumed: a.assumed, Steps: steps}
 	if got.verdict == reach.Denied {
 		out.Conns = a.conns
@@ -235,9 +235,11 @@ func (a *asker) asIfEnforced(host string, got outcome) outcome {
 	if got.verdict == reach.Denied {
 		return got
 	}
-	profile := a.p.Profile
-	profile.Facts[cni.HostNetworkJudged].Answer = cni.Yes
-	strict := newAsker(reach.NewProgram(a.p.Ground, profile), a.q)
+	profiles := a.p.Profiles()
+	for i := range profiles {
+		profiles[i].Facts[cni.HostNetworkJudged].Answer = cni.Yes
+	}
+	strict := newAsker(reach.NewProgram(a.p.Ground, profiles...), a.q)
 	source, err := strict.source(a.q.From)
 	if err != nil {
 		return got

@@ -247,7 +247,7 @@ func (a *asker) translate(from, front end, b backend) outcome {
 	after := route{from: from, out: b.end, in: b.end, via: &front, outConns: arriving, inConns: arriving, translated: true, asked: asked}
 	before := after
 	before.out, before.outConns = front, asked
-	order := a.p.Profile.Says(cni.JudgedBeforeService)
+	order := a.p.Says(cni.JudgedBeforeService)
 	if front.Holder < 0 { // not the Service's own address: who translates it, and where, is open
 		order = cni.Uncertain
 	}
@@ -360,7 +360,7 @@ func (a *asker) toNobody(from end, service int, front end) outcome {
 			return maybe
 		}
 	}
-	if front.Holder >= 0 && a.p.Profile.Says(cni.JudgedBeforeService) != cni.No {
+	if front.Holder >= 0 && a.p.Says(cni.JudgedBeforeService) != cni.No {
 		for _, f := range reach.Families {
 			if len(a.side(from, front, f, policy.Egress, a.conns)) > 0 {
 				return maybe

@@ -10,26 +10,33 @@ import (
 	"github.com/toolmoat/toolmoat/internal/special"
 )
 
-// Cond says in which worlds something holds, where that is not all of them: in those where some part of Any holds and all of All. The
+// Cond says in which worlds something holds, where that is not all of them: in those where On holds, some part of Any and all of All. The
 // zero value is every world.
 type Cond struct {
 	Unjudged bool         // nothing can be said: some input could not be judged
+	On       string       // under which profiles, completing "if ..."; "" for all
 	Plan     netset.Addrs // Any: the other end's address, which is not known, lies here
+	Names    []string     // Any: the other end's address is one that one of these names resolves to; patterns as netset.Name has them; sorted
 	Texts    []string     // Any, in words, each completing "if ..."; sorted
 	All      []string     // likewise; sorted
 }
 
 // IsZero reports whether c is no condition.
-func (c Cond) IsZero() bool { return !c.Unjudged && c.Plan.IsEmpty() && c.Texts == nil && c.All == nil }
+func (c Cond) IsZero() bool { return !c.Unjudged && c.On == "" && c.plain() && c.All == nil }
 
-func (c Cond) equal(d Cond) bool {
-	return c.Unjudged == d.Unjudged && c.Plan.Equal(d.Plan) && slices.Equal(c.Texts, d.Texts) && slices.Equal(c.All, d.All)
+// Equal reports whether c and d are the same condition.
+func (c Cond) Equal(d Cond) bool { return c.On == d.On && c.equal(d) }
+
+// equal compares c and d but for On.
+func (c Cond) equal(d Cond) bool { return c.sameAny(d) && slices.Equal(c.All, d.All) }
+
+func (c Cond) sameAny(d Cond) bool {
+	return c.Unjudged == d.Unjudged && c.Plan.Equal(d.Plan) && slices.Equal(c.Names, d.Names) && slices.Equal(c.Texts, d.Texts)
 }
 
-// implies reports whether c is d, or d and more.
+// implies reports whether c is d, or d and more, but for On.
 func (c Cond) implies(d Cond) bool {
-	return c.Unjudged == d.Unjudged && c.Plan.Equal(d.Plan) && slices.Equal(c.Texts, d.Texts) &&
-		!slices.ContainsFunc(d.All, func(text string) bool { return !slices.Contains(c.All, text) })
+	return c.sameAny(d) && !slices.ContainsFunc(d.All, func(text string) bool { return !slices.Contains(c.All, text) })
 }
 
 func (c Cond) verdict() Verdict {
@@ -50,7 +57,29 @@ func (c Cond) or(d Cond) Cond {
 		return c
 	}
 	c, d = c.alternative(), d.alternative()
-	return Cond{Unjudged: c.Unjudged || d.Unjudged, Plan: c.Plan.Union(d.Plan), Texts: joined(c.Texts, d.Texts)}
+	return Cond{Unjudged: c.Unjudged || d.Unjudged, Plan: c.Plan.Union(d.Plan), Names: joined(c.Names, d.Names), Texts: joined(c.Texts, d.Texts)}
+}
+
+// unless is the condition that c holds and d does not; the zero Cond is every world in c and none in d. never is true where that cannot be. plan is
+// where addresses that are not known may lie.
+func (c Cond) unless(d Cond, plan [2]netset.Addrs) (cond Cond, never bool) {
+	onlyPlan := func(c Cond) bool {
+		return !c.Unjudged && c.Names == nil && c.Texts == nil && c.All == nil && !c.Plan.IsEmpty()
+	}
+	switch {
+	case d.IsZero():
+		return c, false
+	case c.Unjudged || d.Unjudged:
+		return Cond{Unjudged: true}, false
+	case onlyPlan(d) && (c.IsZero() || onlyPlan(c)):
+		where := c.Plan
+		if c.IsZero() {
+			where = plan[familyOf(d.Plan.First())]
+		}
+		where = where.Minus(d.Plan)
+		return Cond{Plan: where}, where.IsEmpty()
+	}
+	return c.and(onlyIf("no rule denies it, as one does if " + d.String())), false
 }
 
 // alternative returns c without All, as one of several alternatives.
@@ -82,7 +111,7 @@ func (c Cond) and(d Cond) Cond {
 }
 
 // plain reports whether c has no alternatives.
-func (c Cond) plain() bool { return c.Plan.IsEmpty() && c.Texts == nil }
+func (c Cond) plain() bool { return c.Plan.IsEmpty() && c.Names == nil && c.Texts == nil }
 
 // joined returns the union of two sorted lists.
 func joined(a, b []string) []string {
@@ -103,12 +132,28 @@ func (c Cond) String() string {
 	if !c.Plan.IsEmpty() {
 		any = append(any, planText(c.Plan))
 	}
+	any = append(any, c.nameTexts()...)
 	any = append(any, c.Texts...)
-	all := slices.Clone(c.All)
-	if any != nil {
-		all = append([]string{strings.Join(any, ", or ")}, all...)
+	var all []string
+	if c.On != "" {
+		all = append(all, c.On)
 	}
-	return strings.Join(all, ", and ")
+	if any != nil {
+		all = append(all, strings.Join(any, ", or "))
+	}
+	return strings.Join(append(all, c.All...), ", and ")
+}
+
+// nameTexts says what of a few names resolves to the other end's address.
+func (c Cond) nameTexts() []string {
+	const most = 4
+	switch n := len(c.Names); {
+	case n == 0:
+		return nil
+	case n > most:
+		return []string{strings.Join(c.Names[:most], ", ") + " or one of " + plural(n-most, "more name") + " resolves to it"}
+	}
+	return []string{orList(c.Names) + " resolves to it"}
 }
 
 // planText says where in the plan an address lies, by what is left out if that is shorter.

@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"slices"
+
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
@@ -86,15 +88,24 @@ func (p *Program) explainSide(subject, peer End, f Family, d policy.Direction, c
 	}
 	side := Side{Dir: d}
 	for _, s := range g.stances {
-		side.Isolated = append(side.Isolated, s.by)
+		if s.worlds&p.in != 0 && !slices.Contains(side.Isolated, s.by) {
+			side.Isolated = append(side.Isolated, s.by)
+		}
 	}
-	for _, seg := range p.decide(g, d, box{at, conns}) {
-		if !seg.region.IsEmpty() { // one point has one verdict
-			side.Verdict, side.Cond, side.By = seg.verdict, seg.cond, seg.by
+	point := box{at, conns, p.in}
+	worst := true
+	for _, seg := range p.decide(g, d, point) { // one point has one verdict under each profile
+		if seg.region.IsEmpty() || !worst && CompareVerdicts(seg.verdict, side.Verdict) <= 0 {
+			continue
+		}
+		worst = false
+		side.Verdict, side.Cond, side.By = seg.verdict, seg.cond, seg.by
+		if side.Cond.On = p.on(seg.worlds); side.Cond.On != "" && seg.verdict > Depends {
+			side.Verdict = Depends
 		}
 	}
 	if side.Verdict == Denied {
-		side.Near = near(p.steps(g), box{at, conns})
+		side.Near = near(p.steps(g), point)
 	}
 	return side
 }
@@ -105,8 +116,8 @@ func near(steps []step, point box) []Near {
 	for _, miss := range []Miss{MissPort, MissPeer} {
 		for _, s := range steps {
 			for _, m := range s.matches {
-				peer, port := m.region.Overlaps(point.region), !m.conns.Intersect(point.conns).IsEmpty()
-				if len(out) < maxNear && (miss == MissPort && peer && !port || miss == MissPeer && port && !peer) {
+				peer, port := m.region.Overlaps(point.region), m.conns.Overlaps(point.conns)
+				if s.rule.Action == policy.Allow && m.worlds&point.worlds != 0 && len(out) < maxNear && (miss == MissPort && peer && !port || miss == MissPeer && port && !peer) {
 					out = append(out, Near{s.rule, miss})
 					break
 				}

@@ -15,35 +15,39 @@ const (
 	Unknown     Verdict = iota // some input could not be judged
 	Denied                     // certainly nothing passes
 	Depends                    // passes in some worlds
-	Allowed                    // certainly passes
 	NotEnforced                // a policy says otherwise, and nothing enforces it
+	Allowed                    // certainly passes
 )
 
 func (v Verdict) String() string {
-	return [...]string{"unknown", "denied", "depends", "allowed", "notEnforced"}[v]
+	return [...]string{"unknown", "denied", "depends", "notEnforced", "allowed"}[v]
 }
 
 // MarshalText writes the verdict as the JSON outputs name it.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// box is a product: every end in region, over every connection in conns.
+// box is a product: every end in region, over every connection in conns, under every profile in worlds.
 type box struct {
 	region Region
 	conns  netset.Conns
+	worlds Worlds
 }
 
 func (b box) overlaps(c box) bool {
-	return b.region.Overlaps(c.region) && !b.conns.Intersect(c.conns).IsEmpty()
+	return b.worlds&c.worlds != 0 && b.region.Overlaps(c.region) && b.conns.Overlaps(c.conns)
 }
 
 // cut splits b into what c holds of it and the disjoint rest.
 func (b box) cut(c box) (in box, rest []box) {
-	in = box{b.region.Intersect(c.region), b.conns.Intersect(c.conns)}
+	in = box{b.region.Intersect(c.region), b.conns.Intersect(c.conns), b.worlds & c.worlds}
+	if other := b.worlds &^ c.worlds; other != 0 {
+		rest = append(rest, box{b.region, b.conns, other})
+	}
 	if outside := b.region.Minus(c.region); !outside.IsEmpty() {
-		rest = append(rest, box{outside, b.conns})
+		rest = append(rest, box{outside, b.conns, in.worlds})
 	}
 	if other := b.conns.Minus(c.conns); !other.IsEmpty() {
-		rest = append(rest, box{in.region, other})
+		rest = append(rest, box{in.region, other, in.worlds})
 	}
 	return in, rest
 }
@@ -62,15 +66,17 @@ type step struct {
 
 // stance is one policy that isolates the pods of one group, or may.
 type stance struct {
-	by   *policy.Stance
-	free Cond // when it does not; zero if it certainly isolates
+	by     *policy.Stance
+	worlds Worlds
+	free   Cond // when it does not; zero if it certainly isolates
 }
 
 // cell is part of the space that no rule has decided yet.
 type cell struct {
 	box
-	perhaps Cond           // allowed if this holds
-	by      []*policy.Rule // the rules that perhaps allow it
+	perhaps Cond           // allowed if this holds; zero for never
+	denied  Cond           // but not if this holds; zero for never
+	by      []*policy.Rule // the rules that perhaps decide
 }
 
 // segment is part of a table: one verdict, for one reason.
@@ -88,35 +94,60 @@ func fold(open box, steps []step, stances []stance, plan [2]netset.Addrs) []segm
 	var out []segment
 	for _, s := range steps {
 		for _, m := range s.matches {
-			cells, out = apply(cells, out, s.rule, m)
+			cells, out = apply(cells, out, s.rule, m, plan)
 		}
 		cells = mergeCells(cells)
 	}
-	isolated, free := isolation(stances)
 	for _, c := range cells {
-		seg := segment{box: c.box, cond: c.perhaps.or(free), by: c.by}
-		switch {
-		case !isolated:
-			seg.verdict, seg.cond, seg.by = Allowed, Cond{}, nil
-		case everywhere(c.perhaps.Plan, plan):
-			seg.verdict, seg.cond = Allowed, Cond{}
-		case seg.cond.IsZero():
-			seg.verdict = Denied
-		default:
-			seg.verdict = seg.cond.verdict()
+		for _, part := range isolation(stances, c.worlds) {
+			at := c
+			at.worlds = part.worlds
+			switch {
+			case part.open:
+				if at.denied.IsZero() {
+					at.by = nil
+				}
+				out = append(out, outcome(at, Cond{}, true, plan))
+			case c.perhaps.IsZero() && part.free.IsZero():
+				out = append(out, segment{box: at.box, verdict: Denied, by: c.by})
+			default:
+				out = append(out, outcome(at, c.perhaps.or(part.free), false, plan))
+			}
 		}
-		out = append(out, seg)
 	}
 	return mergeSegments(out)
 }
 
-// everywhere reports whether blocks that each may hold an unknown address together certainly do.
-func everywhere(blocks netset.Addrs, plan [2]netset.Addrs) bool {
-	return !blocks.IsEmpty() && blocks.Covers(plan[familyOf(blocks.First())])
+// outcome turns a cell into a segment that passes if cond holds and nothing perhaps denies it. certain is true for what is allowed for certain but
+// for that.
+func outcome(c cell, cond Cond, certain bool, plan [2]netset.Addrs) segment {
+	seg := segment{box: c.box, by: c.by}
+	certain = certain || everywhere(cond, plan)
+	if certain {
+		cond = Cond{}
+	}
+	cond, never := cond.unless(c.denied, plan)
+	switch {
+	case never:
+		seg.verdict = Denied
+	case cond.IsZero():
+		seg.verdict = Allowed
+	default:
+		seg.verdict, seg.cond = cond.verdict(), cond
+	}
+	return seg
+}
+
+// everywhere reports whether parts of a condition that each may hold together certainly do.
+func everywhere(c Cond, plan [2]netset.Addrs) bool {
+	if slices.Contains(c.Texts, ownNodeText) && slices.Contains(c.Texts, otherNodeText) {
+		return true
+	}
+	return !c.Plan.IsEmpty() && c.Plan.Covers(plan[familyOf(c.Plan.First())])
 }
 
 // apply lets one match of a rule act on the open cells.
-func apply(cells []cell, out []segment, rule *policy.Rule, m match) ([]cell, []segment) {
+func apply(cells []cell, out []segment, rule *policy.Rule, m match, plan [2]netset.Addrs) ([]cell, []segment) {
 	next := make([]cell, 0, len(cells)+1)
 	for _, c := range cells {
 		if !c.overlaps(m.box) {
@@ -124,7 +155,7 @@ func apply(cells []cell, out []segment, rule *policy.Rule, m match) ([]cell, []s
 			continue
 		}
 		if len(c.region.Cubes) > maxCubes { // too many kinds of pods to tell apart
-			out = append(out, segment{box{Region{Cubes: c.region.Cubes}, c.conns}, Unknown, Cond{Unjudged: true}, nil})
+			out = append(out, segment{box{Region{Cubes: c.region.Cubes}, c.conns, c.worlds}, Unknown, Cond{Unjudged: true}, nil})
 			if c.region.Cubes = nil; !c.overlaps(m.box) {
 				if !c.region.IsEmpty() {
 					next = append(next, c)
@@ -134,15 +165,27 @@ func apply(cells []cell, out []segment, rule *policy.Rule, m match) ([]cell, []s
 		}
 		in, rest := c.cut(m.box)
 		for _, r := range rest {
-			next = append(next, cell{r, c.perhaps, c.by})
+			next = append(next, cell{r, c.perhaps, c.denied, c.by})
 		}
+		hit := cell{in, c.perhaps, c.denied, with(c.by, rule)}
 		switch {
-		case rule.Action != policy.Allow: // nothing is known of what it does
-			out = append(out, segment{in, Unknown, Cond{Unjudged: true}, with(c.by, rule)})
+		case rule.Action != policy.Allow && rule.Action != policy.Deny: // nothing is known of what it does
+			out = append(out, segment{in, Unknown, Cond{Unjudged: true}, hit.by})
+		case rule.Action == policy.Allow && m.cond.IsZero():
+			if c.denied.IsZero() {
+				hit.by = []*policy.Rule{rule}
+			}
+			out = append(out, outcome(hit, Cond{}, true, plan))
+		case rule.Action == policy.Allow:
+			hit.perhaps = c.perhaps.or(m.cond)
+			next = append(next, hit)
+		case m.cond.IsZero() && c.perhaps.IsZero():
+			out = append(out, segment{box: in, verdict: Denied, by: []*policy.Rule{rule}})
 		case m.cond.IsZero():
-			out = append(out, segment{box: in, verdict: Allowed, by: []*policy.Rule{rule}})
+			out = append(out, outcome(hit, c.perhaps, false, plan))
 		default:
-			next = append(next, cell{in, c.perhaps.or(m.cond), with(c.by, rule)})
+			hit.denied = c.denied.or(m.cond)
+			next = append(next, hit)
 		}
 	}
 	return next, out
@@ -156,28 +199,74 @@ func with(rules []*policy.Rule, more *policy.Rule) []*policy.Rule {
 	return append(slices.Clip(rules), more)
 }
 
-// isolation reports whether any of stances may isolate; free says when none does, where that is not settled.
-func isolation(stances []stance) (isolated bool, free Cond) {
+// isolated is a part of the worlds in which the same stances hold.
+type isolated struct {
+	worlds Worlds
+	open   bool // nothing isolates
+	free   Cond // when nothing does, where that is not settled
+}
+
+// isolation splits worlds by whether some of stances isolates there.
+func isolation(stances []stance, worlds Worlds) []isolated {
+	var out []isolated
+	var certainly Worlds
 	for _, s := range stances {
 		if s.free.IsZero() {
-			return true, Cond{}
+			certainly |= s.worlds
 		}
-		free = free.and(s.free)
 	}
-	return len(stances) > 0, free
+	if in := worlds & certainly; in != 0 {
+		out = append(out, isolated{worlds: in})
+	}
+	parts := []isolated{}
+	if left := worlds &^ certainly; left != 0 {
+		parts = append(parts, isolated{worlds: left, open: true})
+	}
+	for _, s := range stances {
+		if s.free.IsZero() {
+			continue
+		}
+		var next []isolated
+		for _, part := range parts {
+			if without := part.worlds &^ s.worlds; without != 0 {
+				next = append(next, isolated{without, part.open, part.free})
+			}
+			if in := part.worlds & s.worlds; in != 0 {
+				next = append(next, isolated{in, false, part.free.and(s.free)})
+			}
+		}
+		parts = next
+	}
+	return append(out, parts...)
 }
 
 // mergeCells joins cells that differ only in their region, so that their number stays that of the distinct connections left.
 func mergeCells(cells []cell) []cell {
 	return merge(cells, func(a, b *cell) bool {
-		return a.conns.Equal(b.conns) && a.perhaps.equal(b.perhaps) && slices.Equal(a.by, b.by)
+		return a.worlds == b.worlds && a.conns.Equal(b.conns) && a.perhaps.equal(b.perhaps) && a.denied.equal(b.denied) && slices.Equal(a.by, b.by)
 	}, func(c *cell) *Region { return &c.region })
 }
 
+// mergeSegments joins segments that differ only in their region, and then those that differ only in their worlds.
 func mergeSegments(segs []segment) []segment {
-	return merge(segs, func(a, b *segment) bool {
-		return a.verdict == b.verdict && slices.Equal(a.by, b.by) && a.cond.equal(b.cond) && a.conns.Equal(b.conns)
-	}, func(s *segment) *Region { return &s.region })
+	segs = merge(segs, func(a, b *segment) bool { return a.worlds == b.worlds && a.alike(b) }, func(s *segment) *Region { return &s.region })
+	var out []segment
+next:
+	for _, s := range segs {
+		for i := range out {
+			if o := &out[i]; o.alike(&s) && o.region.equal(s.region) {
+				o.worlds |= s.worlds
+				continue next
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// alike reports whether s and t say the same of the same connections.
+func (s *segment) alike(t *segment) bool {
+	return s.verdict == t.verdict && slices.Equal(s.by, t.by) && s.cond.equal(t.cond) && s.conns.Equal(t.conns)
 }
 
 // merge joins what is alike into the first of it, with the union of their regions.

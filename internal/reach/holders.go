@@ -138,19 +138,27 @@ func portsOf(ports []model.ServicePort) netset.Conns {
 	return c
 }
 
-// maybeNode reports whether the address of an endpoint of the API server is a node's, or may be one of a node that is not known.
-func (g *Ground) maybeNode(h *Holder) bool {
+// onNode reports whether an endpoint of the API server is a node of the cluster, certainly or perhaps.
+func (g *Ground) onNode(h *Holder) (surely, perhaps bool) {
 	known := g.Snapshot.Nodes != nil
 	for _, n := range g.Snapshot.Nodes {
 		known = known && n.Addrs != nil
 	}
 	nodes := nodeAddrs(g.Snapshot)
 	for _, a := range h.Addrs {
-		if a.State == KnownAddr && (!known || nodes.Contains(a.Addr)) {
-			return true
+		switch {
+		case a.State == KnownAddr && nodes.Contains(a.Addr):
+			return true, true
+		case a.State == KnownAddr && !known, a.State == Has:
+			perhaps = true
 		}
 	}
-	return false
+	return false, perhaps
+}
+
+// shown reports whether the input shows an address of h.
+func (h *Holder) shown() bool {
+	return h.Addrs[IPv4].State == KnownAddr || h.Addrs[IPv6].State == KnownAddr
 }
 
 type heldAddr struct {

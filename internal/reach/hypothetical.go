@@ -16,6 +16,7 @@ type Stranger struct {
 	NS        label.Selector // what a namespace that does not exist must carry
 	Pod       label.Selector // what the pod must carry
 	Conns     netset.Conns
+	Worlds    Worlds  // the profiles under which it holds
 	Verdict   Verdict // Unknown with zero Conns: too many kinds of pods to tell apart
 	Cond      Cond
 	Egress    []*policy.Rule
@@ -26,7 +27,7 @@ type Stranger struct {
 // by family. Pods of existing namespaces other than the class's own are left out where the same pods of a namespace that does not exist can do
 // as much: they add nothing to what an attacker with some namespace can do.
 func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
-	open := box{Region{Cubes: cubesOf(label.Selector{}, label.Selector{})}, netset.AllConns}
+	open := box{Region{Cubes: cubesOf(label.Selector{}, label.Selector{})}, netset.AllConns, p.in}
 	var out []Stranger
 	for _, seg := range p.decide(p.groups[d][p.groupOf[d][class]], d, open) {
 		if seg.verdict == Denied {
@@ -53,7 +54,7 @@ func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []S
 	if ns := c.NS.And(p.fresh); !ns.IsEmpty() {
 		out = p.strangers(class, d, seg, -1, Cube{c.Family, ns, c.Pod})
 		_, anyName := c.NS.On(label.MetadataName).Listed()
-		asMuch = anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(ns) && out[0].Conns.Equal(seg.conns) && out[0].Cond.equal(seg.cond)
+		asMuch = anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(ns) && out[0].Conns.Equal(seg.conns) && out[0].Worlds == seg.worlds && out[0].Cond.equal(seg.cond)
 	}
 	must, may := p.chooseNamespaces(c.NS)
 	for _, i := range slices.Concat(must, may) {
@@ -82,7 +83,7 @@ func SettleStrangers(in []Stranger) []Stranger {
 
 // covered reports whether t says at least as much of the same pods as s.
 func (s Stranger) covered(t Stranger) bool {
-	return s.Namespace == t.Namespace && s.NS.Equal(t.NS) && s.Pod.Equal(t.Pod) && t.Conns.Covers(s.Conns) &&
+	return s.Namespace == t.Namespace && s.NS.Equal(t.NS) && s.Pod.Equal(t.Pod) && t.Conns.Covers(s.Conns) && t.Worlds.Covers(s.Worlds) &&
 		(t.Verdict == Allowed || t.Verdict == s.Verdict && t.Cond.equal(s.Cond)) && !s.Conns.IsEmpty()
 }
 
@@ -92,18 +93,19 @@ func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, 
 	opposite := d.Opposite()
 	homes := p.homesOf(ns, opposite, in)
 	if homes == nil {
-		return []Stranger{{Family: in.Family, Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
+		return []Stranger{{Family: in.Family, Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Worlds: seg.worlds, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
 	}
 	self := p.ID(class, in.Family)
 	var out []Stranger
 	for _, h := range homes {
 		for _, back := range h.open {
-			conns := back.conns.Intersect(seg.conns)
-			if !back.region.IDs.Contains(self) || conns.IsEmpty() {
+			conns, worlds := back.conns.Intersect(seg.conns), back.worlds&seg.worlds
+			if worlds == 0 || !back.region.IDs.Contains(self) || conns.IsEmpty() {
 				continue
 			}
-			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, Verdict: min(seg.verdict, back.verdict),
+			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, Worlds: worlds, Verdict: min(seg.verdict, back.verdict),
 				Cond: seg.cond.and(back.cond), Egress: seg.by, Ingress: back.by}
+			s.Cond.On = p.on(worlds)
 			if d == policy.Ingress {
 				s.Egress, s.Ingress = back.by, seg.by
 			}
@@ -130,7 +132,7 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
 			break
 		}
 	}
-	pods := box{Region{IDs: p.Pods()}, netset.AllConns}
+	pods := box{Region{IDs: p.Pods()}, netset.AllConns, p.all}
 	for i := range homes {
 		h := &homes[i]
 		slices.SortStableFunc(h.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
@@ -184,6 +186,9 @@ func (p *Program) subjectsIn(ns int) []subjective {
 		rule := 0
 		for i := range p.Snapshot.Policies {
 			pol := &p.Snapshot.Policies[i]
+			if p.inForce(pol) == nil {
+				continue
+			}
 			for j := range pol.Stances {
 				p.file(subjective{sub: pol.Stances[j].Subject, stance: &pol.Stances[j]})
 			}
@@ -210,10 +215,10 @@ func (p *Program) file(s subjective) {
 func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
 	var out []stranger
 	for _, h := range homes {
-		sub, cond := s.sub.NS, Cond{}
+		sub, sure := s.sub.NS, certain
 		if ns >= 0 {
 			if must, _ := s.sub.NS.Match(p.namespaces[ns].Labels); !must {
-				cond = noNamespace
+				sure = unlabelled
 			}
 			sub = label.Selector{}
 		}
@@ -233,13 +238,9 @@ func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
 		}
 		hit := stranger{ns: in, pod: pod, rules: h.rules, stances: h.stances}
 		if s.rule != nil {
-			hit.rules = append(slices.Clip(h.rules), applied{s.rule, cond})
+			hit.rules = append(slices.Clip(h.rules), applied{s.rule, sure})
 		} else {
-			free := Cond{}
-			if !cond.IsZero() {
-				free = freeIf(unlabelled, s.stance)
-			}
-			hit.stances = append(slices.Clip(h.stances), stance{s.stance, free})
+			hit.stances = append(slices.Clip(h.stances), p.stancesOf(s.stance, sure, false)...)
 		}
 		out = append(out, hit)
 	}

@@ -49,10 +49,27 @@ func (g *Ground) index() {
 		}
 	}
 	g.hosts = netset.Points(hosts...)
-	var local []int
+	var local, endpoints, perhaps []int
 	for n := range g.holders {
-		if h := &g.holders[n]; h.Kind == Node || h.host || h.Kind == KubeAPI && h.Service < 0 && g.maybeNode(h) {
+		switch h := &g.holders[n]; {
+		case h.Kind == Node || h.host:
 			local = append(local, n)
+		case h.Kind == KubeAPI && h.Service < 0:
+			endpoints = append(endpoints, n)
+			surely, maybe := g.onNode(h)
+			if surely || maybe && h.shown() {
+				local = append(local, n)
+			}
+			if maybe && !surely {
+				perhaps = append(perhaps, n)
+			}
+		}
+	}
+	g.endpoints, g.apiPerhapsOnNode = g.IDs(endpoints...), g.IDs(perhaps...)
+	g.servicesIn = make([][]int, len(g.namespaces))
+	for i, svc := range g.Snapshot.Services {
+		if ns, ok := g.nsIndex[svc.Namespace]; ok {
+			g.servicesIn[ns] = append(g.servicesIn[ns], i)
 		}
 	}
 	g.local = g.IDs(local...)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
@@ -14,6 +15,7 @@ import (
 type Box struct {
 	Region  Region
 	Conns   netset.Conns
+	Worlds  Worlds // the profiles under which it holds
 	Verdict Verdict
 	Cond    Cond           // of Depends and Unknown
 	Egress  []*policy.Rule // what lets it out, or might; nil where nothing isolates the source
@@ -41,8 +43,12 @@ func AtAddr(a netip.Addr) End { return End{Holder: -1, Addr: a} }
 // SameNode is the condition under which a node, or a pod on its network, connects to a pod in spite of policies.
 const SameNode = "both are on the same node, whose own traffic to its pods no policy denies"
 
+// OwnNode is the condition under which a pod connects to a node, or to what runs on its network, in spite of policies.
+const OwnNode = "it is the pod's own node, which no policy closes"
+
 var (
 	sameNode      = onlyIf(SameNode)
+	onNode        = [3]Cond{policy.Ingress: sameNode, policy.Egress: onlyIf(OwnNode)}
 	familyExists  = [2]Cond{onlyIf("pods have IPv4 addresses"), onlyIf("pods have IPv6 addresses")} // by Family
 	beforeService = onlyIf("policy is judged on a Service's address, before it is translated")
 )
@@ -50,18 +56,19 @@ var (
 // Reach returns where class can connect to (Egress) or who can connect to it (Ingress), as disjoint boxes of what certainly or
 // possibly passes. What no box holds is denied. Pods that do not exist are left out; see [Program.Hypothetical].
 func (p *Program) Reach(class int, d policy.Direction) []Box {
-	var out boxes
+	out := boxes{on: p.on}
 	for _, seg := range p.openOf(class, d) {
 		for _, f := range Families {
 			in, exists := p.existence(class, f)
 			if !in {
 				continue
 			}
-			out.add(seg, box{Region{Addrs: seg.region.Addrs.Intersect(familySpace[f])}, seg.conns}, seg.verdict, seg.cond, d)
+			out.add(seg, box{Region{Addrs: seg.region.Addrs.Intersect(familySpace[f])}, seg.conns, seg.worlds}, seg.verdict, seg.cond, d)
 			cond := seg.cond.and(exists)
-			others := seg.region.IDs.Intersect(p.others(f))
-			out.add(seg, box{Region{IDs: others.Intersect(p.addressed[Has])}, seg.conns}, seg.verdict, cond, d)
-			out.add(seg, box{Region{IDs: others.Intersect(p.addressed[MayHave])}, seg.conns}, seg.verdict, cond.and(familyExists[f]), d)
+			for _, part := range p.connectable(seg.region.IDs.Intersect(p.others(f)), seg.worlds, d) {
+				out.add(seg, box{Region{IDs: part.ids.Intersect(p.addressed[Has])}, seg.conns, part.worlds}, seg.verdict, cond, d)
+				out.add(seg, box{Region{IDs: part.ids.Intersect(p.addressed[MayHave])}, seg.conns, part.worlds}, seg.verdict, cond.and(familyExists[f]), d)
+			}
 		}
 	}
 	p.throughPods(&out, class, d)
@@ -76,6 +83,27 @@ var familySpace = [2]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustP
 // others is every holder but the pods, in one family.
 func (p *Program) others(f Family) netset.IDs {
 	return netset.IDRange(p.ID(p.classes, f), int(p.width)-p.classes)
+}
+
+// connectable is part of the other ends with the worlds in which connections to them are judged as such.
+type connectable struct {
+	ids    netset.IDs
+	worlds Worlds
+}
+
+// connectable leaves out addresses of Services in the worlds in which a connection is judged only after it was translated: then the pods behind
+// the Service say all. A Service of which it is not known what is behind it stays.
+func (p *Program) connectable(ids netset.IDs, worlds Worlds, d policy.Direction) []connectable {
+	translated := ids.Intersect(p.translated)
+	after := worlds &^ p.says.possible(cni.JudgedBeforeService)
+	if d == policy.Ingress || after == 0 || translated.IsEmpty() {
+		return []connectable{{ids, worlds}}
+	}
+	out := []connectable{{ids.Minus(translated), worlds}}
+	if before := worlds &^ after; before != 0 {
+		out = append(out, connectable{translated, before})
+	}
+	return out
 }
 
 // existence says whether a holder has an address in a family: not at all, or if a condition holds (the zero Cond: certainly).
@@ -182,8 +210,8 @@ func (p *Program) addPods(out *boxes, seg, back segment, ids netset.IDs, f Famil
 	if ids.IsEmpty() {
 		return
 	}
-	conns := seg.conns.Intersect(back.conns)
-	if conns.IsEmpty() {
+	conns, worlds := seg.conns.Intersect(back.conns), seg.worlds&back.worlds
+	if conns.IsEmpty() || worlds == 0 {
 		return
 	}
 	verdict, cond := min(seg.verdict, back.verdict), seg.cond.and(back.cond)
@@ -191,12 +219,9 @@ func (p *Program) addPods(out *boxes, seg, back segment, ids netset.IDs, f Famil
 		if ids.IsEmpty() {
 			return
 		}
-		b := Box{Region{IDs: ids}, conns, verdict, cond, seg.by, back.by}
+		b := Box{Region{IDs: ids}, conns, worlds, verdict, cond, seg.by, back.by}
 		if d == policy.Ingress {
 			b.Egress, b.Ingress = back.by, seg.by
-		}
-		if verdict == Allowed && !cond.IsZero() {
-			b.Verdict = Depends
 		}
 		out.merge(b)
 	}
@@ -217,7 +242,7 @@ func (p *Program) at(class int, d policy.Direction, id netset.ID) []segment {
 
 // Between returns what passes from one end to another. Boxes have an empty Region.
 func (p *Program) Between(from, to End) []Box {
-	var out boxes
+	out := boxes{on: p.on}
 	for _, f := range Families {
 		possible, exists := p.bothExist(from, to, f)
 		if !possible {
@@ -225,15 +250,11 @@ func (p *Program) Between(from, to End) []Box {
 		}
 		for _, e := range p.side(from, to, f, policy.Egress) {
 			for _, i := range p.side(to, from, f, policy.Ingress) {
-				conns := e.conns.Intersect(i.conns)
-				if conns.IsEmpty() || e.verdict == Denied || i.verdict == Denied {
+				conns, worlds := e.conns.Intersect(i.conns), e.worlds&i.worlds
+				if conns.IsEmpty() || worlds == 0 || e.verdict == Denied || i.verdict == Denied {
 					continue
 				}
-				b := Box{Conns: conns, Verdict: min(e.verdict, i.verdict), Cond: e.cond.and(i.cond).and(exists), Egress: e.by, Ingress: i.by}
-				if b.Verdict == Allowed && !b.Cond.IsZero() {
-					b.Verdict = Depends
-				}
-				out.merge(b)
+				out.merge(Box{Conns: conns, Worlds: worlds, Verdict: min(e.verdict, i.verdict), Cond: e.cond.and(i.cond).and(exists), Egress: e.by, Ingress: i.by})
 			}
 		}
 	}
@@ -263,7 +284,7 @@ func (p *Program) bothExist(from, to End, f Family) (possible bool, cond Cond) {
 // side returns what the policies of subject say about peer.
 func (p *Program) side(subject, peer End, f Family, d policy.Direction) []segment {
 	if subject.Holder < 0 || p.holders[subject.Holder].Kind != Class {
-		return []segment{{box: box{conns: netset.AllConns}, verdict: Allowed}}
+		return []segment{{box: box{conns: netset.AllConns, worlds: p.in}, verdict: Allowed}}
 	}
 	if peer.Holder >= 0 {
 		return p.at(subject.Holder, d, p.ID(peer.Holder, f))
@@ -279,12 +300,14 @@ func (p *Program) side(subject, peer End, f Family, d policy.Direction) []segmen
 
 // boxes collects boxes and joins those that differ only in where they are.
 type boxes struct {
+	on      func(Worlds) string
 	list    []Box
 	buckets map[bucket][]int // indices into list
 }
 
 // bucket is what boxes that can be joined have in common, as far as it is cheap to compare.
 type bucket struct {
+	worlds          Worlds
 	verdict         Verdict
 	egress, ingress *policy.Rule
 }
@@ -293,18 +316,20 @@ func (bs *boxes) add(seg segment, in box, verdict Verdict, cond Cond, d policy.D
 	if in.region.IsEmpty() {
 		return
 	}
-	b := Box{Region: in.region, Conns: in.conns, Verdict: verdict, Cond: cond, Egress: seg.by}
+	b := Box{Region: in.region, Conns: in.conns, Worlds: in.worlds, Verdict: verdict, Cond: cond, Egress: seg.by}
 	if d == policy.Ingress {
 		b.Egress, b.Ingress = nil, seg.by
-	}
-	if verdict == Allowed && !cond.IsZero() {
-		b.Verdict = Depends
 	}
 	bs.merge(b)
 }
 
+// merge adds b. What is allowed, but only under some condition, depends.
 func (bs *boxes) merge(b Box) {
-	key := bucket{verdict: b.Verdict}
+	b.Cond.On = bs.on(b.Worlds)
+	if b.Verdict == Allowed && !b.Cond.IsZero() || b.Verdict == NotEnforced && b.Cond.On != "" {
+		b.Verdict = Depends
+	}
+	key := bucket{worlds: b.Worlds, verdict: b.Verdict}
 	if len(b.Egress) > 0 {
 		key.egress = b.Egress[0]
 	}
@@ -331,7 +356,8 @@ func (p *Program) Settle(in []Box) []Box {
 	for i, b := range in {
 		if b.Verdict != Allowed {
 			for j, o := range in {
-				surer := o.Verdict == Allowed || o.Verdict == b.Verdict && b.Cond.implies(o.Cond) && (j < i || !o.Cond.implies(b.Cond))
+				surer := o.Worlds.Covers(b.Worlds) && (o.Verdict == Allowed || o.certain() || o.Verdict == b.Verdict && b.Cond.implies(o.Cond) &&
+					(j < i || !o.Cond.implies(b.Cond) || o.Worlds != b.Worlds))
 				if j != i && surer && !b.Region.IDs.IsEmpty() && o.Conns.Covers(b.Conns) {
 					b.Region.IDs = b.Region.IDs.Minus(p.inBoth(p.Numbers(o.Region.IDs)))
 				}
@@ -342,6 +368,13 @@ func (p *Program) Settle(in []Box) []Box {
 		}
 	}
 	return out
+}
+
+// certain reports whether b passes for certain under the profiles that it holds under.
+func (b Box) certain() bool {
+	cond := b.Cond
+	cond.On = ""
+	return b.Verdict == Depends && cond.IsZero()
 }
 
 // Numbers returns the holders that ids name, in whichever family, by their numbers.

@@ -50,6 +50,13 @@ func (c Cube) minus(d Cube) []Cube {
 // IsEmpty reports whether r holds nothing.
 func (r Region) IsEmpty() bool { return r.IDs.IsEmpty() && r.Addrs.IsEmpty() && len(r.Cubes) == 0 }
 
+// equal reports whether r and o hold the same, their cubes in the same order.
+func (r Region) equal(o Region) bool {
+	return r.IDs.Equal(o.IDs) && r.Addrs.Equal(o.Addrs) && slices.EqualFunc(r.Cubes, o.Cubes, func(a, b Cube) bool {
+		return a.Family == b.Family && a.NS.Equal(b.NS) && a.Pod.Equal(b.Pod)
+	})
+}
+
 // Overlaps reports whether r and o share anything.
 func (r Region) Overlaps(o Region) bool {
 	return r.IDs.Overlaps(o.IDs) || r.Addrs.Overlaps(o.Addrs) ||

@@ -118,6 +118,18 @@ func (g *Ground) indexFronts() {
 		}
 	}
 	g.fronting, g.nodes = g.IDs(doors...), g.IDs(nodes...)
+	var translated []int
+	for i := range g.Snapshot.Services {
+		if len(g.backends[i]) > 0 || slices.ContainsFunc(g.outsiders, func(o outsider) bool { return o.service == i }) || g.isKubeAPI(i) {
+			translated = append(translated, g.doors[i]...)
+		}
+	}
+	g.translated = g.IDs(translated...)
+}
+
+// isKubeAPI reports whether a Service is the API server's, whose endpoints are holders of their own.
+func (g *Ground) isKubeAPI(service int) bool {
+	return slices.ContainsFunc(g.doors[service], func(n int) bool { return g.holders[n].Kind == KubeAPI })
 }
 
 // Backends returns the classes behind a Service, an index into Snapshot.Services.
@@ -137,18 +149,121 @@ func (g *Ground) VIPAt(a netip.Addr) (holder int, ok bool) {
 	return holder, ok
 }
 
+// servicesFor returns the addresses of the Services of a namespace whose own selector satisfies the selector of an egress peer, over the Services'
+// ports that lead to ports of the rule (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
+func (p *Program) servicesFor(ns int, r *policy.Rule, pod label.Selector) []match {
+	var out []match
+	for _, i := range p.servicesIn[ns] {
+		svc := &p.Snapshot.Services[i]
+		holder, ok := p.VIP(i)
+		if !ok {
+			continue
+		}
+		own := label.Set{}
+		if svc.Selector != nil {
+			own, _ = svc.Selector.Example()
+		}
+		if must, _ := pod.Match(label.Known(own)); !must {
+			continue
+		}
+		at := Region{IDs: netset.Points(p.ID(holder, p.primaryFamily(svc)))}
+		for _, b := range p.frontPorts(i, r) {
+			out = append(out, match{box{at, b.conns, p.all}, b.cond})
+		}
+	}
+	return out
+}
+
+// primaryFamily is the family of a Service's first address.
+func (g *Ground) primaryFamily(svc *model.Service) Family {
+	if len(svc.ClusterIPs) > 0 {
+		return familyOf(svc.ClusterIPs[0].Unmap())
+	}
+	if g.states[IPv6] == Has {
+		return IPv6
+	}
+	return IPv4
+}
+
+// frontPorts returns the connections to a Service's own ports that lead to the ports of a rule. A range is taken over as it is, from the Service
+// port that its first number leads to.
+func (p *Program) frontPorts(service int, r *policy.Rule) []match {
+	if r.AnyPort {
+		return []match{{box: box{conns: netset.AllConns}}}
+	}
+	svc := &p.Snapshot.Services[service]
+	var out []match
+	for _, item := range r.Ports {
+		if item.Name == "" && item.Lo == 1 && item.Hi == 65535 {
+			out = append(out, match{box: box{conns: netset.ConnsOf(item.Protocol, netset.AllPorts)}})
+			continue
+		}
+		found := false
+		for _, sp := range svc.Ports {
+			if sp.Protocol == item.Protocol && (item.Name == "" && sp.TargetName == "" && sp.Target == item.Lo || item.Name != "" && sp.TargetName == item.Name) {
+				out = append(out, match{box: box{conns: fromPort(item, sp.Port)}})
+				found = true
+				break
+			}
+		}
+		if found {
+			continue
+		}
+		for _, sp := range svc.Ports {
+			if sp.Protocol == item.Protocol && p.mayLead(service, sp, item) {
+				out = append(out, match{box{conns: fromPort(item, sp.Port)}, leadsThere})
+			}
+		}
+	}
+	return out
+}
+
+var leadsThere = onlyIf("the port of a Service leads to the port of a rule, as its pods name their ports")
+
+// fromPort is the connections that an item of a rule stands for from a Service port up.
+func fromPort(item policy.Port, port netset.Port) netset.Conns {
+	if item.Name != "" {
+		return netset.ConnsOf(item.Protocol, netset.PortRange(port, port))
+	}
+	if item.Hi > item.Lo && item.Hi > port {
+		return netset.ConnsOf(item.Protocol, netset.PortRange(port, item.Hi))
+	}
+	return netset.ConnsOf(item.Protocol, netset.PortRange(port, port))
+}
+
+// mayLead reports whether a port of a Service may be the one that an item of a rule is on its pods.
+func (p *Program) mayLead(service int, sp model.ServicePort, item policy.Port) bool {
+	if len(p.backends[service]) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(p.backends[service], func(b Backing) bool {
+		h := &p.holders[b.Class]
+		numbers := []netset.Port{item.Lo}
+		if item.Name != "" {
+			_, numbers = h.resolve(portName{item.Protocol, item.Name})
+		}
+		targets := []netset.Port{sp.Target}
+		if sp.TargetName != "" {
+			_, targets = h.resolve(portName{sp.Protocol, sp.TargetName})
+		}
+		return slices.ContainsFunc(targets, func(t netset.Port) bool { return slices.Contains(numbers, t) })
+	})
+}
+
 // throughServices adds what is reached only because policy is judged on the address of a Service, or on a node's with a node port.
 func (p *Program) throughServices(out *boxes, class int) {
-	if p.Profile.Says(cni.JudgedBeforeService) == cni.No {
-		return
+	for _, before := range p.says.where(cni.JudgedBeforeService) {
+		p.throughServicesIn(out, class, before)
 	}
-	cond := beforeService
-	if p.Profile.Says(cni.JudgedBeforeService) == cni.Yes {
-		cond = Cond{}
-	}
+}
+
+func (p *Program) throughServicesIn(out *boxes, class int, before branch) {
 	for _, seg := range p.openOf(class, policy.Egress) {
+		if seg.worlds &= before.worlds; seg.worlds == 0 {
+			continue
+		}
 		through := seg
-		if through.cond = cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
+		if through.cond = before.cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
 			through.verdict = Depends
 		}
 		for _, f := range Families {
@@ -240,7 +355,7 @@ func (p *Program) throughOutsider(out *boxes, o outsider, e entrance, through se
 	for _, m := range o.ports {
 		if p.opens(e, o.service, m) {
 			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-			out.add(through, box{Region{Addrs: netset.Points(o.addr)}, conns}, through.verdict, through.cond, policy.Egress)
+			out.add(through, box{Region{Addrs: netset.Points(o.addr)}, conns, through.worlds}, through.verdict, through.cond, policy.Egress)
 		}
 	}
 }
@@ -248,7 +363,7 @@ func (p *Program) throughOutsider(out *boxes, o outsider, e entrance, through se
 // direct reports whether class reaches the pods themselves no less surely than their Service.
 func (p *Program) direct(class int, id netset.ID, m PortMapping, service segment) bool {
 	for _, own := range p.openOf(class, policy.Egress) {
-		if (own.verdict == Allowed || own.cond.equal(service.cond)) && own.conns.Contains(m.Protocol, m.Target) && own.region.IDs.Contains(id) {
+		if own.worlds.Covers(service.worlds) && (own.verdict == Allowed || own.cond.equal(service.cond)) && own.conns.Contains(m.Protocol, m.Target) && own.region.IDs.Contains(id) {
 			return true
 		}
 	}

@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"slices"
+
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
@@ -8,26 +10,36 @@ import (
 // Isolation returns the policies that isolate a class in one direction, and whether that is certain. None: everything
 // passes, as far as this end is concerned.
 func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Stance, certain bool) {
+	var certainly Worlds
 	for _, s := range p.groups[d][p.groupOf[d][class]].stances {
-		by = append(by, s.by)
-		certain = certain || s.free.IsZero()
+		if s.worlds&p.in == 0 {
+			continue
+		}
+		if !slices.Contains(by, s.by) {
+			by = append(by, s.by)
+		}
+		if s.free.IsZero() {
+			certainly |= s.worlds
+		}
 	}
-	return by, certain
+	return by, certainly.Covers(p.in)
 }
 
 // RulesOn returns the rules that apply to a class in one direction, in the order in which they are judged.
 func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
 	g := p.groups[d][p.groupOf[d][class]]
-	out := make([]*policy.Rule, len(g.rules))
-	for i, a := range g.rules {
-		out[i] = a.rule.Rule
+	var out []*policy.Rule
+	for _, a := range g.rules {
+		if slices.ContainsFunc(a.rule.judged, func(b branch) bool { return b.worlds&p.in != 0 }) {
+			out = append(out, a.rule.Rule)
+		}
 	}
 	return out
 }
 
 // OneSided returns what the policies of class alone let through in one direction, whatever the other end's say.
 func (p *Program) OneSided(class int, d policy.Direction) []Box {
-	var out boxes
+	out := boxes{on: p.on}
 	for _, seg := range p.tableOf(class, d) {
 		if seg.verdict != Denied {
 			out.add(seg, seg.box, seg.verdict, seg.cond, d)
@@ -56,14 +68,19 @@ func (p *Program) DefaultDeny(namespace string, d policy.Direction) bool {
 	if !ok {
 		return false
 	}
+	var certainly Worlds
 	for _, s := range p.about(i, d) {
-		if s.stance != nil && s.sub.Pod.SelectsAll() {
+		if s.stance != nil && s.stance.Else == policy.Deny && s.sub.Pod.SelectsAll() {
 			if must, _ := s.sub.NS.Match(p.namespaces[i].Labels); must {
-				return true
+				for _, b := range p.stancing[s.stance] {
+					if b.cond.IsZero() {
+						certainly |= b.worlds
+					}
+				}
 			}
 		}
 	}
-	return false
+	return certainly.Covers(p.in)
 }
 
 // DualStack reports whether the input shows addresses of both families, on pods, Services or nodes.

@@ -1,0 +1,275 @@
+package reach
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
+
+// Where the longest block decides (the AWS network policy agent, pkg/fwruleprocessor/fw_rule_processor.go), the blocks of all rules that apply to
+// a pod become one table of prefixes. A prefix lets through its own ports and those of shorter prefixes around it that do not except it; an
+// exception that no rule names too lets nothing through; of the prefixes around an address only the longest counts. A pod that a selector
+// names is a prefix of its own.
+
+// grant says that a prefix lets through some connections because of a rule, an index into the group's rules.
+type grant struct {
+	rule  int
+	conns netset.Conns
+}
+
+// prefix is an entry of such a table.
+type prefix struct {
+	netip.Prefix
+	except []netip.Prefix
+	grants []grant
+	items  map[portItem]bool // the ports and ranges it holds, as written
+}
+
+// portItem is one of the entries of which a plugin holds a limited number for each block; the zero value is every port.
+type portItem struct {
+	protocol netset.Protocol
+	lo, hi   netset.Port
+}
+
+// crowded is the condition under which a block whose ports are more than the plugin holds lets a connection through.
+var crowded = onlyIf("the plugin keeps this port for a block that has more ports than it can hold")
+
+// longestMatches returns what the blocks of a group's rules match where the longest block decides, by rule; nil if there are no such worlds.
+func (p *Program) longestMatches(g *group) [][]match {
+	worlds := p.says.yes[cni.LongestPrefixDecides]
+	if worlds == 0 {
+		return nil
+	}
+	table := p.prefixesOf(g)
+	if table == nil {
+		return nil
+	}
+	limit := 0
+	for i, profile := range p.profiles {
+		if worlds.Has(i) && profile.PortsPerBlock > 0 && (limit == 0 || profile.PortsPerBlock < limit) {
+			limit = profile.PortsPerBlock
+		}
+	}
+	out := make([][]match, len(g.rules))
+	surely, perhaps := p.namedPods(g, worlds)
+	add := func(rule int, addrs netset.Addrs, conns netset.Conns, within func(match) []match, cond Cond) {
+		where := g.rules[rule].rule.judged
+		for _, m := range p.blockPeers(addrs) {
+			m.conns, m.cond = conns, m.cond.and(cond)
+			for _, w := range where {
+				at := m
+				if at.worlds &= worlds & w.worlds; at.worlds != 0 {
+					at.cond = at.cond.and(w.cond)
+					out[rule] = append(out[rule], within(at)...)
+				}
+			}
+		}
+	}
+	named := surely.union(Region{IDs: perhaps.IDs, Addrs: perhaps.Addrs, Cubes: minusCubes(perhaps.Cubes, surely.Cubes)})
+	alone := func(m match) []match { // what no selector names
+		m.region = m.region.Minus(named)
+		return keepMatch(m)
+	}
+	chosen := func(m match) []match { // what some selector names
+		m.region = m.region.Intersect(surely)
+		return keepMatch(m)
+	}
+	either := func(m match) []match { // what some selector perhaps names
+		m.region = m.region.Intersect(perhaps).Minus(surely)
+		m.cond = m.cond.and(noLabel)
+		return keepMatch(m)
+	}
+	hasPerhaps := !perhaps.Minus(surely).IsEmpty()
+	for i := range table {
+		pre := &table[i]
+		cond := Cond{}
+		if limit > 0 && len(pre.items) > limit {
+			cond = crowded
+		}
+		longest := netset.Prefixes(pre.Prefix)
+		for _, other := range table[i+1:] {
+			if other.Bits() > pre.Bits() && pre.Contains(other.Addr()) {
+				longest = longest.Minus(netset.Prefixes(other.Prefix))
+			}
+		}
+		inherited := netset.Prefixes(pre.Prefix).Minus(netset.Prefixes(pre.except...))
+		for _, gr := range pre.grants {
+			add(gr.rule, longest, gr.conns, alone, cond)
+			if !surely.IsEmpty() && bequeaths(pre.Prefix) {
+				add(gr.rule, inherited, gr.conns, chosen, cond)
+			}
+			if hasPerhaps {
+				add(gr.rule, longest, gr.conns, either, cond)
+				if bequeaths(pre.Prefix) {
+					add(gr.rule, inherited, gr.conns, either, cond)
+				}
+			}
+		}
+	}
+	for i := range out {
+		out[i] = joinMatches(out[i])
+	}
+	return out
+}
+
+func minusCubes(cubes, others []Cube) []Cube {
+	return Region{Cubes: cubes}.Minus(Region{Cubes: others}).Cubes
+}
+
+func keepMatch(m match) []match {
+	if m.region.IsEmpty() {
+		return nil
+	}
+	return []match{m}
+}
+
+// joinMatches joins matches that differ only in their region.
+func joinMatches(ms []match) []match {
+	return merge(ms, func(a, b *match) bool {
+		return a.worlds == b.worlds && a.conns.Equal(b.conns) && a.cond.equal(b.cond)
+	}, func(m *match) *Region { return &m.region })
+}
+
+// bequeaths reports whether longer prefixes, and addresses that stand for themselves, take over the ports of a prefix. What the agent takes for a
+// single address does not: also an IPv6 prefix of 32 bits (pkg/utils, IsNonHostCIDR).
+func bequeaths(p netip.Prefix) bool { return p.Bits() != 32 || p.IsSingleIP() }
+
+// prefixesOf makes the table of a group: the prefixes that rules name, and those that only exceptions do, shortest first.
+func (p *Program) prefixesOf(g *group) []prefix {
+	var named []prefix
+	for i, a := range g.rules {
+		r := p.ready(a.rule)
+		if r.Action != policy.Allow {
+			continue
+		}
+		conns, items := p.blockPorts(r, g)
+		if conns.IsEmpty() {
+			continue
+		}
+		add := func(cidr netip.Prefix, except []netip.Prefix) {
+			named = append(named, prefix{cidr.Masked(), except, []grant{{i, conns}}, items})
+		}
+		if r.AnyPeer {
+			add(allIPv4, nil)
+			add(allIPv6, nil)
+		}
+		for _, peer := range r.Peers {
+			if peer.Block != nil && peer.Only == "" {
+				add(peer.Block.CIDR, peer.Block.Except)
+			}
+		}
+	}
+	if named == nil {
+		return nil
+	}
+	slices.SortStableFunc(named, func(a, b prefix) int { return cmp.Compare(a.Bits(), b.Bits()) })
+	var table []prefix
+	at := map[netip.Prefix]int{}
+	excepts := map[netip.Prefix]bool{}
+	for _, e := range named {
+		for _, x := range e.except {
+			excepts[x.Masked()] = true
+		}
+		if i, ok := at[e.Prefix]; ok {
+			table[i].except = append(slices.Clip(table[i].except), e.except...)
+			table[i].take(e)
+			continue
+		}
+		own := prefix{Prefix: e.Prefix, except: e.except, items: map[portItem]bool{}}
+		own.take(e)
+		for _, around := range table {
+			if around.Bits() < e.Bits() && around.Contains(e.Addr()) && around.Bits() != 32 &&
+				!slices.ContainsFunc(around.except, func(x netip.Prefix) bool { return x.Contains(e.Addr()) }) {
+				own.take(around)
+			}
+		}
+		at[e.Prefix] = len(table)
+		table = append(table, own)
+	}
+	for x := range excepts {
+		if _, ok := at[x]; !ok {
+			table = append(table, prefix{Prefix: x})
+		}
+	}
+	slices.SortFunc(table, func(a, b prefix) int { return cmp.Or(cmp.Compare(a.Bits(), b.Bits()), a.Addr().Compare(b.Addr())) })
+	return table
+}
+
+// take adds what another prefix lets through.
+func (p *prefix) take(o prefix) {
+	for _, gr := range o.grants {
+		if i := slices.IndexFunc(p.grants, func(own grant) bool { return own.rule == gr.rule }); i >= 0 {
+			p.grants[i].conns = p.grants[i].conns.Union(gr.conns)
+		} else {
+			p.grants = append(p.grants, gr)
+		}
+	}
+	for item := range o.items {
+		p.items[item] = true
+	}
+}
+
+var allIPv4, allIPv6 = netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
+
+// blockPorts is the connections that a rule's blocks let through: port names are resolved for ingress only, and over all pods that the policy
+// selects, of which those of the group are some.
+func (p *Program) blockPorts(r *ruleIn, g *group) (netset.Conns, map[portItem]bool) {
+	conns, items := r.numbers, map[portItem]bool{}
+	if r.AnyPort {
+		items[portItem{}] = true
+	}
+	for _, port := range r.Ports {
+		if port.Name == "" {
+			items[portItem{port.Protocol, port.Lo, port.Hi}] = true
+		} else if r.Dir == policy.Ingress && g.like != nil {
+			must, _ := g.like.resolve(portName{port.Protocol, port.Name})
+			for _, number := range must {
+				conns = conns.Union(netset.ConnsOf(port.Protocol, netset.PortRange(number, number)))
+				items[portItem{port.Protocol, number, number}] = true
+			}
+		}
+	}
+	return conns, items
+}
+
+// namedPods returns the ends that some selector of a group's rules names, and those that one perhaps does.
+func (p *Program) namedPods(g *group, worlds Worlds) (surely, perhaps Region) {
+	var sure, may []Region
+	for _, a := range g.rules {
+		r := p.ready(a.rule)
+		if r.Action != policy.Allow || r.AnyPeer {
+			continue
+		}
+		for _, m := range r.peers {
+			if m.worlds&worlds == 0 || m.region.IDs.IsEmpty() && m.region.Cubes == nil {
+				continue
+			}
+			if m.cond.IsZero() && a.certainty == certain {
+				sure = append(sure, m.region)
+			} else {
+				may = append(may, m.region)
+			}
+		}
+		for _, m := range p.matchingServices(r.Rule) {
+			if m.worlds&worlds != 0 && m.cond.IsZero() && a.certainty == certain {
+				sure = append(sure, m.region)
+			} else {
+				may = append(may, m.region)
+			}
+		}
+	}
+	return disjointUnion(sure), disjointUnion(may)
+}
+
+// disjointUnion joins regions whose cubes may overlap.
+func disjointUnion(regions []Region) Region {
+	var out Region
+	for _, r := range regions {
+		out = out.union(Region{IDs: r.IDs, Addrs: r.Addrs, Cubes: minusCubes(r.Cubes, out.Cubes)})
+	}
+	return out
+}

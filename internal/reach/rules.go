@@ -1,0 +1,129 @@
+package reach
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
+
+// ready returns what rule r matches, whatever the group: peers, and for egress also connections.
+func (p *Program) ready(r *ruleIn) *ruleIn {
+	r.once.Do(func() {
+		where := r.judged
+		if r.Only != "" {
+			where = cross(where, []branch{{p.all, onlyIf(r.Only)}})
+		}
+		r.peers = within(p.peersOf(r.Rule), where)
+		r.numbers = netset.Conns{}
+		if r.AnyPort {
+			r.numbers = netset.AllConns
+		}
+		for _, port := range r.Ports {
+			if port.Name != "" {
+				r.names = append(r.names, portName{port.Protocol, port.Name})
+			} else {
+				r.numbers = r.numbers.Union(netset.ConnsOf(port.Protocol, netset.PortRange(port.Lo, port.Hi)))
+			}
+		}
+		for _, m := range r.peers {
+			if !r.numbers.IsEmpty() {
+				r.matches = append(r.matches, match{box{m.region, r.numbers, m.worlds}, m.cond})
+			}
+			if r.Dir == policy.Egress {
+				r.matches = append(r.matches, p.namedEgress(r, m)...)
+			}
+		}
+		if r.Dir == policy.Egress {
+			r.matches = append(r.matches, within(p.matchingServices(r.Rule), where)...)
+		}
+		sortMatches(r.matches)
+	})
+	return r
+}
+
+// namedEgress resolves the port names of an egress rule for each pod it may match.
+func (p *Program) namedEgress(r *ruleIn, m match) []match {
+	var out []match
+	for _, name := range r.names {
+		resolved := func(byNumber map[netset.Port][]int, cond Cond) {
+			for _, number := range slices.Sorted(maps.Keys(byNumber)) {
+				in := Region{IDs: m.region.IDs.Intersect(p.IDs(byNumber[number]...))}
+				if !in.IsEmpty() {
+					out = append(out, match{box{in, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), m.worlds}, m.cond.and(cond)})
+				}
+			}
+		}
+		resolved(p.portNames[name].must, Cond{})
+		resolved(p.portNames[name].may, sidecarPort)
+		if m.region.Cubes != nil { // a pod that does not exist may give the name to any port
+			out = append(out, match{box{Region{Cubes: m.region.Cubes}, netset.ConnsOf(name.protocol, netset.AllPorts), m.worlds}, m.cond})
+		}
+	}
+	return out
+}
+
+var sidecarPort = onlyIf("port names that sidecars declare, or containers share, are resolved so")
+
+// sortMatches puts what is certain first, so that it is decided before anything is only perhaps.
+func sortMatches(ms []match) {
+	slices.SortStableFunc(ms, func(a, b match) int {
+		switch az, bz := a.cond.IsZero(), b.cond.IsZero(); {
+		case az == bz:
+			return 0
+		case az:
+			return -1
+		}
+		return 1
+	})
+}
+
+// steps makes a group's rules ready.
+func (p *Program) steps(g *group) []step {
+	out := make([]step, 0, len(g.rules))
+	longest := p.longestMatches(g)
+	for i, a := range g.rules {
+		r := p.ready(a.rule)
+		matches := r.matches
+		if r.Dir == policy.Ingress && r.names != nil {
+			matches = append(slices.Clone(matches), p.namedIngress(r, g)...)
+		}
+		if where := p.subject(a.certainty, g.host); len(where) != 1 || !where[0].cond.IsZero() || where[0].worlds != p.all {
+			matches = within(matches, where)
+		}
+		if longest != nil && longest[i] != nil {
+			matches = slices.Concat(matches, longest[i])
+		}
+		if len(matches) > len(r.matches) {
+			sortMatches(matches)
+		}
+		out = append(out, step{r.Rule, matches})
+	}
+	return out
+}
+
+// namedIngress resolves the port names of an ingress rule for the pods of a group. A pod that does not exist may give a name to any port.
+func (p *Program) namedIngress(r *ruleIn, g *group) []match {
+	var out []match
+	for _, name := range r.names {
+		add := func(ports netset.Ports, cond Cond) {
+			for _, m := range r.peers {
+				out = append(out, match{box{m.region, netset.ConnsOf(name.protocol, ports), m.worlds}, m.cond.and(cond)})
+			}
+		}
+		if g.like == nil {
+			add(netset.AllPorts, Cond{})
+			continue
+		}
+		must, may := g.like.resolve(name)
+		for _, number := range may {
+			cond := sidecarPort
+			if slices.Contains(must, number) {
+				cond = Cond{}
+			}
+			add(netset.PortRange(number, number), cond)
+		}
+	}
+	return out
+}
