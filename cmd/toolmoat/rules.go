@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/toolmoat/toolmoat/internal/audit"
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/report"
 	"github.com/toolmoat/toolmoat/internal/rule"
@@ -21,10 +23,16 @@ func newRules(s streams) *cobra.Command {
 		Use:   "rules [flags] [ID]",
 		Short: "List the rules, or explain one",
 		Long: `rules lists every rule with its severity, or with an ID says why it matters, what makes it fire and
-what keeps it silent.`,
-		Example: "  toolmoat rules TM301",
+what keeps it silent.
+
+With --cni it prints what every answer rests on: how a network plugin enforces policies, each fact
+with its source.`,
+		Example: "  toolmoat rules TM301\n  toolmoat rules --cni calico,cilium",
 		Args:    atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("cni") {
+				return writeProfiles(s, &c, args, grading)
+			}
 			rules := rule.All
 			if len(args) == 1 {
 				r, ok := rule.ByID(strings.ToUpper(args[0]))
@@ -56,6 +64,37 @@ what keeps it silent.`,
 	f.StringVarP(&c.format, "output", "o", "text", "format: text, json")
 	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
+	f.StringVar(&c.cni, "cni", "", "print what is known of these `plugins`: names with commas between them, or any")
 	f.BoolVar(&grading, "grading", false, "say how findings become a grade")
 	return cmd
+}
+
+// writeProfiles prints the profiles that --cni names.
+func writeProfiles(s streams, c *common, args []string, grading bool) error {
+	if len(args) > 0 || grading {
+		return hinted{fmt.Errorf("--cni is about plugins, and not about rules or grades"), "toolmoat rules --cni " + cni.Any + " prints every plugin"}
+	}
+	if !slices.Contains(c.formats, c.format) {
+		return hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
+	}
+	profiles, err := cni.Named(c.cni)
+	if err != nil {
+		return unknownProfile(err)
+	}
+	return c.write(s, nil, func(w io.Writer, o report.Options) error {
+		if c.format == "json" {
+			return report.JSON(w, report.ProfilesJSON(profiles))
+		}
+		return report.Text(w, report.Profiles(profiles), o)
+	})
+}
+
+// unknownProfile adds to the error of a name that is no profile's what the names are.
+func unknownProfile(err error) error {
+	hint := "profiles are " + profileNames() + ", or " + cni.Any
+	var unknown *cni.UnknownError
+	if errors.As(err, &unknown) && unknown.Nearest() != "" {
+		hint = "did you mean " + unknown.Nearest() + "? " + hint
+	}
+	return hinted{err, hint}
 }

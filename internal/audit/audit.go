@@ -39,18 +39,19 @@ type Result struct {
 
 // Server is one MCP server as the audit sees it.
 type Server struct {
-	Namespace   string           `json:"namespace"`
-	Name        string           `json:"name"`
-	Kind        string           `json:"kind"`
-	Origin      origin.Origin    `json:"origin"`
-	Ports       []netset.Port    `json:"ports"`
-	Transport   string           `json:"transport"`
-	Evidence    []model.Evidence `json:"evidence"`
-	Catalog     string           `json:"catalog,omitempty"`
-	Grade       string           `json:"grade"`
-	Score       int              `json:"score"`
-	Reach       map[string]Reach `json:"reach"` // by blast.Dest
-	ReachableBy []Caller         `json:"reachableBy"`
+	Namespace   string            `json:"namespace"`
+	Name        string            `json:"name"`
+	Kind        string            `json:"kind"`
+	Origin      origin.Origin     `json:"origin"`
+	Ports       []netset.Port     `json:"ports"`
+	Transport   string            `json:"transport"`
+	Evidence    []model.Evidence  `json:"evidence"`
+	Catalog     string            `json:"catalog,omitempty"`
+	Grade       string            `json:"grade"`            // under the profile that makes it worst
+	Score       int               `json:"score"`            // likewise
+	Grades      map[string]string `json:"grades,omitempty"` // by profile, where they differ
+	Reach       map[string]Reach  `json:"reach"`            // by blast.Dest
+	ReachableBy []Caller          `json:"reachableBy"`
 
 	id string
 }
@@ -66,10 +67,11 @@ type Reach struct {
 	Because []origin.Origin `json:"because"`
 }
 
-// Target is part of what can be reached: one of CIDR and Pods says what, and Name what it is known as.
+// Target is part of what can be reached: one of CIDR, Host and Pods says what, and Name what it is known as.
 type Target struct {
 	CIDR    string         `json:"cidr,omitempty"`   // the addresses of the class in it
 	Except  []netip.Prefix `json:"except,omitempty"` // without these
+	Host    string         `json:"host,omitempty"`   // a host name, or a pattern of such
 	Pods    string         `json:"pods,omitempty"`   // "namespace/name", "namespace/*", "*", or in words for pods that do not exist
 	Name    string         `json:"name,omitempty"`
 	Conns   []netset.Part  `json:"conns"`
@@ -172,12 +174,12 @@ func server(atlas *blast.Atlas, radius blast.Radius, findings []finding.Finding)
 	out := Server{Namespace: w.Namespace, Name: w.Name, Kind: w.Kind, Origin: w.Origin, Ports: append([]netset.Port{}, srv.Ports...), Transport: srv.Transport,
 		Evidence: srv.Evidence, Catalog: srv.Catalog, Reach: map[string]Reach{}, ReachableBy: []Caller{}}
 	out.id = atlas.Name(radius.Server)
-	out.Score, out.Grade = Grade(findings)
+	out.Score, out.Grade, out.Grades = grades(findings, atlas.Names())
 	for _, d := range blast.Dests {
 		got := radius.To[d]
 		r := Reach{Verdict: got.Verdict, Extent: got.Extent, To: []Target{}, Because: blast.Origins(got.Because)}
 		for _, t := range got.To {
-			to := Target{Except: t.Except, Pods: t.Pods, Name: t.Name, Conns: t.Conns.Parts(), Verdict: t.Verdict, When: t.When}
+			to := Target{Except: t.Except, Host: string(t.Host), Pods: t.Pods, Name: t.Name, Conns: t.Conns.Parts(), Verdict: t.Verdict, When: t.When}
 			if t.CIDR.IsValid() {
 				to.CIDR = t.CIDR.String()
 			}

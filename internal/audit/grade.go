@@ -1,6 +1,10 @@
 package audit
 
-import "github.com/toolmoat/toolmoat/internal/finding"
+import (
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/finding"
+)
 
 // Deductions is what a finding takes from a server's 100 points, by severity.
 var Deductions = map[finding.Severity]int{finding.Critical: 40, finding.High: 20, finding.Medium: 8, finding.Low: 3}
@@ -32,4 +36,23 @@ func Grade(findings []finding.Finding) (score int, grade string) {
 		grade = "A"
 	}
 	return score, grade
+}
+
+// grades grades a server under each profile. The score and grade are the worst; byProfile is nil where all are the same.
+func grades(findings []finding.Finding, profiles []string) (score int, grade string, byProfile map[string]string) {
+	score, byProfile = 101, map[string]string{}
+	differ := false
+	for _, name := range profiles {
+		s, g := Grade(slices.DeleteFunc(slices.Clone(findings), func(f finding.Finding) bool { return f.CNI != nil && !slices.Contains(f.CNI, name) }))
+		differ = differ || len(byProfile) > 0 && g != grade
+		byProfile[name] = g
+		if score > s {
+			score = s
+		}
+		grade = max(grade, g)
+	}
+	if !differ {
+		byProfile = nil
+	}
+	return score, grade, byProfile
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -42,7 +43,8 @@ type Caller struct {
 	Verdict reach.Verdict
 	When    string
 	Rules   []*policy.Rule
-	Addrs   netset.Addrs // of External: the addresses that may connect to the pods themselves
+	scope
+	Addrs netset.Addrs // of External: the addresses that may connect to the pods themselves
 }
 
 // callers lists who can connect to a server's pods, the least wanted first.
@@ -60,7 +62,7 @@ func (a *Atlas) callers(r Radius) []Caller {
 		return cmp.Or(cmp.Compare(c.Who, d.Who), reach.CompareVerdicts(d.Verdict, c.Verdict), slices.Compare(c.Names, d.Names), cmp.Compare(c.Text, d.Text))
 	})
 	return slices.CompactFunc(out, func(c, d Caller) bool {
-		return c.Who == d.Who && slices.Equal(c.Names, d.Names) && c.Text == d.Text && c.Conns.Equal(d.Conns) && c.Verdict == d.Verdict && c.When == d.When
+		return c.Who == d.Who && slices.Equal(c.Names, d.Names) && c.Text == d.Text && c.Conns.Equal(d.Conns) && c.Verdict == d.Verdict && c.When == d.When && c.worlds == d.worlds
 	})
 }
 
@@ -69,7 +71,7 @@ func (a *Atlas) strangerCallers(class int) []Caller {
 	home := a.NamespaceOf(class)
 	var out []Caller
 	for _, s := range reach.SettleStrangers(a.Hypothetical(class, policy.Ingress)) {
-		c := Caller{Who: Hypothetical, Text: StrangerText(s), Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: slices.Concat(s.Egress, s.Ingress)}
+		c := Caller{Who: Hypothetical, Text: StrangerText(s), Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: slices.Concat(s.Egress, s.Ingress), scope: scopeOfStranger(s)}
 		c.Labels, _ = s.Pod.Example()
 		// Rules split the pods that do not exist into several sets. The one with the pod that carries nothing is whom
 		// everybody can be.
@@ -112,7 +114,7 @@ func (a *Atlas) podCallers(class int, in []reach.Box) []Caller {
 		if !a.shared(class) && !a.many(class) {
 			pods = pods.Minus(a.IDs(class)) // a pod's own traffic to itself is no caller
 		}
-		base := Caller{Conns: b.Conns, Verdict: b.Verdict, When: b.When(), Rules: b.Rules()}
+		base := Caller{Conns: b.Conns, Verdict: b.Verdict, When: b.When(), Rules: b.Rules(), scope: scopeOf(b)}
 		for who, ids := range map[Who]netset.IDs{GatewayPods: pods.Intersect(gateways), Pods: pods.Minus(gateways)} {
 			if c := base; !ids.IsEmpty() {
 				c.Who, c.Names = who, a.podNames(ids)
@@ -142,10 +144,17 @@ func (a *Atlas) many(class int) bool {
 // the strangers.
 func (a *Atlas) through(w wayIn, class int, in []reach.Box, strangers []Caller) []Caller {
 	var out []Caller
-	add := func(v reach.Verdict, when string, conns netset.Conns, rules []*policy.Rule) {
-		conns = conns.Intersect(w.conns)
-		if !conns.IsEmpty() && !slices.ContainsFunc(out, func(c Caller) bool { return c.Conns.Equal(conns) && (c.When == when || c.When == "") }) {
-			out = append(out, Caller{Who: External, Names: []string{w.name}, Conns: conns, Verdict: v, When: when, Rules: rules})
+	add := func(from Caller, why string) {
+		conns := from.Conns.Intersect(w.conns)
+		c := Caller{Who: External, Names: []string{w.name}, Conns: conns, Verdict: from.Verdict, When: from.When, Rules: from.Rules, scope: from.scope}
+		if why != "" {
+			c.Verdict, c.base = weakest(c.Verdict), weakest(c.base)
+			c.When, c.within = on(a.Program, c.worlds, why), why
+		}
+		if !conns.IsEmpty() && !slices.ContainsFunc(out, func(o Caller) bool {
+			return o.Conns.Equal(conns) && o.worlds.Covers(c.worlds) && (o.within == c.within || o.within == "")
+		}) {
+			out = append(out, c)
 		}
 	}
 	if w.routed {
@@ -155,12 +164,41 @@ func (a *Atlas) through(w wayIn, class int, in []reach.Box, strangers []Caller) 
 	for _, b := range in {
 		switch {
 		case b.Region.Addrs.Overlaps(outside):
-			add(b.Verdict, b.When(), b.Conns, b.Rules())
+			add(callerOf(b), "")
 		case !w.keepsAddress && b.Region.IDs.Overlaps(a.nodeIDs()):
-			add(weakest(b.Verdict), "the connection enters at the pod's own node, which then counts as its source", b.Conns, b.Rules())
+			add(callerOf(b), "the connection enters at the pod's own node, which then counts as its source")
 		}
 	}
+	if escape, perhaps := a.Answering(cni.NodePortsEscape); w.onNodes && !w.keepsAddress && escape|perhaps != 0 {
+		out = append(out, a.escaping(w, escape, reach.Allowed, "")...)
+		out = append(out, a.escaping(w, perhaps, reach.Depends, "the plugin does not judge what enters through node ports")...)
+	}
 	return out
+}
+
+// escaping are the clients that come through node ports which a plugin does not judge.
+func (a *Atlas) escaping(w wayIn, worlds reach.Worlds, v reach.Verdict, why string) []Caller {
+	if worlds == 0 {
+		return nil
+	}
+	c := Caller{Who: External, Names: []string{w.name}, Conns: w.conns, Verdict: v, When: on(a.Program, worlds, why), scope: scope{worlds, v, why}}
+	if c.When != "" {
+		c.Verdict = weakest(v)
+	}
+	return []Caller{c}
+}
+
+func callerOf(b reach.Box) Caller {
+	return Caller{Conns: b.Conns, Verdict: b.Verdict, When: b.When(), Rules: b.Rules(), scope: scopeOf(b)}
+}
+
+// on joins a condition with the profiles under which it is one.
+func on(p *reach.Program, w reach.Worlds, why string) string {
+	c := reach.Cond{On: p.On(w)}
+	if why != "" {
+		c.All = []string{why}
+	}
+	return c.String()
 }
 
 // outside is the addresses that clients outside the cluster may have.
@@ -168,7 +206,7 @@ var outside = special.Internet.Union(special.Private)
 
 // routed adds what an ingress controller, or a load balancer of the cloud that does its work, can connect to. What the input does not
 // show is taken to be whatever the policies let in.
-func (a *Atlas) routed(class int, in []reach.Box, strangers []Caller, add func(reach.Verdict, string, netset.Conns, []*policy.Rule)) {
+func (a *Atlas) routed(class int, in []reach.Box, strangers []Caller, add func(from Caller, why string)) {
 	const (
 		letIn   = "the ingress controller, which the input does not show, is let in"
 		onNode  = "the ingress controller, which the input does not show, runs on the network of the pod's own node"
@@ -178,30 +216,31 @@ func (a *Atlas) routed(class int, in []reach.Box, strangers []Caller, add func(r
 	controllers := a.IDs(a.ingress...)
 	others := a.pods.Minus(a.gatewayIDs).Minus(a.IDs(class))
 	for _, b := range in {
-		switch {
+		switch from := callerOf(b); {
 		case known && b.Region.IDs.Overlaps(controllers):
-			add(b.Verdict, b.When(), b.Conns, b.Rules())
-		case b.Ingress == nil && b.Verdict == reach.Allowed:
+			add(from, "")
+		case b.Ingress == nil && b.Base == reach.Allowed:
+			from.Rules = nil
 			if known {
-				add(weakest(b.Verdict), atBlock, b.Conns, nil)
+				add(from, atBlock)
 			} else {
-				add(b.Verdict, "", b.Conns, nil)
+				add(from, "")
 			}
 		case b.Region.Addrs.Overlaps(outside):
-			add(weakest(b.Verdict), atBlock, b.Conns, b.Rules())
+			add(from, atBlock)
 		case !known && b.Region.IDs.Overlaps(others):
-			add(weakest(b.Verdict), letIn, b.Conns, b.Rules())
+			add(from, letIn)
 		}
 	}
 	if known {
 		return
 	}
 	for _, c := range strangers {
-		add(weakest(c.Verdict), letIn, c.Conns, c.Rules)
+		add(c, letIn)
 	}
 	for _, b := range in {
 		if b.Region.IDs.Overlaps(a.nodeIDs()) {
-			add(weakest(b.Verdict), onNode, b.Conns, b.Rules())
+			add(callerOf(b), onNode)
 		}
 	}
 }

@@ -38,7 +38,21 @@ type Reach struct {
 	Open    bool           // nothing isolates the server's egress
 	Addrs   netset.Addrs   // the addresses in To
 
-	openings []place // the same, by what the server's policies tell apart
+	openings []opening    // the same, by what the server's policies tell apart
+	sure     reach.Worlds // the profiles under which something certainly is
+}
+
+// opening is addresses that are reached over some connections.
+type opening struct {
+	place
+	worlds reach.Worlds
+}
+
+// settle makes the verdict that of all profiles, where each lets through something.
+func (r *Reach) settle(all reach.Worlds) {
+	if r.Verdict == reach.Depends && r.sure.Covers(all) {
+		r.Verdict = reach.Allowed
+	}
 }
 
 // AddrsOn returns the addresses that are reached on some of conns.
@@ -55,7 +69,11 @@ func (r Reach) AddrsOn(conns netset.Conns) netset.Addrs {
 // AddrsOnAll returns the addresses that are reached on all of conns, be it by several rules.
 func (r Reach) AddrsOnAll(conns netset.Conns) netset.Addrs {
 	out := r.Addrs
-	for _, lack := range minus(place{region: reach.Region{Addrs: out}, conns: conns}, r.openings) {
+	open := make([]place, len(r.openings))
+	for i, o := range r.openings {
+		open[i] = o.place
+	}
+	for _, lack := range minus(place{region: reach.Region{Addrs: out}, conns: conns}, open) {
 		out = out.Minus(lack.region.Addrs)
 	}
 	return out
@@ -65,13 +83,38 @@ func (r Reach) AddrsOnAll(conns netset.Conns) netset.Addrs {
 type Target struct {
 	CIDR    netip.Prefix // valid for addresses: those of the destination class in it
 	Except  []netip.Prefix
-	Pods    string // "namespace/name", "namespace/*", "*" or, for pods that do not exist, a sentence
-	Name    string // of a special endpoint, or of a kind of holder: "nodes", "the API server"
-	New     bool   // pods that do not exist
+	Pods    string      // "namespace/name", "namespace/*", "*" or, for pods that do not exist, a sentence
+	Host    netset.Name // a host name, or a pattern of such; the addresses it resolves to are not known
+	Name    string      // of a special endpoint, or of a kind of holder: "nodes", "the API server"
+	New     bool        // pods that do not exist
 	Conns   netset.Conns
 	Verdict reach.Verdict
 	When    string
-	Rules   []*policy.Rule // those that let it through; two targets that differ in nothing else are one
+	scope
+	Rules []*policy.Rule // those that let it through; two targets that differ in nothing else are one
+}
+
+// scope says under which profiles something holds, and what is to be said of it there.
+type scope struct {
+	worlds reach.Worlds
+	base   reach.Verdict
+	within string // its condition, but for the profiles
+}
+
+// Worlds returns the profiles under which it holds.
+func (s scope) Worlds() reach.Worlds { return s.worlds }
+
+// scopeOf is the scope of a box.
+func scopeOf(b reach.Box) scope {
+	cond := b.Cond
+	cond.On = ""
+	return scope{b.Worlds, b.Base, cond.String()}
+}
+
+func scopeOfStranger(s reach.Stranger) scope {
+	cond := s.Cond
+	cond.On = ""
+	return scope{s.Worlds, s.Base, cond.String()}
 }
 
 // Addrs returns the addresses in t, and perhaps others of other destination classes.
@@ -86,19 +129,27 @@ type Radius struct {
 	To     [destCount]Reach
 	By     []Caller
 	Boxes  [][3][]reach.Box // the engine's own answer, by class and policy.Direction
+	Groups []reach.Worlds   // profiles that nothing in the answer tells apart, together
 }
 
 // Of computes the radius of a server.
 func (a *Atlas) Of(server int) Radius {
-	r := Radius{Server: server, Class: a.ClassesOf(a.Snapshot.Servers[server].Workload)}
+	r := Radius{Server: server, Class: a.ClassesOf(a.Snapshot.Servers[server].Workload), Groups: []reach.Worlds{a.Worlds()}}
 	for _, class := range r.Class {
 		var all [3][]reach.Box
+		r.Groups = a.Split(r.Groups, class)
 		for _, d := range policy.Directions {
 			all[d] = a.Reach(class, d)
+			for _, b := range all[d] {
+				r.Groups = reach.Refine(r.Groups, b.Worlds)
+			}
 		}
 		r.Boxes = append(r.Boxes, all)
 		boxes := a.Settle(all[policy.Egress])
 		strangers := reach.SettleStrangers(a.Hypothetical(class, policy.Egress))
+		for _, s := range strangers {
+			r.Groups = reach.Refine(r.Groups, s.Worlds)
+		}
 		isolated, _ := a.Isolation(class, policy.Egress)
 		for _, d := range Dests {
 			in := a.within(d, class, r.Class, boxes, strangers)
@@ -106,8 +157,79 @@ func (a *Atlas) Of(server int) Radius {
 			r.To[d] = join(r.To[d], in, class == r.Class[0])
 		}
 	}
+	for d := range r.To {
+		r.To[d].settle(a.Worlds())
+	}
 	r.By = a.callers(r)
+	for _, c := range r.By {
+		r.Groups = reach.Refine(r.Groups, c.worlds)
+	}
 	return r
+}
+
+// Under returns the atlas and a radius as far as one of the radius's groups of profiles is concerned.
+func (a *Atlas) Under(group reach.Worlds, r Radius) (*Atlas, Radius) {
+	view := *a
+	view.Program = a.Program.In(group)
+	return &view, view.narrow(r)
+}
+
+// narrow narrows a radius that was computed for more profiles to those of a, which nothing in it tells apart.
+func (a *Atlas) narrow(r Radius) Radius {
+	if len(r.Groups) == 1 {
+		return r
+	}
+	w := a.Worlds()
+	out := Radius{Server: r.Server, Class: r.Class, Groups: []reach.Worlds{w}}
+	for _, by := range r.Boxes {
+		var all [3][]reach.Box
+		for _, d := range policy.Directions {
+			for _, b := range by[d] {
+				if in, ok := a.BoxIn(b); ok {
+					all[d] = append(all[d], in)
+				}
+			}
+		}
+		out.Boxes = append(out.Boxes, all)
+	}
+	open := false
+	for _, class := range r.Class {
+		isolated, _ := a.Isolation(class, policy.Egress)
+		open = open || len(isolated) == 0
+	}
+	for d := range r.To {
+		out.To[d] = r.To[d].in(w)
+		out.To[d].Open = open
+	}
+	for _, c := range r.By {
+		if c.worlds&w != 0 {
+			c.Verdict, c.When = c.base, c.within
+			out.By = append(out.By, c)
+		}
+	}
+	return out
+}
+
+// in narrows r to profiles that nothing in it tells apart.
+func (r Reach) in(w reach.Worlds) Reach {
+	out := Reach{Verdict: reach.Denied, sure: r.sure & w}
+	for _, t := range r.To {
+		if t.worlds&w != 0 {
+			t.Verdict, t.When = t.base, t.within
+			out.To = append(out.To, t)
+			out.add(t.base, t.Rules)
+			out.Extent = r.Extent
+		}
+	}
+	addrs := make([]netset.Addrs, 0, len(r.openings))
+	for _, o := range r.openings {
+		if o.worlds&w != 0 {
+			out.openings = append(out.openings, o)
+			addrs = append(addrs, o.region.Addrs)
+		}
+	}
+	out.Addrs = netset.Union(addrs...)
+	return out
 }
 
 // join adds what another kind of pods of the same server reaches.
@@ -132,11 +254,12 @@ func join(a, b Reach, first bool) Reach {
 	a.Open = a.Open || b.Open
 	a.Addrs = a.Addrs.Union(b.Addrs)
 	a.openings = append(slices.Clip(a.openings), b.openings...)
+	a.sure |= b.sure
 	return a
 }
 
 func (t Target) equal(u Target) bool {
-	return t.CIDR == u.CIDR && slices.Equal(t.Except, u.Except) && t.Pods == u.Pods && t.Name == u.Name && t.New == u.New && t.Verdict == u.Verdict && t.When == u.When && t.Conns.Equal(u.Conns)
+	return t.CIDR == u.CIDR && slices.Equal(t.Except, u.Except) && t.Pods == u.Pods && t.Host == u.Host && t.Name == u.Name && t.worlds == u.worlds && t.New == u.New && t.Verdict == u.Verdict && t.When == u.When && t.Conns.Equal(u.Conns)
 }
 
 // within narrows an answer to one class of destinations.
@@ -153,11 +276,17 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 			if conns.IsEmpty() || in.IsEmpty() {
 				continue
 			}
+			if d == Internet && named(b.Cond) {
+				out.add(reach.Denied, b.Rules(), hosts(in, conns, b)...)
+				in.Addrs = netset.Addrs{}
+			}
 			got = reach.Region{IDs: got.IDs.Union(in.IDs), Addrs: got.Addrs.Union(in.Addrs)}
 			if !in.Addrs.IsEmpty() {
-				out.openings = append(out.openings, place{region: reach.Region{Addrs: in.Addrs}, conns: conns})
+				out.openings = append(out.openings, opening{place{region: reach.Region{Addrs: in.Addrs}, conns: conns}, b.Worlds})
 			}
-			out.add(b.Verdict, b.Rules(), a.targets(d, p, in, conns, b)...)
+			if !in.IsEmpty() {
+				out.add(b.Verdict, b.Rules(), a.targets(d, p, in, conns, b)...)
+			}
 		}
 	}
 	if !got.IsEmpty() {
@@ -165,16 +294,16 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 		for _, p := range places {
 			whole = reach.Region{IDs: whole.IDs.Union(p.region.IDs), Addrs: whole.Addrs.Union(p.region.Addrs)}
 		}
-		out.Addrs, out.Extent = got.Addrs, a.extent(whole, got)
+		out.Addrs, out.Extent = got.Addrs, max(out.Extent, a.extent(whole, got))
 	}
 	for _, s := range a.strangersIn(d, class, strangers) {
 		rules := slices.Concat(s.Egress, s.Ingress)
-		out.add(s.Verdict, rules, Target{Pods: StrangerText(s), New: true, Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: rules})
+		out.add(s.Verdict, rules, Target{Pods: StrangerText(s), New: true, Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: rules, scope: scopeOfStranger(s)})
 		out.Extent = max(out.Extent, Some)
 	}
 	slices.SortStableFunc(out.To, func(t, u Target) int {
 		return cmp.Or(reach.CompareVerdicts(u.Verdict, t.Verdict), boolCompare(t.New, u.New), t.CIDR.Addr().Compare(u.CIDR.Addr()),
-			cmp.Compare(t.CIDR.Bits(), u.CIDR.Bits()), cmp.Compare(t.Pods, u.Pods), cmp.Compare(t.Name, u.Name))
+			cmp.Compare(t.CIDR.Bits(), u.CIDR.Bits()), cmp.Compare(t.Host, u.Host), cmp.Compare(t.Pods, u.Pods), cmp.Compare(t.Name, u.Name))
 	})
 	return out
 }
@@ -199,10 +328,52 @@ func (r *Reach) add(v reach.Verdict, rules []*policy.Rule, targets ...Target) {
 		}
 	}
 	for _, t := range targets {
+		if reach.CompareVerdicts(t.Verdict, r.Verdict) > 0 {
+			r.Verdict = t.Verdict
+		}
+		if t.base == reach.Allowed {
+			r.sure |= t.worlds
+		}
+		if t.Host != "" {
+			r.Extent = max(r.Extent, Some)
+		}
 		if !slices.ContainsFunc(r.To, t.equal) {
 			r.To = append(r.To, t)
 		}
 	}
+}
+
+// named reports whether a box holds only for addresses that some names resolve to, and these are not all names.
+func named(c reach.Cond) bool {
+	return c.Names != nil && c.Plan.IsEmpty() && c.Texts == nil && !slices.Contains(c.Names, "*")
+}
+
+// hosts describes what a box reaches of the internet by the names that resolve to it. An address that a name resolves to may be one that another
+// rule denies.
+func hosts(in reach.Region, conns netset.Conns, b reach.Box) []Target {
+	cond := b.Cond
+	cond.Names = nil
+	whole := slices.ContainsFunc(families[:], func(f netset.Addrs) bool { return in.Addrs.Covers(special.Internet.Intersect(f)) })
+	if !whole {
+		cond.All = append(slices.Clip(cond.All), "it resolves to an address that no rule denies")
+	}
+	t := Target{Conns: conns, Verdict: reach.Allowed, When: cond.String(), Rules: b.Rules(), scope: scope{worlds: b.Worlds, base: reach.Allowed}}
+	if !cond.IsZero() {
+		t.Verdict = reach.Depends
+	}
+	cond.On = ""
+	if t.within = cond.String(); !cond.IsZero() {
+		t.base = reach.Depends
+	}
+	if cond.Unjudged {
+		t.Verdict, t.base = reach.Unknown, reach.Unknown
+	}
+	out := make([]Target, len(b.Cond.Names))
+	for i, name := range b.Cond.Names {
+		out[i] = t
+		out[i].Host = netset.Name(name)
+	}
+	return out
 }
 
 var families = [...]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
@@ -228,7 +399,7 @@ const maxList = 16
 
 // targets describes what a box reaches of a place.
 func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b reach.Box) []Target {
-	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, Rules: b.Rules()}
+	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, Rules: b.Rules(), scope: scopeOf(b)}
 	var out []Target
 	for _, family := range families {
 		listed, missing := netset.CIDRs(in.Addrs.Intersect(family)), netset.CIDRs(p.region.Addrs.Intersect(family).Minus(in.Addrs))

@@ -16,6 +16,7 @@ type wayIn struct {
 	name         string
 	conns        netset.Conns // on the pods
 	routed       bool         // by an ingress controller, which connects to the pods itself
+	onNodes      bool         // through node ports
 	keepsAddress bool         // the client's address survives on the way to the pods
 	origin       origin.Origin
 }
@@ -35,7 +36,7 @@ func (a *Atlas) findWaysIn() {
 		default:
 			continue
 		}
-		way := wayIn{name: fmt.Sprintf("%s Service %s/%s", kind, svc.Namespace, svc.Name), keepsAddress: svc.Local, origin: svc.Origin}
+		way := wayIn{name: fmt.Sprintf("%s Service %s/%s", kind, svc.Namespace, svc.Name), keepsAddress: svc.Local, onNodes: svc.Type == "LoadBalancer" || svc.Type == "NodePort", origin: svc.Origin}
 		a.addWay(i, way, func(reach.PortMapping) bool { return true })
 	}
 	for _, r := range a.Snapshot.Routes {

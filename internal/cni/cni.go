@@ -49,25 +49,28 @@ const (
 	Questions                              // how many there are
 )
 
-var questions = [Questions]string{
-	"policies are enforced",
-	"a CIDR matches pods by their addresses",
-	"a CIDR matches nodes and what runs on their network",
-	"a pod selector as a peer matches hostNetwork pods",
-	"a pod selector as an egress peer also matches the addresses of Services whose selector satisfies it",
-	"policies are enforced on hostNetwork pods",
-	"egress is judged on a Service's address, before it is translated",
-	"a pod's own node may always connect to it",
-	"a pod may always connect to its own node",
-	"the longest block decides, and an exception is a block that denies",
-	"IPv4 traffic of pods in an IPv6 cluster is not judged",
-	"what enters through node ports is not judged, unless externalTrafficPolicy is Local",
-	"a new pod's connections may pass before its policies are in force",
-	"peers that select nodes by labels are enabled",
+var questions = [Questions]struct{ name, asks string }{
+	Enforces:               {"enforces", "policies are enforced"},
+	BlocksMatchPods:        {"blocksMatchPods", "a CIDR matches pods by their addresses"},
+	BlocksMatchNodes:       {"blocksMatchNodes", "a CIDR matches nodes and what runs on their network"},
+	SelectorsMatchHost:     {"selectorsMatchHost", "a pod selector as a peer matches hostNetwork pods"},
+	SelectorsMatchServices: {"selectorsMatchServices", "a pod selector as an egress peer also matches the addresses of Services whose selector satisfies it"},
+	HostNetworkJudged:      {"hostNetworkJudged", "policies are enforced on hostNetwork pods"},
+	JudgedBeforeService:    {"judgedBeforeService", "egress is judged on a Service's address, before it is translated"},
+	OwnNodeMayEnter:        {"ownNodeMayEnter", "a pod's own node may always connect to it"},
+	OwnNodeReachable:       {"ownNodeReachable", "a pod may always connect to its own node"},
+	LongestPrefixDecides:   {"longestPrefixDecides", "the longest block decides, and an exception is a block that denies"},
+	IPv4EscapesIPv6:        {"ipv4EscapesIPv6", "IPv4 traffic of pods in an IPv6 cluster is not judged"},
+	NodePortsEscape:        {"nodePortsEscape", "what enters through node ports is not judged, unless externalTrafficPolicy is Local"},
+	StartsOpen:             {"startsOpen", "a new pod's connections may pass before its policies are in force"},
+	NodeSelectors:          {"nodeSelectors", "peers that select nodes by labels are enabled"},
 }
 
 // String says what the question asks, as a sentence that may be true.
-func (q Question) String() string { return questions[q] }
+func (q Question) String() string { return questions[q].asks }
+
+// Name is what machine output calls the question.
+func (q Question) Name() string { return questions[q].name }
 
 // Profile is how one plugin, in one mode, reads policies.
 type Profile struct {
@@ -118,7 +121,7 @@ func (p Profile) Judges(dialect string) Answer {
 const Any = "any"
 
 // Named returns the profiles that text names, separated by commas; [Any] names all that enforce policies in their default mode, without
-// [Spec].
+// [Spec]. They are in the order of their names. Its error is an [UnknownError].
 func Named(text string) ([]Profile, error) {
 	var out []Profile
 	for name := range strings.SplitSeq(text, ",") {
@@ -140,12 +143,69 @@ func Named(text string) ([]Profile, error) {
 	return slices.CompactFunc(out, func(a, b Profile) bool { return a.Name == b.Name }), nil
 }
 
-// ByName returns the profile called name.
+// ByName returns the profile called name. Its error is an [UnknownError].
 func ByName(name string) (Profile, error) {
 	for _, p := range Profiles {
 		if p.Name == name {
 			return p, nil
 		}
 	}
-	return Profile{}, fmt.Errorf("no profile is called %q", name)
+	return Profile{}, &UnknownError{Name: name}
+}
+
+// UnknownError says that no profile has a name.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("no profile is called %q", e.Name) }
+
+// Nearest returns the name that e's may be a slip of, or "": another mode of the same plugin, a name that differs in little, one that
+// holds it.
+func (e *UnknownError) Nearest() string {
+	slip := strings.ToLower(strings.TrimSpace(e.Name))
+	if len(slip) > longestSlip || slip == "" {
+		return ""
+	}
+	family, _, _ := strings.Cut(slip, ":")
+	near, least := "", 1+len(slip)/3
+	for _, p := range Profiles {
+		if p.Name == slip || p.Name == family {
+			return p.Name
+		}
+		if d := distance(slip, p.Name); d < least {
+			near, least = p.Name, d
+		}
+	}
+	if near != "" {
+		return near
+	}
+	for _, p := range Profiles {
+		if len(slip) >= 3 && strings.Contains(p.Name, slip) {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// longestSlip is how many bytes a misspelt name may have.
+const longestSlip = 64
+
+// distance is how many bytes have to be put in, taken out or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0] // what row[j] was
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before
+			if a[i] != b[j] {
+				change++
+			}
+			before = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }

@@ -59,6 +59,7 @@ type Finding struct {
 	Severity    Severity      `json:"severity"`
 	Message     string        `json:"message"`
 	Server      string        `json:"server,omitempty"` // "namespace/name"
+	CNI         []string      `json:"cni,omitempty"` // the profiles under which it holds, where these are not all
 	Origin      origin.Origin `json:"origin"`
 	Witness     *Witness      `json:"witness,omitempty"`
 	Fix         string        `json:"fix,omitempty"` // what to do, in a sentence
@@ -73,7 +74,7 @@ func Sort(fs []Finding) {
 	}
 	slices.SortStableFunc(fs, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Server, b.Server),
-			a.Origin.Compare(b.Origin), cmp.Compare(a.Message, b.Message))
+			a.Origin.Compare(b.Origin), cmp.Compare(a.Message, b.Message), slices.Compare(a.CNI, b.CNI))
 	})
 }
 

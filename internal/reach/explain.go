@@ -100,7 +100,7 @@ func (p *Program) explainSide(subject, peer End, f Family, d policy.Direction, c
 		}
 		worst = false
 		side.Verdict, side.Cond, side.By = seg.verdict, seg.cond, seg.by
-		if side.Cond.On = p.on(seg.worlds); side.Cond.On != "" && seg.verdict > Depends {
+		if side.Cond.On = p.On(seg.worlds); side.Cond.On != "" && seg.verdict > Depends {
 			side.Verdict = Depends
 		}
 	}

@@ -17,6 +17,7 @@ type Stranger struct {
 	Pod       label.Selector // what the pod must carry
 	Conns     netset.Conns
 	Worlds    Worlds  // the profiles under which it holds
+	Base      Verdict // the verdict as far as Worlds are concerned
 	Verdict   Verdict // Unknown with zero Conns: too many kinds of pods to tell apart
 	Cond      Cond
 	Egress    []*policy.Rule
@@ -84,7 +85,15 @@ func SettleStrangers(in []Stranger) []Stranger {
 // covered reports whether t says at least as much of the same pods as s.
 func (s Stranger) covered(t Stranger) bool {
 	return s.Namespace == t.Namespace && s.NS.Equal(t.NS) && s.Pod.Equal(t.Pod) && t.Conns.Covers(s.Conns) && t.Worlds.Covers(s.Worlds) &&
-		(t.Verdict == Allowed || t.Verdict == s.Verdict && t.Cond.equal(s.Cond)) && !s.Conns.IsEmpty()
+		(t.Base == Allowed || t.Base == s.Base && t.Cond.equal(s.Cond)) && !s.Conns.IsEmpty()
+}
+
+// StrangerIn narrows s to the profiles that p speaks of; ok is false if it holds under none.
+func (p *Program) StrangerIn(s Stranger) (in Stranger, ok bool) {
+	s.Worlds &= p.in
+	s.Cond.On = p.On(s.Worlds)
+	s.Verdict = s.Base.under(s.Cond.On)
+	return s, s.Worlds != 0
 }
 
 // strangers asks the policies that would apply to the pods of one cube for their side. ns is the index of an existing namespace, or -1 for new ones
@@ -105,13 +114,15 @@ func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, 
 			}
 			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, Worlds: worlds, Verdict: min(seg.verdict, back.verdict),
 				Cond: seg.cond.and(back.cond), Egress: seg.by, Ingress: back.by}
-			s.Cond.On = p.on(worlds)
+
 			if d == policy.Ingress {
 				s.Egress, s.Ingress = back.by, seg.by
 			}
-			if s.Verdict == Allowed && !s.Cond.IsZero() {
-				s.Verdict = Depends
+			if s.Base = s.Verdict; s.Verdict == Allowed && !s.Cond.IsZero() {
+				s.Base = Depends
 			}
+			s.Cond.On = p.On(worlds)
+			s.Verdict = s.Base.under(s.Cond.On)
 			out = append(out, s)
 		}
 	}

@@ -17,6 +17,7 @@ type Box struct {
 	Conns   netset.Conns
 	Worlds  Worlds // the profiles under which it holds
 	Verdict Verdict
+	Base    Verdict        // the verdict as far as Worlds are concerned
 	Cond    Cond           // of Depends and Unknown
 	Egress  []*policy.Rule // what lets it out, or might; nil where nothing isolates the source
 	Ingress []*policy.Rule // what lets it in, or might; nil where nothing isolates the destination
@@ -56,7 +57,7 @@ var (
 // Reach returns where class can connect to (Egress) or who can connect to it (Ingress), as disjoint boxes of what certainly or
 // possibly passes. What no box holds is denied. Pods that do not exist are left out; see [Program.Hypothetical].
 func (p *Program) Reach(class int, d policy.Direction) []Box {
-	out := boxes{on: p.on}
+	out := boxes{on: p.On}
 	for _, seg := range p.openOf(class, d) {
 		for _, f := range Families {
 			in, exists := p.existence(class, f)
@@ -219,7 +220,7 @@ func (p *Program) addPods(out *boxes, seg, back segment, ids netset.IDs, f Famil
 		if ids.IsEmpty() {
 			return
 		}
-		b := Box{Region{IDs: ids}, conns, worlds, verdict, cond, seg.by, back.by}
+		b := Box{Region: Region{IDs: ids}, Conns: conns, Worlds: worlds, Verdict: verdict, Cond: cond, Egress: seg.by, Ingress: back.by}
 		if d == policy.Ingress {
 			b.Egress, b.Ingress = back.by, seg.by
 		}
@@ -242,7 +243,7 @@ func (p *Program) at(class int, d policy.Direction, id netset.ID) []segment {
 
 // Between returns what passes from one end to another. Boxes have an empty Region.
 func (p *Program) Between(from, to End) []Box {
-	out := boxes{on: p.on}
+	out := boxes{on: p.On}
 	for _, f := range Families {
 		possible, exists := p.bothExist(from, to, f)
 		if !possible {
@@ -325,10 +326,12 @@ func (bs *boxes) add(seg segment, in box, verdict Verdict, cond Cond, d policy.D
 
 // merge adds b. What is allowed, but only under some condition, depends.
 func (bs *boxes) merge(b Box) {
-	b.Cond.On = bs.on(b.Worlds)
-	if b.Verdict == Allowed && !b.Cond.IsZero() || b.Verdict == NotEnforced && b.Cond.On != "" {
-		b.Verdict = Depends
+	b.Base = b.Verdict
+	if b.Verdict == Allowed && !b.Cond.IsZero() {
+		b.Base = Depends
 	}
+	b.Cond.On = bs.on(b.Worlds)
+	b.Verdict = b.Base.under(b.Cond.On)
 	key := bucket{worlds: b.Worlds, verdict: b.Verdict}
 	if len(b.Egress) > 0 {
 		key.egress = b.Egress[0]
@@ -349,14 +352,30 @@ func (bs *boxes) merge(b Box) {
 	bs.list = append(bs.list, b)
 }
 
+// under is the verdict of what has verdict v, where on says that this is only so under some profiles.
+func (v Verdict) under(on string) Verdict {
+	if on != "" && v > Depends {
+		return Depends
+	}
+	return v
+}
+
+// BoxIn narrows a box to the profiles that p speaks of; ok is false if it holds under none.
+func (p *Program) BoxIn(b Box) (in Box, ok bool) {
+	b.Worlds &= p.in
+	b.Cond.On = p.On(b.Worlds)
+	b.Verdict = b.Base.under(b.Cond.On)
+	return b, b.Worlds != 0
+}
+
 // Settle takes out of boxes that are not certain the pods, Services and nodes that another box reaches no less surely, in the other family or for
 // another reason.
 func (p *Program) Settle(in []Box) []Box {
 	out := make([]Box, 0, len(in))
 	for i, b := range in {
-		if b.Verdict != Allowed {
+		if b.Base != Allowed || p.in != b.Worlds {
 			for j, o := range in {
-				surer := o.Worlds.Covers(b.Worlds) && (o.Verdict == Allowed || o.certain() || o.Verdict == b.Verdict && b.Cond.implies(o.Cond) &&
+				surer := o.Worlds.Covers(b.Worlds) && (o.Base == Allowed || o.Base == b.Base && b.Cond.implies(o.Cond) &&
 					(j < i || !o.Cond.implies(b.Cond) || o.Worlds != b.Worlds))
 				if j != i && surer && !b.Region.IDs.IsEmpty() && o.Conns.Covers(b.Conns) {
 					b.Region.IDs = b.Region.IDs.Minus(p.inBoth(p.Numbers(o.Region.IDs)))
@@ -368,13 +387,6 @@ func (p *Program) Settle(in []Box) []Box {
 		}
 	}
 	return out
-}
-
-// certain reports whether b passes for certain under the profiles that it holds under.
-func (b Box) certain() bool {
-	cond := b.Cond
-	cond.On = ""
-	return b.Verdict == Depends && cond.IsZero()
 }
 
 // Numbers returns the holders that ids name, in whichever family, by their numbers.

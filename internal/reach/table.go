@@ -39,7 +39,7 @@ func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
 
 // OneSided returns what the policies of class alone let through in one direction, whatever the other end's say.
 func (p *Program) OneSided(class int, d policy.Direction) []Box {
-	out := boxes{on: p.on}
+	out := boxes{on: p.On}
 	for _, seg := range p.tableOf(class, d) {
 		if seg.verdict != Denied {
 			out.add(seg, seg.box, seg.verdict, seg.cond, d)

@@ -117,3 +117,27 @@ var (
 	notEnforcing = onlyIf("policies are not enforced")
 	ipv4Escapes  = onlyIf("pods have a way out over IPv4, which is not judged")
 )
+
+// Split refines sets of profiles until no table of class tells two of one set apart.
+func (p *Program) Split(sets []Worlds, class int) []Worlds {
+	for _, d := range policy.Directions {
+		for _, seg := range p.tableOf(class, d) {
+			sets = Refine(sets, seg.worlds)
+		}
+		for _, s := range p.groups[d][p.groupOf[d][class]].stances {
+			sets = Refine(sets, s.worlds)
+		}
+	}
+	return sets
+}
+
+// Refine splits each of some sets of profiles by whether they are in by.
+func Refine(sets []Worlds, by Worlds) []Worlds {
+	for i, n := 0, len(sets); i < n; i++ {
+		if in, out := sets[i]&by, sets[i]&^by; in != 0 && out != 0 {
+			sets[i] = in
+			sets = append(sets, out)
+		}
+	}
+	return sets
+}

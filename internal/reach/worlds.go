@@ -90,11 +90,14 @@ func (p *Program) Profiles() []cni.Profile {
 	return out
 }
 
+// AllProfiles returns the profiles that p was compiled under, by the numbers that [Worlds] has, also those that this view does not speak of.
+func (p *Program) AllProfiles() []cni.Profile { return p.profiles }
+
 // Names returns the names of the profiles that p speaks of.
 func (p *Program) Names() []string { return p.namesOf(p.in) }
 
-// All is the profiles that p speaks of.
-func (p *Program) All() Worlds { return p.in }
+// Worlds is the profiles that p speaks of.
+func (p *Program) Worlds() Worlds { return p.in }
 
 // In returns the same program, as far as some of its profiles are concerned. Nothing is compiled again.
 func (p *Program) In(w Worlds) *Program { return &Program{p.Ground, p.compiled, w & p.in} }
@@ -147,8 +150,8 @@ func (c *compiled) namesOf(w Worlds) []string {
 	return out
 }
 
-// on says under which profiles something holds, in words; "" for all of p's.
-func (p *Program) on(w Worlds) string {
+// On says under which of p's profiles something holds, completing "if ..."; "" for all of them.
+func (p *Program) On(w Worlds) string {
 	w &= p.in
 	if w == p.in {
 		return ""

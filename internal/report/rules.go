@@ -1,9 +1,14 @@
 package report
 
 import (
+	"maps"
+	"net/netip"
+	"slices"
 	"strconv"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/rule"
 )
 
@@ -34,4 +39,141 @@ func Grading(deductions map[finding.Severity]int, severities []finding.Severity)
 	}
 	return Document{Paragraph{Text: "A server starts at 100 points. Each rule that reports it counts once, at its worst severity:"}, table,
 		Paragraph{Text: "A from 90, B from 80, C from 70, D from 60, else F. Any critical finding makes it F; any high one C at best."}}
+}
+
+// ProfilesSchema is the schema of what the rules command says of plugins.
+const ProfilesSchema = "toolmoat.dev/profiles/v1"
+
+// ProfilesResult is the JSON contract of the rules command with --cni.
+type ProfilesResult struct {
+	Schema   string       `json:"schema"`
+	Profiles []cniProfile `json:"profiles"`
+}
+
+type cniProfile struct {
+	Name          string        `json:"name"`
+	Title         string        `json:"title"`
+	Version       string        `json:"version"`
+	Cloud         string        `json:"cloud,omitempty"`
+	Facts         []cniFact     `json:"facts"` // one for each question, in the same order for every profile
+	Kinds         []cniKind     `json:"kinds"` // by name
+	Resolvers     []cniResolver `json:"resolvers"`
+	PortsPerBlock int           `json:"portsPerBlock,omitempty"`
+	LimitSource   string        `json:"limitSource,omitempty"`
+	Other         []string      `json:"other"`
+}
+
+type cniFact struct {
+	Question string `json:"question"`
+	Asks     string `json:"asks"`
+	Answer   string `json:"answer"` // "yes", "no" or "uncertain"
+	Source   string `json:"source"`
+}
+
+type cniKind struct {
+	Kind   string `json:"kind"`
+	Answer string `json:"answer"` // whether policies of this kind are enforced
+	Source string `json:"source"`
+}
+
+type cniResolver struct {
+	Name   string       `json:"name"`
+	Where  string       `json:"where"` // "pod" or "node"
+	Port   netset.Port  `json:"port"`
+	Addrs  []netip.Addr `json:"addresses"`
+	Always bool         `json:"always"`
+	Source string       `json:"source"`
+}
+
+// ProfilesJSON returns what is known of plugins as JSON.
+func ProfilesJSON(profiles []cni.Profile) ProfilesResult {
+	out := ProfilesResult{Schema: ProfilesSchema, Profiles: []cniProfile{}}
+	for _, p := range profiles {
+		one := cniProfile{Name: p.Name, Title: p.Title, Version: p.Version, Cloud: p.Cloud, Facts: []cniFact{}, Kinds: []cniKind{}, Resolvers: []cniResolver{},
+			PortsPerBlock: p.PortsPerBlock, LimitSource: p.LimitSource, Other: append([]string{}, p.Other...)}
+		for q, f := range p.Facts {
+			question := cni.Question(q)
+			one.Facts = append(one.Facts, cniFact{question.Name(), question.String(), f.Answer.String(), f.Source})
+		}
+		for _, kind := range slices.Sorted(maps.Keys(p.Kinds)) {
+			one.Kinds = append(one.Kinds, cniKind{kind, p.Kinds[kind].Answer.String(), p.Kinds[kind].Source})
+		}
+		for _, r := range p.Resolvers {
+			one.Resolvers = append(one.Resolvers, cniResolver{r.Name, resolverPlace(r), r.Port, append([]netip.Addr{}, r.Addrs...), r.Always, r.Source})
+		}
+		out.Profiles = append(out.Profiles, one)
+	}
+	return out
+}
+
+func resolverPlace(r cni.Resolver) string {
+	if r.Pod {
+		return "pod"
+	}
+	return "node"
+}
+
+// Profiles says what is known of plugins, each answer with its source below.
+func Profiles(profiles []cni.Profile) Document {
+	var doc Document
+	for _, p := range profiles {
+		aside := "read from " + p.Version
+		if p.Cloud != "" {
+			aside += "; in " + p.Cloud
+		}
+		doc = append(doc, Heading{Mark: p.Name, Tone: Strong, Text: p.Title}, Paragraph{Text: aside, Tone: Dim})
+
+		var facts, kinds, resolvers Notes
+		for q, f := range p.Facts {
+			facts = append(facts, factNote(f, cni.Question(q).String()))
+		}
+		for _, kind := range slices.Sorted(maps.Keys(p.Kinds)) {
+			kinds = append(kinds, factNote(p.Kinds[kind], kind))
+		}
+		for _, r := range p.Resolvers {
+			resolvers = append(resolvers, Note{Text: resolverText(r), Below: []string{r.Source}})
+		}
+		doc = append(doc, Heading{Text: "How it enforces"}, facts, Heading{Text: "Kinds of policy it enforces"}, kinds)
+		doc = append(doc, Heading{Text: "Where the cluster's DNS may answer"}, resolvers)
+		if p.PortsPerBlock > 0 {
+			text := strconv.Itoa(p.PortsPerBlock) + " ports and ranges of ports for one block, all policies together"
+			doc = append(doc, Heading{Text: "Limits"}, Notes{{Text: text, Below: []string{p.LimitSource}}})
+		}
+		if len(p.Other) > 0 {
+			var other Notes
+			for _, text := range p.Other {
+				other = append(other, Note{Text: text})
+			}
+			doc = append(doc, Heading{Text: "Also"}, other)
+		}
+	}
+	return doc
+}
+
+func factNote(f cni.Fact, text string) Note {
+	tone := Strong
+	if f.Answer == cni.Uncertain {
+		tone = Warn
+	}
+	return Note{Label: f.Answer.String(), Tone: tone, Text: text, Below: []string{f.Source}}
+}
+
+func resolverText(r cni.Resolver) string {
+	text := r.Name + ": "
+	if !r.Pod {
+		text += "on the node"
+		for i, a := range r.Addrs {
+			if i == 0 {
+				text += " at " + a.String()
+			} else {
+				text += " or " + a.String()
+			}
+		}
+		text += ", "
+	}
+	text += "port " + strconv.Itoa(int(r.Port))
+	if r.Always {
+		text += "; always"
+	}
+	return text
 }

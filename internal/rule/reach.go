@@ -257,16 +257,37 @@ func count(ports netset.Ports) (n int) {
 	return n
 }
 
-// credentials reports the worst of the credential endpoints, and how many there are.
+// credentials reports the worst of the credential endpoints, and how many there are: of the cloud, where the profile says which it is.
 func credentials(p *Pass) {
+	for cloud, worlds := range p.clouds() {
+		p.credentialsOf(cloud, worlds)
+	}
+}
+
+// clouds returns the profiles by the cloud they are of, "" for any.
+func (p *Pass) clouds() map[string]reach.Worlds {
+	out := map[string]reach.Worlds{}
+	for i, profile := range p.AllProfiles() {
+		if p.Worlds().Has(i) {
+			out[profile.Cloud] |= 1 << i
+		}
+	}
+	return out
+}
+
+func (p *Pass) credentialsOf(cloud string, worlds reach.Worlds) {
 	got := p.Radius.To[blast.Metadata]
+	got.To = only(got.To, func(t blast.Target) bool {
+		return cloud == "" || slices.ContainsFunc(endpointsOf(t), func(e special.Endpoint) bool { return e.In(cloud) })
+	})
 	if len(got.To) == 0 {
 		return
 	}
 	var names []string
 	worst, severity := got.To[0], finding.Medium
 	for _, t := range got.To {
-		if isDefault(t) && severity == finding.Medium {
+		own := slices.ContainsFunc(endpointsOf(t), func(e special.Endpoint) bool { return e.Default || cloud != "" && e.In(cloud) })
+		if own && severity == finding.Medium {
 			worst, severity = t, finding.Critical
 		}
 		if name := netip.AddrPortFrom(t.CIDR.Addr(), uint16(t.Conns.Of(netset.TCP).First())).String(); !slices.Contains(names, name) {
@@ -282,15 +303,19 @@ func credentials(p *Pass) {
 	}
 	got.To = []blast.Target{worst}
 	r := p.reaching(got, "", "where a rule opens a broad block, put 169.254.169.254/32 and the other endpoints under except")
-	r.Message, r.Severity = message, severity
+	r.Message, r.Severity, r.Worlds = message, severity, worlds
 	p.Found(r)
 }
 
-// isDefault reports whether a target is an endpoint that is critical whatever the cloud.
-func isDefault(t blast.Target) bool {
-	return slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool {
-		return e.Default && slices.Contains(e.Addrs, t.CIDR.Addr()) && e.Conns.Covers(t.Conns)
-	})
+// endpointsOf returns the credential endpoints that a target is.
+func endpointsOf(t blast.Target) []special.Endpoint {
+	var out []special.Endpoint
+	for _, e := range special.Endpoints {
+		if e.Kind == special.Credential && slices.Contains(e.Addrs, t.CIDR.Addr()) && e.Conns.Covers(t.Conns) {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // onlyWeb reports whether nothing but TCP 80 and 443 is open.

@@ -45,7 +45,7 @@ func ByID(id string) (Rule, bool) {
 	return All[i], true
 }
 
-// Pass is what a rule reads of one server.
+// Pass is what a rule reads of one server, under profiles that its policies do not tell apart.
 type Pass struct {
 	*blast.Atlas
 	Radius   blast.Radius
@@ -53,24 +53,32 @@ type Pass struct {
 	Workload *model.Workload
 
 	rule *Rule
-	out  *[]finding.Finding
+	out  *[]found
 }
 
-// Overall is what a rule reads of the whole input.
+// Overall is what a rule reads of the whole input, under all profiles.
 type Overall struct {
 	*blast.Atlas
 
 	rule *Rule
-	out  *[]finding.Finding
+	out  *[]found
 }
 
-// Report is a finding as a rule gives it; what is left out is filled in: the rule's severity, the server's own object as origin.
+// Report is a finding as a rule gives it; what is left out is filled in: the rule's severity, the server's own object as origin, all profiles
+// that the rule was asked about.
 type Report struct {
 	Severity finding.Severity
 	Message  string
 	Origin   origin.Origin
 	Witness  *finding.Witness
 	Fix      string
+	Worlds   reach.Worlds // some of the profiles that the rule was asked about
+}
+
+// found is a finding with the profiles under which it holds.
+type found struct {
+	finding.Finding
+	worlds reach.Worlds
 }
 
 // Found adds a finding about the server.
@@ -81,17 +89,20 @@ func (p *Pass) Found(r Report) {
 	if r.Witness != nil && r.Witness.From == "" {
 		r.Witness.From = p.Name()
 	}
-	add(p.out, p.rule, r, p.Name())
+	add(p.out, p.rule, r, p.Name(), p.Worlds())
 }
 
 // Found adds a finding about the input.
-func (o *Overall) Found(r Report) { add(o.out, o.rule, r, "") }
+func (o *Overall) Found(r Report) { add(o.out, o.rule, r, "", o.Worlds()) }
 
-func add(out *[]finding.Finding, rule *Rule, r Report, server string) {
+func add(out *[]found, rule *Rule, r Report, server string, all reach.Worlds) {
 	if r.Severity == finding.Incomplete {
 		r.Severity = rule.Severity
 	}
-	*out = append(*out, finding.Finding{Rule: rule.ID, Severity: r.Severity, Message: r.Message, Server: server, Origin: r.Origin, Witness: r.Witness, Fix: r.Fix})
+	if r.Worlds == 0 {
+		r.Worlds = all
+	}
+	*out = append(*out, found{finding.Finding{Rule: rule.ID, Severity: r.Severity, Message: r.Message, Server: server, Origin: r.Origin, Witness: r.Witness, Fix: r.Fix}, r.Worlds})
 }
 
 // Name returns "namespace/name" of the server, with its kind between them where another server has the same.
@@ -108,27 +119,70 @@ func (p *Pass) isolated(d policy.Direction) (certain bool, by []*policy.Stance) 
 	return certain, by
 }
 
-// Server runs every rule on one server.
+// Server runs every rule on one server, once for each group of profiles that its policies do not tell apart.
 func Server(a *blast.Atlas, radius blast.Radius) []finding.Finding {
 	srv := &a.Snapshot.Servers[radius.Server]
-	var out []finding.Finding
-	for i := range All {
-		if All[i].Server != nil {
-			All[i].Server(&Pass{a, radius, srv, &a.Snapshot.Workloads[srv.Workload], &All[i], &out})
+	var out []found
+	for _, group := range radius.Groups {
+		view, in := a.Under(group, radius)
+		for i := range All {
+			if All[i].Server != nil {
+				All[i].Server(&Pass{view, in, srv, &a.Snapshot.Workloads[srv.Workload], &All[i], &out})
+			}
 		}
 	}
-	return out
+	return joined(a.Program, out)
 }
 
 // Input runs the rules that judge the input as a whole.
 func Input(a *blast.Atlas) []finding.Finding {
-	var out []finding.Finding
+	var out []found
 	for i := range All {
 		if All[i].Input != nil {
 			All[i].Input(&Overall{a, &All[i], &out})
 		}
 	}
+	return joined(a.Program, out)
+}
+
+// joined makes one finding of those that differ only in their profiles, and names these where they are not all.
+func joined(p *reach.Program, all []found) []finding.Finding {
+	var kept []found
+next:
+	for _, f := range all {
+		for i := range kept {
+			if kept[i].same(f.Finding) {
+				kept[i].worlds |= f.worlds
+				continue next
+			}
+		}
+		kept = append(kept, f)
+	}
+	out := make([]finding.Finding, len(kept))
+	for i, f := range kept {
+		out[i] = f.Finding
+		if f.worlds != p.Worlds() {
+			out[i].CNI = p.In(f.worlds).Names()
+			if f.Witness != nil {
+				w := *f.Witness
+				w.World = reach.Cond{On: p.On(f.worlds), All: nonEmpty(w.World)}.String()
+				out[i].Witness = &w
+			}
+		}
+	}
 	return out
+}
+
+func nonEmpty(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
+
+func (f found) same(o finding.Finding) bool {
+	return f.Rule == o.Rule && f.Severity == o.Severity && f.Server == o.Server && f.Message == o.Message && f.Origin == o.Origin && f.Fix == o.Fix &&
+		(f.Witness == o.Witness || f.Witness != nil && o.Witness != nil && *f.Witness == *o.Witness)
 }
 
 // may says how sure a verdict is, for the start of a message.

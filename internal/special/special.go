@@ -5,6 +5,7 @@ package special
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/netset"
@@ -29,6 +30,9 @@ type Endpoint struct {
 	Default bool   // critical even where the cloud is not known
 	Source  string // where the fact was read
 }
+
+// In reports whether e is one of a cloud's, by a name that Cloud has.
+func (e Endpoint) In(cloud string) bool { return e.Cloud == "any" || strings.Contains(e.Cloud, cloud) }
 
 // Endpoints lists every special endpoint. Ports that serve DNS on a credential address are the resolver's, not the credential
 // endpoint's: on Google Cloud with Cloud DNS, 169.254.169.254 is the pods' own resolver.

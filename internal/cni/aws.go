@@ -1,0 +1,76 @@
+package cni
+
+var awsVPCCNI = Profile{
+	Name:    "aws-vpc-cni",
+	Title:   "Amazon VPC CNI, standard mode",
+	Version: "aws-network-policy-agent 1.4.3, amazon-network-policy-controller-k8s 1.1.7",
+	Cloud:   "AWS",
+	Facts: [Questions]Fact{
+		Enforces:           {Yes, "amazon-vpc-cni-k8s network-policy-faq: once enableNetworkPolicy is set, which it is not by default; Linux nodes only"},
+		BlocksMatchPods:    {Yes, "aws-network-policy-agent pkg/fwruleprocessor: a trie of addresses, whoever has them"},
+		BlocksMatchNodes:   {Yes, "aws-network-policy-agent pkg/fwruleprocessor: a trie of addresses, whoever has them"},
+		SelectorsMatchHost: {Yes, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: matching pods by status.podIP, hostNetwork or not"},
+		SelectorsMatchServices: {Yes, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go, getMatchingServiceClusterIPs: adds the ClusterIPs of Services " +
+			"whose selector satisfies the peer's"},
+		HostNetworkJudged:    {No, "aws-network-policy-agent controllers/policyendpoints_controller.go, deriveTargetPods: skips pods whose address is the node's"},
+		JudgedBeforeService:  {Yes, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: the probe on the pod's interface sees the Service's address"},
+		OwnNodeMayEnter:      {Yes, "aws-network-policy-agent pkg/fwruleprocessor/fw_rule_processor.go: an entry that allows the node's address is in every map"},
+		OwnNodeReachable:     {Yes, "aws-network-policy-agent pkg/fwruleprocessor/fw_rule_processor.go: in the egress map as well"},
+		LongestPrefixDecides: {Yes, "aws-network-policy-agent pkg/fwruleprocessor/fw_rule_processor.go: except becomes an entry that denies, unless a rule has that block"},
+		IPv4EscapesIPv6:      {Yes, "aws-network-policy-agent README.md, enable-ipv6: the egress-only IPv4 interface is not secured; ENABLE_V4_EGRESS=false removes it"},
+		NodePortsEscape: {Uncertain, "kube-proxy hides the client behind the node's address, which may enter if it is the pod's own node; " +
+			"reasoned from pkg/fwruleprocessor, not seen"},
+		StartsOpen:    {Yes, "amazon-network-policy-controller-k8s README.md: new pods come up with a default allow policy until they are reconciled"},
+		NodeSelectors: {Uncertain, "NetworkPolicy has no such peers; not confirmed for the AWS kinds"},
+	},
+	Kinds: kinds(
+		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),
+		flagged("EKS documentation, cni-network-policy: VPC CNI 1.21 and Kubernetes 1.29 or later", awsClusterNetworkPolicy),
+		flagged("amazon-network-policy-controller-k8s api/v1alpha1; EKS documents it for Auto Mode", awsApplicationNetworkPolicy),
+		ignored("amazon-network-policy-controller-k8s api/v1alpha1: its ClusterNetworkPolicy is networking.k8s.aws, another kind",
+			adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy),
+	),
+	Resolvers:     []Resolver{coreDNS, nodeLocalDNS},
+	PortsPerBlock: 24,
+	LimitSource:   "aws-network-policy-agent pkg/ebpf/c/tc.v4ingress.bpf.c: MAX_PORT_PROTOCOL 24; EKS documentation, cni-network-policy",
+	Other: []string{
+		"A named port in a rule with an ipBlock peer is dropped, and the peer with it if no port is left (pkg/resolvers/endpoints.go).",
+		"A Service without a selector satisfies a peer whose selector is empty: its ClusterIP is then allowed too, the API server's included (pkg/resolvers/endpoints.go).",
+		"An exception of exactly the node's own address, as a /32 or /128, takes the node's entry away (pkg/fwruleprocessor/fw_rule_processor.go, from source only).",
+		"Rules of the other IP family are skipped: a cluster has one family (pkg/fwruleprocessor/fw_rule_processor.go, shouldSkipRule).",
+		"Fargate and Windows nodes enforce nothing (EKS documentation, cni-network-policy).",
+		"A map holds 65,536 entries per pod and direction (pkg/ebpf/c/tc.v4egress.bpf.c).",
+	},
+}
+
+var awsVPCCNIStrict = strict()
+
+func strict() Profile {
+	p := awsVPCCNI
+	p.Name, p.Title = "aws-vpc-cni:strict", "Amazon VPC CNI, strict mode"
+	p.Facts[StartsOpen] = Fact{No, "aws-network-policy-agent pkg/rpc/rpc_handler.go: with NETWORK_POLICY_ENFORCING_MODE=strict a pod starts in default deny"}
+	p.Other = append([]string{
+		"A pod that no policy selects stays in default deny; a policy for egress alone opens its ingress (aws-network-policy-agent controllers, strict mode).",
+	}, p.Other...)
+	return p
+}
+
+var eksAuto = auto()
+
+func auto() Profile {
+	p := awsVPCCNI
+	p.Name, p.Title = "eks-auto", "EKS Auto Mode"
+	p.Version = "EKS documentation of 2026-08; the agent and controller of aws-vpc-cni"
+	p.Facts[Enforces] = Fact{Yes, "EKS documentation, auto-net-pol: once ConfigMap kube-system/amazon-vpc-cni has enable-network-policy-controller \"true\""}
+	p.Facts[IPv4EscapesIPv6] = Fact{Uncertain, "not confirmed for Auto Mode; " + awsVPCCNI.Facts[IPv4EscapesIPv6].Source}
+	p.Facts[StartsOpen] = Fact{Yes, "EKS documentation, auto-net-pol: NodeClass networkPolicy is DefaultAllow unless it says DefaultDeny"}
+	p.Kinds = kinds(awsVPCCNI.Kinds,
+		enforced("EKS documentation, auto-net-pol", networkPolicy, awsApplicationNetworkPolicy, awsClusterNetworkPolicy))
+	p.Resolvers = []Resolver{{Name: "CoreDNS as a service of the node", Port: 53, Always: true,
+		Source: "EKS documentation, Auto Mode; containers-roadmap issue 2552: no pods to select, the DNS Service's address has to be allowed as a block"}}
+	p.Other = append([]string{
+		"With the ConfigMap missing policies are accepted and not enforced: use the profile none (EKS documentation, auto-net-pol).",
+		"Rules by domain name work here only (EKS documentation, ApplicationNetworkPolicy and ClusterNetworkPolicy).",
+	}, p.Other...)
+	return p
+}

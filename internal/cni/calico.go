@@ -1,0 +1,73 @@
+package cni
+
+var calico = Profile{
+	Name:    "calico",
+	Title:   "Calico, open source",
+	Version: "Calico 3.29 to 3.32, documentation of 2026-08",
+	Facts: [Questions]Fact{
+		Enforces:               {Yes, "calico-docs network-policy: NetworkPolicy is enforced as soon as Calico runs"},
+		BlocksMatchPods:        {Yes, "calico felix/rules/policy.go: nets become plain matches of source and destination addresses"},
+		BlocksMatchNodes:       {Yes, "calico felix/rules/policy.go: nets become plain matches of source and destination addresses"},
+		SelectorsMatchHost:     {No, "calico libcalico-go conversion.go, IsReadyCalicoPod: hostNetwork pods are no endpoints, so no selector finds them; issue 4667"},
+		SelectorsMatchServices: {No, "calico felix/labelindex: selectors become sets of the addresses of endpoints"},
+		HostNetworkJudged:      {No, "calico libcalico-go conversion.go, IsReadyCalicoPod: hostNetwork pods are no endpoints; host endpoints stand for nodes"},
+		JudgedBeforeService:    {No, "calico-docs reference/resources/globalnetworkpolicy.mdx: enforced after connection tracking and any DNAT"},
+		OwnNodeMayEnter:        {Yes, "calico felix/rules/static.go, filterOutputChain: host to endpoint is not policed"},
+		OwnNodeReachable: {No, "calico felix/rules/static.go, filterWorkloadToHostChain: the pod's policies first, then defaultEndpointToHostAction, " +
+			"which can only take more away"},
+		LongestPrefixDecides: {No, "calico felix/rules/policy.go: each rule has its own nets and notNets"},
+		IPv4EscapesIPv6:      {No, "calico felix/rules: the same chains are rendered for both families"},
+		NodePortsEscape:      {No, "calico felix/rules/static.go: policy is in the forward chain, before the source is translated"},
+		StartsOpen:           {No, "calico felix/rules/dispatch.go: packets of an unknown workload interface are dropped until it is programmed"},
+		NodeSelectors:        {Uncertain, "calico-docs: peers of NetworkPolicy and GlobalNetworkPolicy select no nodes; not confirmed for the admin policies"},
+	},
+	Kinds: kinds(
+		enforced("calico-docs network-policy", networkPolicy),
+		enforced("calico-docs reference/resources", calicoNetworkPolicy, calicoGlobalNetworkPolicy, calicoHostEndpoint,
+			calicoStoredNetworkPolicy, calicoStoredGlobalNetworkPolicy, calicoStoredHostEndpoint),
+		flagged("network-policy-api implementations.md: Calico 3.29 to 3.31", adminNetworkPolicy, baselineAdminNetworkPolicy),
+		flagged("network-policy-api implementations.md: Calico 3.32", clusterNetworkPolicy),
+	),
+	Resolvers: []Resolver{coreDNS, nodeLocalDNS},
+	Other: []string{
+		"Between nodes a node's own connections may come from its tunnel's address, which lies in the pods' range: a block with that range lets them in (calico-docs " +
+			"node-local-dns-cache).",
+		"NodeLocal DNSCache without connection tracking defeats the state match: replies are dropped where a policy denies ingress (calico issue 3795).",
+		"defaultEndpointToHostAction may drop what a policy allows from a pod to its own node (calico-docs FelixConfiguration).",
+	},
+}
+
+var gkeLegacy = Profile{
+	Name:    "gke-legacy",
+	Title:   "GKE without Dataplane V2, with network policy enabled (Calico)",
+	Version: "GKE documentation of 2026-08, Calico source of 2026-08",
+	Cloud:   "Google Cloud",
+	Facts: [Questions]Fact{
+		Enforces:               {Yes, "GKE documentation, dataplane-v2: the earlier data plane uses Calico; only where networkPolicy.enabled is set"},
+		BlocksMatchPods:        calico.Facts[BlocksMatchPods],
+		BlocksMatchNodes:       calico.Facts[BlocksMatchNodes],
+		SelectorsMatchHost:     calico.Facts[SelectorsMatchHost],
+		SelectorsMatchServices: calico.Facts[SelectorsMatchServices],
+		HostNetworkJudged:      calico.Facts[HostNetworkJudged],
+		JudgedBeforeService:    calico.Facts[JudgedBeforeService],
+		OwnNodeMayEnter:        calico.Facts[OwnNodeMayEnter],
+		OwnNodeReachable:       calico.Facts[OwnNodeReachable],
+		LongestPrefixDecides:   calico.Facts[LongestPrefixDecides],
+		IPv4EscapesIPv6:        {No, "calico felix/rules: the same chains are rendered for both families"},
+		NodePortsEscape:        calico.Facts[NodePortsEscape],
+		StartsOpen:             {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
+		NodeSelectors:          {Uncertain, "not confirmed"},
+	},
+	Kinds: kinds(
+		enforced("GKE documentation, network-policy", networkPolicy),
+		flagged("not documented by GKE; its Calico may read them", calicoNetworkPolicy, calicoGlobalNetworkPolicy, calicoHostEndpoint,
+			calicoStoredNetworkPolicy, calicoStoredGlobalNetworkPolicy, calicoStoredHostEndpoint,
+			adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy),
+		flagged("GKE documentation, fqdn-network-policies: Dataplane V2 only; an archived operator made NetworkPolicies of a kind of the same name", gkeFQDNNetworkPolicy),
+	),
+	Resolvers: []Resolver{coreDNS, nodeLocalDNS, cloudDNS},
+	Other: []string{
+		"With networkPolicy.enabled unset nothing is enforced: use the profile none (GKE API, networkPolicy and addonsConfig.networkPolicyConfig).",
+		"Workload Identity is reached on 169.254.169.252, TCP ports 987 and 988 (GKE network policy documentation, as quoted by several projects).",
+	},
+}

@@ -1,0 +1,131 @@
+package cni
+
+var cilium = Profile{
+	Name:    "cilium",
+	Title:   "Cilium, policy-cidr-match-mode unset",
+	Version: "Cilium 1.19.1 and 1.20.2",
+	Facts: [Questions]Fact{
+		Enforces:               {Yes, "cilium Documentation/security/policy/intro.rst: unless enable-policy is never"},
+		BlocksMatchPods:        {No, "cilium Documentation/security/policy/language.rst, IP/CIDR based: CIDR rules do not apply between managed endpoints; seen with 1.19.1"},
+		BlocksMatchNodes:       {No, "cilium Documentation/security/policy/language.rst, IP/CIDR based: nor to an address of a node in the cluster; seen with 1.19.1"},
+		SelectorsMatchHost:     {No, "cilium Documentation/security/policy/language.rst, Entities based: hostNetwork pods are the host or remote-node entity"},
+		SelectorsMatchServices: {No, "cilium pkg/policy: selectors match identities, which come from the labels of endpoints"},
+		HostNetworkJudged:      {No, "cilium Documentation/security/policy/language.rst, Host Policies: hosts are selected by nodeSelector only, behind a flag"},
+		JudgedBeforeService:    {No, "cilium bpf/bpf_lxc.c: Services are translated before egress policy"},
+		OwnNodeMayEnter:        {Yes, "cilium Documentation/security/policy/language.rst: the local host may always connect, unless --allow-localhost=policy"},
+		OwnNodeReachable:       {No, "cilium Documentation/security/policy/language.rst: toEntities host allows it, nothing else; seen with 1.19.1"},
+		LongestPrefixDecides:   {No, "cilium pkg/policy/mapstate.go: deny beats allow, and every rule of an identity counts"},
+		IPv4EscapesIPv6:        {No, "cilium bpf/bpf_lxc.c: both families are judged"},
+		NodePortsEscape: {No, "cilium Documentation/security/policy/caveats.rst: judged as world or remote-node; behind kube-proxy as world " +
+			"(bpf/bpf_lxc.c, issue 23603)"},
+		StartsOpen:    {No, "cilium pkg/endpoint: an endpoint's policy is computed before it is ready"},
+		NodeSelectors: {Uncertain, "cilium Documentation/security/policy/language.rst, Node based: only with --enable-node-selector-labels, off by default"},
+	},
+	Kinds: kinds(
+		enforced("cilium Documentation/network/kubernetes/policy.rst", networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy),
+		flagged("cilium Documentation/network/kubernetes/local-redirect-policy.rst: only with localRedirectPolicies.enabled", ciliumLocalRedirectPolicy),
+		flagged("cilium 1.20 Documentation/network/kubernetes/policy.rst: only with --enable-k8s-cluster-network-policy", clusterNetworkPolicy),
+		ignored("cilium 1.19.1: no code reads it, and its go.mod has no network-policy-api", adminNetworkPolicy, baselineAdminNetworkPolicy),
+	),
+	Resolvers: []Resolver{coreDNS, nodeLocalDNS},
+	Other: []string{
+		"A policy with egressDeny or ingressDeny alone puts its pods into default deny for that direction, unless enableDefaultDeny says false " +
+			"(pkg/policy/api/rule_validation.go).",
+		"The EKS Pod Identity agent, 169.254.170.23, is on the node: toEntities host lets to it, a CIDR does not (cilium issue 34387).",
+		"A named port may not be enforced where the name stands for several numbers (cilium issue 30003); endPort in NetworkPolicy is read since 1.17.",
+		"With --allow-localhost=policy a pod's own node is judged like anybody.",
+	},
+}
+
+// matching is cilium with CIDRs that also match pods, or nodes, or both.
+func matching(mode, title, version string, pods, nodes Answer) Profile {
+	p := cilium
+	p.Name, p.Title, p.Version = "cilium:cidr-match="+mode, title, version
+	if pods == Yes {
+		p.Facts[BlocksMatchPods] = Fact{Yes, "cilium 1.20.2 Documentation/cmdref, --policy-cidr-match-mode: takes pods"}
+	}
+	if nodes == Yes {
+		p.Facts[BlocksMatchNodes] = Fact{Yes, "cilium Documentation/security/policy/language.rst, Selecting nodes with CIDR"}
+		p.Facts[OwnNodeReachable] = Fact{Uncertain, "cilium pkg/node/manager/manager.go, nodeIdentityLabels: the own node has all of its addresses at once, its " +
+			"router's in the pods' range included, and a block with any of them lets to it"}
+	}
+	return p
+}
+
+var (
+	ciliumNodes     = matching("nodes", "Cilium, policy-cidr-match-mode nodes", "Cilium 1.19.1 and 1.20.2", No, Yes)
+	ciliumPods      = matching("pods", "Cilium, policy-cidr-match-mode pods", "Cilium 1.20.2", Yes, No)
+	ciliumPodsNodes = matching("pods+nodes", "Cilium, policy-cidr-match-mode pods and nodes", "Cilium 1.20.2", Yes, Yes)
+)
+
+var aksCilium = Profile{
+	Name:    "aks-cilium",
+	Title:   "Azure CNI powered by Cilium",
+	Version: "AKS documentation of 2026-08, Cilium 1.14 to 1.18",
+	Cloud:   "Azure",
+	Facts: [Questions]Fact{
+		Enforces:               {Yes, "aks-docs azure-cni-powered-by-cilium.md: policy enforcement is part of the data plane; Linux nodes only"},
+		BlocksMatchPods:        {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: ipBlock does not allow pod addresses"},
+		BlocksMatchNodes:       {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: ipBlock does not allow node addresses"},
+		SelectorsMatchHost:     cilium.Facts[SelectorsMatchHost],
+		SelectorsMatchServices: cilium.Facts[SelectorsMatchServices],
+		HostNetworkJudged:      {No, "aks-docs azure-cni-powered-by-cilium.md: policies do not apply to hostNetwork pods"},
+		JudgedBeforeService:    cilium.Facts[JudgedBeforeService],
+		OwnNodeMayEnter:        cilium.Facts[OwnNodeMayEnter],
+		OwnNodeReachable:       {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: egress to the node's address is blocked unless allowed"},
+		LongestPrefixDecides:   cilium.Facts[LongestPrefixDecides],
+		IPv4EscapesIPv6:        cilium.Facts[IPv4EscapesIPv6],
+		NodePortsEscape:        {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: enforced on all traffic, externalTrafficPolicy Cluster included"},
+		StartsOpen:             cilium.Facts[StartsOpen],
+		NodeSelectors:          {Uncertain, "aks-docs azure-cni-powered-by-cilium.md: AKS manages the configuration; whether it sets --enable-node-selector-labels is not said"},
+	},
+	Kinds: kinds(
+		enforced("aks-docs azure-cni-powered-by-cilium.md, supported features; names and L7 rules need ACNS", networkPolicy, ciliumNetworkPolicy,
+			ciliumClusterwideNetworkPolicy),
+		enforced("aks-docs azure-cni-powered-by-cilium.md: supported from Kubernetes 1.29", ciliumLocalRedirectPolicy),
+		flagged("not documented by AKS", clusterNetworkPolicy),
+		ignored(cilium.Kinds[adminNetworkPolicy].Source, adminNetworkPolicy, baselineAdminNetworkPolicy),
+	),
+	Resolvers: []Resolver{coreDNS, nodeLocalDNS, localDNS},
+	Other: []string{
+		"Rules by name or by L7 need Advanced Container Networking Services; with it disabled they block (aks-docs container-network-security-fqdn-filtering-concepts.md).",
+		"Kubernetes 1.31 and earlier may have a Cilium older than 1.17, which does not read endPort (aks-docs azure-cni-powered-by-cilium.md).",
+		"LocalDNS is matched by a CIDR up to Cilium 1.16 and by toEntities host from 1.17 (aks-docs localdns-custom.md).",
+	},
+}
+
+var gkeDPv2 = Profile{
+	Name:    "gke-dpv2",
+	Title:   "GKE Dataplane V2",
+	Version: "GKE documentation of 2026-08 and field reports up to 2026-09",
+	Cloud:   "Google Cloud",
+	Facts: [Questions]Fact{
+		Enforces:               {Yes, "GKE documentation, dataplane-v2: NetworkPolicy is always on"},
+		BlocksMatchPods:        {No, "tryretool/retool-helm issue 375: a policy with blocks alone cut every in-cluster destination"},
+		BlocksMatchNodes:       {No, "GKE documentation, dataplane-v2: implemented with Cilium; kube-agents issue 747: an ipBlock cannot match a node address"},
+		SelectorsMatchHost:     cilium.Facts[SelectorsMatchHost],
+		SelectorsMatchServices: cilium.Facts[SelectorsMatchServices],
+		HostNetworkJudged:      {No, "GKE documentation, dataplane-v2: implemented with Cilium, which selects no hostNetwork pods"},
+		JudgedBeforeService: {Uncertain, "GKE documentation, dataplane-v2: no kube-proxy, Services in eBPF, so after; but kube-agents pull request 687 had to allow " +
+			"the DNS Service's address, and issues 676 and 747 disagree on metadata"},
+		OwnNodeMayEnter:      cilium.Facts[OwnNodeMayEnter],
+		OwnNodeReachable:     cilium.Facts[OwnNodeReachable],
+		LongestPrefixDecides: cilium.Facts[LongestPrefixDecides],
+		IPv4EscapesIPv6:      cilium.Facts[IPv4EscapesIPv6],
+		NodePortsEscape:      {No, "GKE documentation, dataplane-v2: no kube-proxy; Cilium judges it as world or remote-node"},
+		StartsOpen:           cilium.Facts[StartsOpen],
+		NodeSelectors:        {Uncertain, "not confirmed"},
+	},
+	Kinds: kinds(
+		enforced("GKE documentation, dataplane-v2", networkPolicy),
+		flagged("GKE API, networkConfig.enableCiliumClusterwideNetworkPolicy", ciliumClusterwideNetworkPolicy),
+		ignored("GKE documentation, dataplane-v2: not offered to users", ciliumNetworkPolicy),
+		flagged("GKE API, networkConfig.enableFqdnNetworkPolicy", gkeFQDNNetworkPolicy),
+		flagged("not confirmed", ciliumLocalRedirectPolicy, adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy),
+	),
+	Resolvers: []Resolver{coreDNS, nodeLocalDNS, cloudDNS},
+	Other: []string{
+		"Workload Identity is reached on 169.254.169.254, TCP ports 80 and 8080 (GKE network policy documentation, as quoted by several projects).",
+		"NodeLocal DNSCache is always on in Autopilot, and by default in Standard from 1.33.1 (GKE documentation, nodelocal-dns-cache).",
+	},
+}
