@@ -25,7 +25,8 @@ import (
 //	# want "regexp"
 //
 // on each line that a finding or problem of RULE names as its origin. Several may stand on one line, each after its own "want". The regexp is
-// matched against "severity: message". What is not wanted must not be found, so a file without wants is one in which RULE stays silent.
+// matched against "severity: message [profiles]", the profiles only where a finding does not hold under all of them. A line "# cni: NAME,NAME" says
+// under which a case is judged, if not under the API's text. What is not wanted must not be found, so a file without wants is one in which RULE stays silent.
 //
 //	# has TM102 "regexp"
 //
@@ -125,11 +126,27 @@ func head(doc string) string {
 	return strings.Join(out, "\n")
 }
 
+// cniLine says under which profiles a case is judged, if not under the API's text: "# cni: calico,cilium" or "# cni: any".
+var cniLine = regexp.MustCompile(`(?m)^# cni: (\S+)$`)
+
+// profileOf is the profile, or the list of them, that a case is judged under.
+func profileOf(text string) string {
+	if m := cniLine.FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	return cni.Spec
+}
+
 // judge audits manifests as the command does.
-func judge(text string) audit.Result {
+func judge(t *testing.T, name, text string) audit.Result {
+	t.Helper()
+	profiles, err := cni.Named(name)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := source.LoadFiles(source.File{Name: "case.yaml", Data: []byte(text)})
 	s.Servers = discover.Servers(s)
-	return audit.Of(reach.NewProgram(reach.NewGround(s), cni.Profiles[0]), nil)
+	return audit.Of(reach.NewProgram(reach.NewGround(s), profiles...), nil)
 }
 
 // reported is a finding or a problem.
@@ -143,7 +160,11 @@ func (r reported) String() string { return fmt.Sprintf("line %d: %s %s", r.line,
 func reports(res audit.Result) []reported {
 	var out []reported
 	for _, f := range res.Findings {
-		out = append(out, reported{f.Rule, f.Severity.String() + ": " + f.Message, f.Origin.Line})
+		text := f.Severity.String() + ": " + f.Message
+		if f.CNI != nil {
+			text += " [" + strings.Join(f.CNI, ",") + "]"
+		}
+		out = append(out, reported{f.Rule, text, f.Origin.Line})
 	}
 	for _, p := range res.Problems {
 		out = append(out, reported{p.Rule, finding.Incomplete.String() + ": " + p.Message, p.Origin.Line})
@@ -157,13 +178,13 @@ func TestCases(t *testing.T) {
 			if !strings.HasPrefix(c.text, "# ") {
 				t.Error("no comment says what the case is about")
 			}
-			res := judge(c.text)
+			res := judge(t, profileOf(c.text), c.text)
 			checkFindings(t, res)
 			compare(t, c, reports(res))
 			if c.fixed == "" {
 				return
 			}
-			for _, r := range reports(judge(c.fixed)) {
+			for _, r := range reports(judge(t, profileOf(c.text), c.fixed)) {
 				if r.rule == c.rule {
 					t.Errorf("after the fix: %s", r.text)
 				}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/rule"
 	"github.com/toolmoat/toolmoat/internal/source"
@@ -101,7 +102,7 @@ func TestEveryRuleHasCases(t *testing.T) {
 func TestNoServer(t *testing.T) {
 	for _, text := range []string{"", "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: apps}\nspec: {containers: [{name: web, image: nginx}]}\n",
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: a-mcp, namespace: apps, annotations: {toolmoat.dev/server: \"false\"}}\nspec: {containers: [{name: a, image: acme/a-mcp}]}\n"} {
-		res := judge(text)
+		res := judge(t, cni.Spec, text)
 		if len(res.Problems) != 1 || res.Problems[0].Rule != "TM907" || res.Complete || res.Problems[0].Hint == "" {
 			t.Errorf("%q: %+v", text, res.Problems)
 		}
