@@ -18,6 +18,8 @@ var antrea = Profile{
 		IPv4EscapesIPv6:        {No, "antrea docs: the pipeline has both families"},
 		NodePortsEscape:        {No, "antrea pull request 1816, since 0.12.2, on Linux: judged with the local gateway's address as the source"},
 		StartsOpen:             {Uncertain, "not confirmed"},
+		UntypedRulesApply:      {Uncertain, "not confirmed"},
+		UnselectedDenied:       {No, "antrea docs: a pod that no policy selects is not isolated"},
 		NodeSelectors:          {Yes, "antrea docs/antrea-network-policy.md: nodeSelector peers in ClusterNetworkPolicy"},
 	},
 	Kinds: kinds(

@@ -20,8 +20,10 @@ var awsVPCCNI = Profile{
 		IPv4EscapesIPv6:      {Yes, "aws-network-policy-agent README.md, enable-ipv6: the egress-only IPv4 interface is not secured; ENABLE_V4_EGRESS=false removes it"},
 		NodePortsEscape: {Uncertain, "kube-proxy hides the client behind the node's address, which may enter if it is the pod's own node; " +
 			"reasoned from pkg/fwruleprocessor, not seen"},
-		StartsOpen:    {Yes, "amazon-network-policy-controller-k8s README.md: new pods come up with a default allow policy until they are reconciled"},
-		NodeSelectors: {Uncertain, "NetworkPolicy has no such peers; not confirmed for the AWS kinds"},
+		StartsOpen:        {Yes, "amazon-network-policy-controller-k8s README.md: new pods come up with a default allow policy until they are reconciled"},
+		UntypedRulesApply: {Yes, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: turns the rules of both directions into entries, whatever policyTypes says"},
+		UnselectedDenied:  {No, "amazon-network-policy-controller-k8s README.md: a pod that no policy selects is open, in standard mode"},
+		NodeSelectors:     {Uncertain, "NetworkPolicy has no such peers; not confirmed for the AWS kinds"},
 	},
 	Kinds: kinds(
 		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),
@@ -49,8 +51,9 @@ func strict() Profile {
 	p := awsVPCCNI
 	p.Name, p.Title = "aws-vpc-cni:strict", "Amazon VPC CNI, strict mode"
 	p.Facts[StartsOpen] = Fact{No, "aws-network-policy-agent pkg/rpc/rpc_handler.go: with NETWORK_POLICY_ENFORCING_MODE=strict a pod starts in default deny"}
+	p.Facts[UnselectedDenied] = Fact{Yes, "aws-network-policy-agent controllers, strict mode: a pod that no policy selects stays in default deny"}
 	p.Other = append([]string{
-		"A pod that no policy selects stays in default deny; a policy for egress alone opens its ingress (aws-network-policy-agent controllers, strict mode).",
+		"A policy for egress alone opens its pods' ingress (aws-network-policy-agent controllers, strict mode).",
 	}, p.Other...)
 	return p
 }

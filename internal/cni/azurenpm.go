@@ -19,6 +19,8 @@ var azureNPM = Profile{
 		IPv4EscapesIPv6:        {No, "the other way round: IPv6 is not judged, see below"},
 		NodePortsEscape:        {Yes, "aks-docs migrate-from-npm-to-cilium-network-policy.md: externalTrafficPolicy Cluster is not subject to ingress policy"},
 		StartsOpen:             {Yes, "azure-container-networking npm/pkg/controlplane/controllers/v2/podController.go: a pod joins the sets after it has its address"},
+		UntypedRulesApply:      {Uncertain, "not confirmed"},
+		UnselectedDenied:       {No, "aks-docs use-network-policies.md: pods are open until a policy selects them"},
 		NodeSelectors:          {No, "azure-container-networking npm: reads NetworkPolicy only, which has no such peers"},
 	},
 	Kinds: kinds(

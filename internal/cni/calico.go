@@ -19,6 +19,8 @@ var calico = Profile{
 		IPv4EscapesIPv6:      {No, "calico felix/rules: the same chains are rendered for both families"},
 		NodePortsEscape:      {No, "calico felix/rules/static.go: policy is in the forward chain, before the source is translated"},
 		StartsOpen:           {No, "calico felix/rules/dispatch.go: packets of an unknown workload interface are dropped until it is programmed"},
+		UntypedRulesApply:    {No, "calico libcalico-go/lib/backend/k8s/conversion: policyTypes become the types of the policy, which decide what applies"},
+		UnselectedDenied:     {No, "calico-docs kubernetes-policy: pods are open until a policy selects them"},
 		NodeSelectors:        {Uncertain, "calico-docs: peers of NetworkPolicy and GlobalNetworkPolicy select no nodes; not confirmed for the admin policies"},
 	},
 	Kinds: kinds(
@@ -56,6 +58,8 @@ var gkeLegacy = Profile{
 		IPv4EscapesIPv6:        {No, "calico felix/rules: the same chains are rendered for both families"},
 		NodePortsEscape:        calico.Facts[NodePortsEscape],
 		StartsOpen:             {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
+		UntypedRulesApply:      {No, "calico libcalico-go/lib/backend/k8s/conversion: policyTypes become the types of the policy, which decide what applies"},
+		UnselectedDenied:       {No, "calico-docs kubernetes-policy: pods are open until a policy selects them"},
 		NodeSelectors:          {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(

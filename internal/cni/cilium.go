@@ -18,8 +18,10 @@ var cilium = Profile{
 		IPv4EscapesIPv6:        {No, "cilium bpf/bpf_lxc.c: both families are judged"},
 		NodePortsEscape: {No, "cilium Documentation/security/policy/caveats.rst: judged as world or remote-node; behind kube-proxy as world " +
 			"(bpf/bpf_lxc.c, issue 23603)"},
-		StartsOpen:    {No, "cilium pkg/endpoint: an endpoint's policy is computed before it is ready"},
-		NodeSelectors: {Uncertain, "cilium Documentation/security/policy/language.rst, Node based: only with --enable-node-selector-labels, off by default"},
+		StartsOpen:        {No, "cilium pkg/endpoint: an endpoint's policy is computed before it is ready"},
+		UntypedRulesApply: {Yes, "cilium 1.19.1 pkg/k8s/network_policy.go, ParseNetworkPolicy: keeps the rules of both directions, and each isolates"},
+		UnselectedDenied:  {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
+		NodeSelectors:     {Uncertain, "cilium Documentation/security/policy/language.rst, Node based: only with --enable-node-selector-labels, off by default"},
 	},
 	Kinds: kinds(
 		enforced("cilium Documentation/network/kubernetes/policy.rst", networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy),
@@ -77,6 +79,8 @@ var aksCilium = Profile{
 		IPv4EscapesIPv6:        cilium.Facts[IPv4EscapesIPv6],
 		NodePortsEscape:        {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: enforced on all traffic, externalTrafficPolicy Cluster included"},
 		StartsOpen:             cilium.Facts[StartsOpen],
+		UntypedRulesApply:      {Yes, "cilium 1.19.1 pkg/k8s/network_policy.go, ParseNetworkPolicy: keeps the rules of both directions, and each isolates"},
+		UnselectedDenied:       {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
 		NodeSelectors:          {Uncertain, "aks-docs azure-cni-powered-by-cilium.md: AKS manages the configuration; whether it sets --enable-node-selector-labels is not said"},
 	},
 	Kinds: kinds(
@@ -114,6 +118,8 @@ var gkeDPv2 = Profile{
 		IPv4EscapesIPv6:      cilium.Facts[IPv4EscapesIPv6],
 		NodePortsEscape:      {No, "GKE documentation, dataplane-v2: no kube-proxy; Cilium judges it as world or remote-node"},
 		StartsOpen:           cilium.Facts[StartsOpen],
+		UntypedRulesApply:    {Yes, "cilium 1.19.1 pkg/k8s/network_policy.go, ParseNetworkPolicy: keeps the rules of both directions, and each isolates"},
+		UnselectedDenied:     {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
 		NodeSelectors:        {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(

@@ -45,6 +45,8 @@ const (
 	IPv4EscapesIPv6                        // in clusters whose pods have IPv6 addresses, what they send over IPv4 is not judged
 	NodePortsEscape                        // what enters through node ports and load balancers is not judged, unless externalTrafficPolicy is Local
 	StartsOpen                             // a new pod's connections may pass before its policies are in force
+	UntypedRulesApply                      // rules of a direction that policyTypes does not name apply, and isolate
+	UnselectedDenied                       // a pod that no policy selects is denied everything
 	NodeSelectors                          // peers that select nodes by labels are enabled
 	Questions                              // how many there are
 )
@@ -63,6 +65,8 @@ var questions = [Questions]struct{ name, asks string }{
 	IPv4EscapesIPv6:        {"ipv4EscapesIPv6", "IPv4 traffic of pods in an IPv6 cluster is not judged"},
 	NodePortsEscape:        {"nodePortsEscape", "what enters through node ports is not judged, unless externalTrafficPolicy is Local"},
 	StartsOpen:             {"startsOpen", "a new pod's connections may pass before its policies are in force"},
+	UntypedRulesApply:      {"untypedRulesApply", "rules of a direction that policyTypes does not name apply, and isolate"},
+	UnselectedDenied:       {"unselectedDenied", "a pod that no policy selects is denied everything"},
 	NodeSelectors:          {"nodeSelectors", "peers that select nodes by labels are enabled"},
 }
 

@@ -18,6 +18,8 @@ var kubeNetworkPolicies = Profile{
 		IPv4EscapesIPv6:        {No, "kube-network-policies pkg/dataplane/controller.go: sets of pods for both families"},
 		NodePortsEscape:        {No, "kube-network-policies pkg/dataplane/controller.go: all that goes to a pod is queued, before the source is translated"},
 		StartsOpen:             {Yes, "kube-network-policies pkg/cmd/cmd.go: fail-open is true by default, and only pods already known are queued"},
+		UntypedRulesApply:      {No, "kube-network-policies pkg/networkpolicy/networkpolicy.go: evaluates a direction only where policyTypes names it"},
+		UnselectedDenied:       {No, "kube-network-policies pkg/networkpolicy: a pod that no policy selects is accepted"},
 		NodeSelectors:          {Uncertain, "NetworkPolicy has no such peers; kube-network-policies plugins: the builds for admin policies have"},
 	},
 	Kinds: kinds(

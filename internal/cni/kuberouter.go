@@ -19,6 +19,8 @@ var kubeRouter = Profile{
 		IPv4EscapesIPv6:      {No, "kube-router pkg/controllers/netpol/policy.go: sets and chains for both families"},
 		NodePortsEscape:      {Uncertain, "kube-router pkg/controllers/netpol/network_policy_controller.go: node ports are let in; not confirmed what the pod's chain then sees"},
 		StartsOpen:           {Yes, "kube-router pkg/controllers/netpol/pod.go: a pod's chain exists after the synchronisation that its event asks for"},
+		UntypedRulesApply:    {Uncertain, "not confirmed"},
+		UnselectedDenied:     {No, "kube-router docs: pods are open until a policy selects them"},
 		NodeSelectors:        {No, "kube-router pkg/controllers/netpol: reads NetworkPolicy only, which has no such peers"},
 	},
 	Kinds: kinds(

@@ -19,6 +19,8 @@ var ovnKubernetes = Profile{
 		IPv4EscapesIPv6:        {No, "ovn-kubernetes go-controller/pkg/ovn/gress_policy.go: both families are matched"},
 		NodePortsEscape:        {Uncertain, "in local gateway mode it may come from the management port's address, which may enter; reasoned from source, not seen"},
 		StartsOpen:             {Uncertain, "not confirmed: ports join the groups of policies by an event of their own"},
+		UntypedRulesApply:      {Uncertain, "not confirmed"},
+		UnselectedDenied:       {No, "ovn-kubernetes docs: pods are open until a policy selects them"},
 		NodeSelectors:          {Yes, "ovn-kubernetes docs: EgressFirewall nodeSelector and the nodes peers of admin policies"},
 	},
 	Kinds: kinds(

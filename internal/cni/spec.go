@@ -18,6 +18,8 @@ var specFacts = [Questions]Fact{
 	IPv4EscapesIPv6:        {No, "k8s.io/api networking/v1: makes no such exception"},
 	NodePortsEscape:        {No, "k8s.io/api networking/v1: makes no such exception"},
 	StartsOpen:             {No, "kubernetes.io network-policies, pod lifecycle: isolated pods are isolated before they start"},
+	UntypedRulesApply:      {No, "k8s.io/api networking/v1: policyTypes lists the directions that a policy is about"},
+	UnselectedDenied:       {No, "k8s.io/api networking/v1: a pod that no policy selects is not isolated"},
 	NodeSelectors:          {No, "k8s.io/api networking/v1: has no such peers"},
 }
 

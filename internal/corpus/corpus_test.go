@@ -2,6 +2,7 @@ package corpus_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,30 +14,51 @@ import (
 	"github.com/toolmoat/toolmoat/internal/source"
 )
 
-// TestQuery asks every public case as a user would.
-func TestQuery(t *testing.T) {
+func load(t *testing.T) []corpus.Case {
+	t.Helper()
 	cases, err := corpus.Load(os.DirFS("../../testdata/corpus"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	profile, err := cni.ByName("spec")
+	return cases
+}
+
+func enforcing(t *testing.T) []string {
+	t.Helper()
+	all, err := cni.Named(cni.Any)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range cases {
+	var names []string
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// TestQuery asks every public case as a user would, under every profile that it speaks of.
+func TestQuery(t *testing.T) {
+	any := enforcing(t)
+	for _, c := range load(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			snap := source.LoadFiles(source.File{Name: c.Name + ".case", Data: c.Manifests})
-			p := reach.NewProgram(reach.NewGround(snap), profile)
-			for _, e := range c.Expect {
-				for _, port := range []int{e.Lo, e.Hi} {
-					ask(t, p, e, port)
+			g := reach.NewGround(source.LoadFiles(source.File{Name: c.Name + ".case", Data: c.Manifests}))
+			p := reach.NewProgram(g, cni.Profiles...)
+			for i, profile := range cni.Profiles {
+				expect := c.Under(profile.Name, any)
+				if profile.Name == cni.Spec {
+					expect = c.Expect
+				}
+				for _, e := range expect {
+					for _, port := range []int{e.Lo, e.Hi} {
+						ask(t, profile.Name, p.In(1<<i), e, port)
+					}
 				}
 			}
 		})
 	}
 }
 
-func ask(t *testing.T, p *reach.Program, e corpus.Expect, port int) {
+func ask(t *testing.T, profile string, p *reach.Program, e corpus.Expect, port int) {
 	t.Helper()
 	q, err := query.Parse(e.From, e.To)
 	if err != nil {
@@ -50,12 +72,48 @@ func ask(t *testing.T, p *reach.Program, e corpus.Expect, port int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]reach.Verdict{"allow": reach.Allowed, "deny": reach.Denied, "depends": reach.Depends, "unknown": reach.Unknown}[e.Verdict]
-	if a.Verdict == reach.NotEnforced { // the corpus has no word for it: what nothing enforces passes
+	want := map[string]reach.Verdict{"allow": reach.Allowed, "deny": reach.Denied, "depends": reach.Depends, "unknown": reach.Unknown, "notenforced": reach.NotEnforced}[e.Verdict]
+	if a.Verdict == reach.NotEnforced && e.Verdict == "allow" { // of pods on the host network: what nothing enforces passes
 		a.Verdict = reach.Allowed
 	}
 	if a.Verdict != want || !strings.Contains(a.When, e.If) {
-		t.Errorf("line %d: %s -> %s:%d/%s: want %s %q, got %v %q", e.Line, e.From, e.To, port, e.Protocol, e.Verdict, e.If, a.Verdict, a.When)
+		t.Errorf("line %d: %s: %s -> %s:%d/%s: want %s %q, got %v %q", e.Line, profile, e.From, e.To, port, e.Protocol, e.Verdict, e.If, a.Verdict, a.When)
+	}
+}
+
+// TestProfiles demands that a case that speaks of profiles knows them, and answers each of its questions once under every profile that enforces
+// policies in its default mode.
+func TestProfiles(t *testing.T) {
+	any := enforcing(t)
+	for _, c := range load(t) {
+		for _, name := range c.Named() {
+			if _, err := cni.ByName(name); err != nil {
+				t.Errorf("%s: %v", c.Name, err)
+			}
+		}
+		type question struct {
+			from, to, protocol string
+			lo, hi             int
+		}
+		answered := map[question]map[string]int{}
+		for _, p := range cni.Profiles {
+			for _, e := range c.Under(p.Name, any) {
+				q := question{e.From, e.To, e.Protocol, e.Lo, e.Hi}
+				if answered[q] == nil {
+					answered[q] = map[string]int{}
+				}
+				if answered[q][p.Name]++; answered[q][p.Name] > 1 {
+					t.Errorf("%s: line %d: answered twice under %s", c.Name, e.Line, p.Name)
+				}
+			}
+		}
+		for q, by := range answered {
+			for _, name := range any {
+				if by[name] == 0 {
+					t.Errorf("%s: %s -> %s:%d/%s has no answer under %s", c.Name, q.from, q.to, q.lo, q.protocol, name)
+				}
+			}
+		}
 	}
 }
 
@@ -78,6 +136,13 @@ func TestParse(t *testing.T) {
 		{head + "allow a/b -> c/d:1/tcp\n", "no protocol"},
 		{head + "deny a/b -> c/d:1/TCP if it rains\n", "takes no condition"},
 		{head + "problem\n", "names no rule"},
+		{head + "allow a/b -> c/d:1/TCP\n=== expect\n", "6: a section without names comes first"},
+		{head + "=== expect x\n", "5: nothing is expected"},
+		{head + "=== expect x, Y\nallow a/b -> c/d:1/TCP\n", `5: "Y" is no name`},
+		{head + "=== expect x,\nallow a/b -> c/d:1/TCP\n", `5: "" is no name`},
+		{head + "=== expect any, x\nallow a/b -> c/d:1/TCP\n", "5: any and others stand alone"},
+		{head + "=== expected x\nallow a/b -> c/d:1/TCP\n", `"ed x" is no name`},
+		{head + "notenforced a/b -> c/d:1/TCP if it rains\n", "takes no condition"},
 	} {
 		if _, err := corpus.Parse([]byte(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: got %v, want %q", tt.text, err, tt.want)
@@ -92,5 +157,24 @@ func TestParse(t *testing.T) {
 	}
 	if got, want := c.Problems[0], (corpus.Problem{Line: 6, Rule: "TM902", Text: "of that kind"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+
+	c, err = corpus.Parse([]byte("# About.\nkind: X\n\n=== expect x:mode=1, y\nallow a/b -> api.example.com:1/TCP\n\n=== expect others\ndeny a/b -> c/d:1/TCP\n\n=== expect any\ndepends a/b -> c/d:2/TCP\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := func(profile string) (out []int) {
+		for _, e := range c.Under(profile, []string{"y", "z"}) {
+			out = append(out, e.Line)
+		}
+		return out
+	}
+	for profile, want := range map[string][]int{"x:mode=1": {5}, "y": {5, 11}, "z": {8, 11}, "other": nil} {
+		if got := lines(profile); !slices.Equal(got, want) {
+			t.Errorf("%s: got lines %v, want %v", profile, got, want)
+		}
+	}
+	if got := c.Sections[0].Expect[0].To; c.Expect != nil || got != "api.example.com" {
+		t.Errorf("got %q and %v", got, c.Expect)
 	}
 }

@@ -1,6 +1,9 @@
 package netset
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Name is a host name, or a pattern of host names, in one canonical form: lower case, without the dot at the end, and
 //
@@ -16,10 +19,13 @@ func (n Name) IsExact() bool { return !strings.Contains(string(n), "*") }
 
 // Matches reports whether host, in the same form and without wildcards, is n or fits it.
 func (n Name) Matches(host string) bool {
-	if n == "*" {
-		return host != ""
-	}
 	pattern, labels := strings.Split(string(n), "."), strings.Split(host, ".")
+	if slices.Contains(labels, "") { // it is no name
+		return false
+	}
+	if n == "*" {
+		return true
+	}
 	if pattern[0] == "**" {
 		if len(labels) < len(pattern) {
 			return false

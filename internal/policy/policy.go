@@ -100,6 +100,7 @@ type Stance struct {
 	Dir     Direction
 	Subject Subject
 	Else    Action
+	Untyped bool // its policy has rules of this direction and leaves it out of policyTypes
 	Origin  origin.Origin
 }
 
@@ -114,6 +115,7 @@ type Rule struct {
 	AnyPeer bool   // every peer, whatever Peers says
 	Ports   []Port // a union; empty matches nothing
 	AnyPort bool   // every port of every protocol, whatever Ports says
+	Untyped bool   // its policy leaves its direction out of policyTypes
 	Only    string // what else must hold for it to match, completing "if ...": "the request is one that its HTTP rules allow"; "" for nothing
 	Path    string // where in the policy: "egress[0]"; "" for a rule that stands for a whole object
 	Origin  origin.Origin

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
 	"github.com/toolmoat/toolmoat/internal/reach/slow"
 	"github.com/toolmoat/toolmoat/internal/special"
 )
@@ -53,13 +55,19 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 	for _, ns := range s.snap.Namespaces {
 		w.Namespaces[ns.Name] = r.labels(ns.Labels, words)
 	}
-	w.addNodes(r, s.snap, invent)
+	w.addNodes(r, s.snap, func() []netip.Addr { // not where a block begins, which the AWS agent takes for the node alone
+		for {
+			if a := invent(); !slices.ContainsFunc(a, func(a netip.Addr) bool { return slices.Contains(edges, a) && slices.Contains(edges, a.Prev()) }) {
+				return a
+			}
+		}
+	})
 	for i := range s.snap.Workloads {
 		for j := range s.snap.Workloads[i].Pods {
 			w.addPods(r, g, Member{i, j}, words, invent)
 		}
 	}
-	w.Policies = s.policies
+	w.Policies, w.CiliumPolicies = s.policies, s.cilium(r.groups(s.missing, edges))
 	for _, u := range s.unjudged {
 		for _, ingress := range []bool{true, false} {
 			if o := u; !r.one(3) {
@@ -68,9 +76,64 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 			}
 		}
 	}
-	w.SelectorsMatchHost, w.JudgedBeforeService = r.one(2), r.one(2)
 	w.addServices(r, g, s.snap, invent)
+	w.addNames(r, s.names, edges)
+	for _, a := range s.asked {
+		if a.IsLinkLocalUnicast() && a != metadataServer && r.one(2) {
+			w.NodeLocal = append(w.NodeLocal, a)
+		}
+	}
 	return w
+}
+
+// metadataServer answers outside of the node.
+var metadataServer = netip.MustParseAddr("169.254.169.254")
+
+// under chooses what a profile leaves open. The twin has no word for what no connection shows: whether pods start open, and node ports.
+func (w *concrete) under(r *random, profile cni.Profile) {
+	says := func(q cni.Question) bool { return r.decide(profile.Says(q)) }
+	judges := func(d policy.Dialect) bool { return r.decide(profile.Judges(string(d))) }
+	w.NotEnforced = !says(cni.Enforces)
+	w.BlocksMissPods, w.BlocksMissNodes = !says(cni.BlocksMatchPods), !says(cni.BlocksMatchNodes)
+	w.SelectorsMatchHost, w.SelectorsMatchServices = says(cni.SelectorsMatchHost), says(cni.SelectorsMatchServices)
+	w.HostPodsJudged, w.JudgedBeforeService = says(cni.HostNetworkJudged), says(cni.JudgedBeforeService)
+	w.OwnNodeJudged, w.OwnNodeOpen = !says(cni.OwnNodeMayEnter), says(cni.OwnNodeReachable)
+	w.LongestPrefixDecides, w.IPv4Escapes = says(cni.LongestPrefixDecides), says(cni.IPv4EscapesIPv6)
+	w.NodeSelectors, w.UntypedRulesApply, w.UnselectedDenied = says(cni.NodeSelectors), says(cni.UntypedRulesApply), says(cni.UnselectedDenied)
+	w.IgnoresNetworkPolicies = !judges(policy.NetworkPolicy)
+	w.IgnoresCilium, w.IgnoresCiliumClusterwide = !judges(policy.CiliumNetworkPolicy), !judges(policy.CiliumClusterwideNetworkPolicy)
+	w.RequestsFit = r.one(2)
+}
+
+// decide settles an answer.
+func (r *random) decide(a cni.Answer) bool {
+	return a == cni.Yes || a == cni.Uncertain && r.one(2)
+}
+
+// groups says what groups of blocks that the input does not have hold: an address or a few, or nothing.
+func (r *random) groups(names []string, edges []netip.Addr) map[string][]netip.Prefix {
+	out := map[string][]netip.Prefix{}
+	for _, n := range names {
+		for range r.IntN(4) {
+			a := pick(r, edges...)
+			out[n] = append(out[n], netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	return out
+}
+
+// addNames resolves names to addresses of the internet, one a family.
+func (w *concrete) addNames(r *random, names []string, edges []netip.Addr) {
+	w.Names = map[string][]netip.Addr{}
+	public := [2][]netip.Addr{IPv4: {netip.MustParseAddr("140.82.112.3")}, IPv6: {netip.MustParseAddr("2606:4700::2222")}}
+	for _, a := range edges {
+		if special.Internet.Contains(a) && !w.used[a] {
+			public[familyOf(a)] = append(public[familyOf(a)], a)
+		}
+	}
+	for _, n := range names {
+		w.Names[n] = []netip.Addr{pick(r, public[IPv4]...), pick(r, public[IPv6]...)}
+	}
 }
 
 func shows(s *model.Snapshot, f Family) bool {
@@ -166,6 +229,10 @@ func (w *concrete) addNodes(r *random, s *model.Snapshot, invent func() []netip.
 	for i := 0; len(s.Nodes) == 0 && i < 2; i++ {
 		w.Nodes[fmt.Sprintf("invented%d", i)] = invent()
 	}
+	w.NodeLabels = map[string]map[string]string{}
+	for _, n := range s.Nodes {
+		w.NodeLabels[n.Name] = n.Labels.Set()
+	}
 }
 
 // addPods makes the pods that one pod of the snapshot stands for.
@@ -234,6 +301,7 @@ func classFor(g *Ground, m Member, ordinal int) int {
 // addServices resolves Services, and gives addresses to what is no pod.
 func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent func() []netip.Addr) {
 	w.addrs = make([][]netip.Addr, len(g.holders))
+	nodes := slices.Sorted(maps.Keys(w.Nodes))
 	for n := g.Classes(); n < len(g.holders); n++ {
 		switch h := g.Class(n); {
 		case h.Kind == VIP && s.Services[h.Service].ClusterIPs != nil:
@@ -241,13 +309,30 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 		case h.Kind == Node && h.Node >= 0:
 			w.addrs[n] = s.Nodes[h.Node].Addrs
 		case h.Kind == Node:
-			w.addrs[n] = w.Nodes[pick(r, slices.Sorted(maps.Keys(w.Nodes))...)]
+			w.addrs[n] = w.Nodes[pick(r, nodes...)]
+		case h.Kind == KubeAPI && knownAddrs(h) != nil:
+			w.addrs[n] = knownAddrs(h)
 		default:
 			w.addrs[n] = invent()
 		}
+		if h := g.Class(n); h.Kind == KubeAPI && h.Service < 0 {
+			w.APIServers = append(w.APIServers, w.addrs[n]...)
+			if (s.Nodes == nil || knownAddrs(h) == nil) && r.one(2) { // it is a node, without pods
+				w.Nodes[fmt.Sprintf("control%d", n)] = w.addrs[n]
+			}
+		}
 	}
 	for i, svc := range s.Services {
-		var out slow.Service
+		out := slow.Service{Namespace: svc.Namespace, Name: svc.Name, Labels: svc.Labels}
+		if svc.Selector != nil {
+			out.Selector, _ = svc.Selector.Example()
+		}
+		for _, e := range svc.Endpoints {
+			out.Endpoints = append(out.Endpoints, e.Addr)
+		}
+		for _, p := range svc.Ports {
+			out.Ports = append(out.Ports, slow.ServicePort{Protocol: p.Protocol.String(), Number: int(p.Port), Target: int(p.Target), TargetName: p.TargetName})
+		}
 		if n, ok := g.VIP(i); ok {
 			out.Addrs = w.addrs[n]
 		}
@@ -256,6 +341,17 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 		}
 		w.Services = append(w.Services, out)
 	}
+}
+
+// knownAddrs returns the addresses that a holder is known to have; nil if there are none.
+func knownAddrs(h *Holder) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range h.Addrs {
+		if a.State == KnownAddr {
+			out = append(out, a.Addr)
+		}
+	}
+	return out
 }
 
 func backends(svc model.Service, pod slow.Pod, n int) (out []slow.Backend) {

@@ -46,6 +46,9 @@ func (c Cond) verdict() Verdict {
 	return Depends
 }
 
+// notSo before the text of a condition makes its opposite.
+const notSo = "it is not so that "
+
 func onlyIf(text string) Cond { return Cond{All: []string{text}} }
 
 // or is the condition that c or d holds; the zero Cond is neutral here, for "nothing said yet".

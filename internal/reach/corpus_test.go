@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/corpus"
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/model"
@@ -30,22 +31,67 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
+// enforcing is the names of the profiles that "any" stands for.
+func enforcing(t *testing.T) []string {
+	t.Helper()
+	all, err := cni.Named(cni.Any)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 func runCase(t *testing.T, c corpus.Case) {
 	snap := source.LoadFiles(source.File{Name: c.Name + ".case", Data: c.Manifests})
 	checkProblems(t, c, snap)
-	judged := len(c.Problems) == 0
-	in, worlds := scene{snap: snap}, 0
-	if judged {
-		in.policies, worlds = readPolicies(t, c.Manifests), 60
+	in := scene{snap: snap}
+	if len(c.Problems) == 0 {
+		in.policies = readPolicies(t, c.Manifests)
+		in.own, in.missing = readCilium(t, c.Manifests)
 	}
-	b := newBench(newRandom(1, mix{unknown: true}), 0, in, spec(), worlds)
-	for _, e := range c.Expect {
+	any := enforcing(t)
+	for _, profile := range cni.Profiles {
+		expect := c.Under(profile.Name, any)
+		if profile.Name == cni.Spec {
+			expect = c.Expect
+		}
+		if expect != nil {
+			t.Run(profile.Name, func(t *testing.T) { in.expect(t, profile, expect, len(c.Problems) == 0) })
+		}
+	}
+}
+
+// expect asks the engine under one profile and, if everything is judged, the twin in worlds of that profile.
+func (s scene) expect(t *testing.T, profile cni.Profile, expect []corpus.Expect, judged bool) {
+	worlds := 0
+	if judged {
+		worlds = 60
+	}
+	for _, e := range expect {
+		for _, end := range []string{e.From, e.To} {
+			if a, err := netip.ParseAddr(strings.Trim(end, "[]")); err == nil {
+				s.asked = append(s.asked, a)
+			}
+		}
+		if isName(e.To) && !slices.Contains(s.names, e.To) {
+			s.names = append(s.names, e.To)
+		}
+	}
+	s.names = append(s.names, lookedUp(s)...)
+	b := newBench(newRandom(1, mix{unknown: true}), 0, s, profile, worlds)
+	for _, e := range expect {
 		from, to := b.find(t, e.From), b.find(t, e.To)
 		proto := protocolOf(e.Protocol)
 		for port := e.Lo; ; port = e.Hi {
-			verdict, cond := b.client(t, from, to, proto, netset.Port(port))
-			if verdict != verdictNamed[e.Verdict] || !strings.Contains(cond.String(), e.If) {
-				t.Errorf("line %d: %s -> %s:%d/%s: want %s %q, got %v %q", e.Line, e.From, e.To, port, e.Protocol, e.Verdict, e.If, verdict, cond)
+			if to.name == "" { // the engine knows addresses only; names are the queries'
+				verdict, cond := b.client(t, from, to, proto, netset.Port(port))
+				if verdict != verdictNamed[e.Verdict] || !strings.Contains(cond.String(), e.If) {
+					t.Errorf("line %d: %s -> %s:%d/%s: want %s %q, got %v %q", e.Line, e.From, e.To, port, e.Protocol, e.Verdict, e.If, verdict, cond)
+				}
 			}
 			if judged {
 				b.checkWorlds(t, e, from, to, port)
@@ -57,7 +103,29 @@ func runCase(t *testing.T, c corpus.Case) {
 	}
 }
 
-var verdictNamed = map[string]Verdict{"allow": Allowed, "deny": Denied, "depends": Depends, "unknown": Unknown}
+// isName reports whether an end is written as a host name.
+func isName(text string) bool {
+	_, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return err != nil && strings.Contains(text, ".") && !strings.Contains(text, "/")
+}
+
+// lookedUp returns host names that policies are about: as they are written, and one for each pattern.
+func lookedUp(s scene) []string {
+	var out []string
+	for _, p := range s.cilium(nil) {
+		for _, r := range p.Egress {
+			for _, n := range r.Names {
+				name := strings.NewReplacer("**.", "deep.www.", "*.", "www.", "*", "any.example").Replace(n)
+				if !slices.Contains(s.names, name) && !slices.Contains(out, name) {
+					out = append(out, name)
+				}
+			}
+		}
+	}
+	return out
+}
+
+var verdictNamed = map[string]Verdict{"allow": Allowed, "deny": Denied, "depends": Depends, "unknown": Unknown, "notenforced": NotEnforced}
 
 // checkProblems demands exactly the problems that the case lists.
 func checkProblems(t *testing.T, c corpus.Case, s *model.Snapshot) {
@@ -80,6 +148,7 @@ func checkProblems(t *testing.T, c corpus.Case, s *model.Snapshot) {
 type party struct {
 	ends    []caseEnd // choices, of which one that passes is enough
 	service int       // index into Snapshot.Services, or -1
+	name    string    // a host name
 }
 
 type caseEnd struct {
@@ -91,19 +160,22 @@ type caseEnd struct {
 // find resolves an end as the corpus writes it.
 func (b *bench) find(t *testing.T, text string) party {
 	t.Helper()
+	if isName(text) {
+		return party{service: -1, name: text}
+	}
 	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
 		if pod, ok := b.PodAt(a); ok {
-			return party{[]caseEnd{{AtHolder(pod.Class), pod.Member, true}}, -1}
+			return party{ends: []caseEnd{{AtHolder(pod.Class), pod.Member, true}}, service: -1}
 		}
 		if n, ok := b.VIPAt(a); ok {
 			return party{service: b.Class(n).Service}
 		}
 		for n := range b.holders {
-			if h := b.Class(n); h.Kind == Node && h.Addrs[familyOf(a)] == (Addr{KnownAddr, a}) {
-				return party{[]caseEnd{{End: AtHolder(n)}}, -1}
+			if h := b.Class(n); (h.Kind == Node || h.Kind == KubeAPI) && h.Addrs[familyOf(a)] == (Addr{KnownAddr, a}) {
+				return party{ends: []caseEnd{{End: AtHolder(n)}}, service: -1}
 			}
 		}
-		return party{[]caseEnd{{End: AtAddr(a)}}, -1}
+		return party{ends: []caseEnd{{End: AtAddr(a)}}, service: -1}
 	}
 	ns, rest, _ := strings.Cut(text, "/")
 	kind, name, ok := strings.Cut(rest, "/")
@@ -187,8 +259,11 @@ func (b *bench) viaService(from End, service int, proto netset.Protocol, port ne
 			}
 		}
 	}
-	if !hasVIP || after == before {
+	switch judged := b.Says(cni.JudgedBeforeService); {
+	case !hasVIP || judged == cni.No || after == before:
 		return after, Cond{}
+	case judged == cni.Yes:
+		return before, Cond{}
 	}
 	return Depends, beforeService
 }
@@ -199,8 +274,11 @@ func (b *bench) checkWorlds(t *testing.T, e corpus.Expect, from, to party, port 
 	var seen [2]int
 	for i := range b.worlds {
 		w := &b.worlds[i]
-		passes, asked := false, to.service >= 0
+		passes, asked := false, to.service >= 0 || to.name != ""
 		for _, f := range from.pods(b, w) {
+			for _, a := range w.Names[to.name] {
+				passes = passes || w.Allowed(f, slow.AtAddr(a), e.Protocol, port)
+			}
 			for _, x := range to.pods(b, w) {
 				if f == x && !from.ends[0].single || w.unasked(b, from.ends[0].End, f, x) || w.unasked(b, to.ends[0].End, x, f) {
 					continue // two replicas are meant; an address shows that its family is in use
@@ -223,7 +301,7 @@ func (b *bench) checkWorlds(t *testing.T, e corpus.Expect, from, to party, port 
 			seen[0]++
 		}
 	}
-	if want := map[string][2]bool{"allow": {false, true}, "deny": {true, false}, "depends": {true, true}}[e.Verdict]; (seen[0] > 0) != want[0] || (seen[1] > 0) != want[1] {
+	if want := map[string][2]bool{"allow": {false, true}, "notenforced": {false, true}, "deny": {true, false}, "depends": {true, true}}[e.Verdict]; (seen[0] > 0) != want[0] || (seen[1] > 0) != want[1] {
 		t.Errorf("line %d: %s -> %s:%d/%s: want %s, but it passes in %d worlds and not in %d", e.Line, e.From, e.To, port, e.Protocol, e.Verdict, seen[1], seen[0])
 	}
 }

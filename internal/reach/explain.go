@@ -50,12 +50,19 @@ func (p *Program) Explain(from, to End, proto netset.Protocol, port netset.Port)
 	for _, f := range Families {
 		possible, exists := p.bothExist(from, to, f)
 		if !possible {
+			for _, b := range p.wayOut(from, to, f) {
+				t := Trace{Verdict: Allowed, Family: f, Cond: b.cond, Sides: []Side{{Dir: policy.Egress, Verdict: Allowed}}}
+				t.Cond.On = p.On(b.worlds)
+				if !t.Cond.IsZero() {
+					t.Verdict = Depends
+				}
+				if best.Sides == nil || CompareVerdicts(t.Verdict, best.Verdict) > 0 {
+					best = t
+				}
+			}
 			continue
 		}
 		t := Trace{Verdict: Allowed, Family: f, Cond: exists}
-		if !exists.IsZero() {
-			t.Verdict = Depends
-		}
 		for _, s := range []struct {
 			subject, peer End
 			dir           policy.Direction
@@ -70,6 +77,9 @@ func (p *Program) Explain(from, to End, proto netset.Protocol, port netset.Port)
 				continue
 			}
 			t.Verdict, t.Cond = min(t.Verdict, side.Verdict), t.Cond.and(side.Cond)
+		}
+		if t.Verdict == Allowed && !t.Cond.IsZero() {
+			t.Verdict = Depends
 		}
 		if best.Sides == nil || CompareVerdicts(t.Verdict, best.Verdict) > 0 {
 			best = t
@@ -105,7 +115,7 @@ func (p *Program) explainSide(subject, peer End, f Family, d policy.Direction, c
 		}
 	}
 	if side.Verdict == Denied {
-		side.Near = near(p.steps(g), point)
+		side.Near = near(g.steps(), point)
 	}
 	return side
 }

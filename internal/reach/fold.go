@@ -140,7 +140,8 @@ func outcome(c cell, cond Cond, certain bool, plan [2]netset.Addrs) segment {
 
 // everywhere reports whether parts of a condition that each may hold together certainly do.
 func everywhere(c Cond, plan [2]netset.Addrs) bool {
-	if slices.Contains(c.Texts, ownNodeText) && slices.Contains(c.Texts, otherNodeText) {
+	if slices.Contains(c.Texts, ownNodeText) && slices.Contains(c.Texts, otherNodeText) ||
+		slices.ContainsFunc(c.Texts, func(t string) bool { return slices.Contains(c.Texts, notSo+t) }) {
 		return true
 	}
 	return !c.Plan.IsEmpty() && c.Plan.Covers(plan[familyOf(c.Plan.First())])

@@ -289,6 +289,7 @@ func (g *Ground) addClasses() {
 	for w := range s.Workloads {
 		wl := &s.Workloads[w]
 		for _, m := range g.pods(w, said) {
+			m.labels = said.withAccount(m.labels, m.pod)
 			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, role: roles[w]}
 			addrs := m.pod.Addrs
 			if h.host && addrs == nil {

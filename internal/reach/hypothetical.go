@@ -147,7 +147,7 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
 	for i := range homes {
 		h := &homes[i]
 		slices.SortStableFunc(h.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
-		for _, seg := range p.decide(&group{rules: h.rules, stances: h.stances}, d, pods) {
+		for _, seg := range p.decide(p.newcomers(h), d, pods) {
 			if seg.verdict != Denied && !seg.region.IsEmpty() {
 				h.open = append(h.open, seg)
 			}
@@ -155,6 +155,16 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
 	}
 	p.homes.Store(key, homes)
 	return homes
+}
+
+// newcomers is the group of pods that do not exist.
+func (p *Program) newcomers(h *stranger) *group {
+	g := &group{rules: h.rules, stances: h.stances, unselected: p.all}
+	for _, s := range h.stances {
+		g.unselected &^= s.worlds
+	}
+	g.steps = func() []step { return p.steps(g) }
+	return g
 }
 
 func (p *Program) nameOf(ns int) string {
@@ -201,10 +211,14 @@ func (p *Program) subjectsIn(ns int) []subjective {
 				continue
 			}
 			for j := range pol.Stances {
-				p.file(subjective{sub: pol.Stances[j].Subject, stance: &pol.Stances[j]})
+				if st := &pol.Stances[j]; p.stancing[st] != nil {
+					p.file(subjective{sub: st.Subject, stance: st})
+				}
 			}
 			for range pol.Rules {
-				p.file(subjective{sub: p.rules[rule].Subject, rule: p.rules[rule]})
+				if r := p.rules[rule]; r.judged != nil {
+					p.file(subjective{sub: r.Subject, rule: r})
+				}
 				rule++
 			}
 		}

@@ -17,8 +17,9 @@ import (
 
 // grant says that a prefix lets through some connections because of a rule, an index into the group's rules.
 type grant struct {
-	rule  int
-	conns netset.Conns
+	rule    int
+	conns   netset.Conns
+	perhaps netset.Conns // likewise, if a name stands for such a port
 }
 
 // prefix is an entry of such a table.
@@ -48,15 +49,16 @@ func (p *Program) longestMatches(g *group) [][]match {
 	if table == nil {
 		return nil
 	}
-	limit := 0
-	for i, profile := range p.profiles {
-		if worlds.Has(i) && profile.PortsPerBlock > 0 && (limit == 0 || profile.PortsPerBlock < limit) {
-			limit = profile.PortsPerBlock
-		}
+	if slices.ContainsFunc(g.rules, func(a applied) bool { return a.certainty != certain && p.inTable(p.ready(a.rule)) }) {
+		return p.unsettledMatches(g, worlds)
 	}
+	limit := p.portsPerBlock()
 	out := make([][]match, len(g.rules))
 	surely, perhaps := p.namedPods(g, worlds)
 	add := func(rule int, addrs netset.Addrs, conns netset.Conns, within func(match) []match, cond Cond) {
+		if addrs.IsEmpty() {
+			return
+		}
 		where := g.rules[rule].rule.judged
 		for _, m := range p.blockPeers(addrs) {
 			m.conns, m.cond = conns, m.cond.and(cond)
@@ -80,8 +82,11 @@ func (p *Program) longestMatches(g *group) [][]match {
 	}
 	either := func(m match) []match { // what some selector perhaps names
 		m.region = m.region.Intersect(perhaps).Minus(surely)
-		m.cond = m.cond.and(noLabel)
 		return keepMatch(m)
+	}
+	full := Cond{} // of a pod that a selector names
+	if limit > 0 && p.portItems(g) > limit {
+		full = crowded
 	}
 	hasPerhaps := !perhaps.Minus(surely).IsEmpty()
 	for i := range table {
@@ -97,23 +102,87 @@ func (p *Program) longestMatches(g *group) [][]match {
 			}
 		}
 		inherited := netset.Prefixes(pre.Prefix).Minus(netset.Prefixes(pre.except...))
-		for _, gr := range pre.grants {
-			add(gr.rule, longest, gr.conns, alone, cond)
-			if !surely.IsEmpty() && bequeaths(pre.Prefix) {
-				add(gr.rule, inherited, gr.conns, chosen, cond)
+		grants := func(rule int, conns netset.Conns, cond Cond) {
+			if conns.IsEmpty() {
+				return
+			}
+			add(rule, longest, conns, alone, cond)
+			left := netset.Addrs{} // what it leaves to a pod that a selector names
+			if bequeaths(pre.Prefix) {
+				left = inherited
+			}
+			if !surely.IsEmpty() {
+				add(rule, left, conns, chosen, cond.and(full))
 			}
 			if hasPerhaps {
-				add(gr.rule, longest, gr.conns, either, cond)
-				if bequeaths(pre.Prefix) {
-					add(gr.rule, inherited, gr.conns, either, cond)
-				}
+				add(rule, longest.Intersect(left), conns, either, cond.and(full))
+				add(rule, longest.Union(left).Minus(longest.Intersect(left)), conns, either, cond.and(full).and(noLabel))
 			}
+		}
+		for _, gr := range pre.grants {
+			grants(gr.rule, gr.conns, cond)
+			grants(gr.rule, gr.perhaps.Minus(gr.conns), cond.and(otherPods))
 		}
 	}
 	for i := range out {
 		out[i] = joinMatches(out[i])
 	}
 	return out
+}
+
+// unsettledMatches is what the blocks of a group's rules match at most, where it is not known whether all of the rules apply: any of them may add
+// an exception that denies what another lets through.
+func (p *Program) unsettledMatches(g *group, worlds Worlds) [][]match {
+	out := make([][]match, len(g.rules))
+	for i, a := range g.rules {
+		r := p.ready(a.rule)
+		if !p.inTable(r) {
+			continue
+		}
+		blocks := netset.Addrs{}
+		if r.AnyPeer {
+			blocks = netset.Universe
+		}
+		for _, peer := range r.Peers {
+			if peer.Block != nil && peer.Only == "" {
+				blocks = blocks.Union(peer.Block.Addrs())
+			}
+		}
+		conns, perhaps, _ := p.blockPorts(r, g)
+		if conns = conns.Union(perhaps); conns.IsEmpty() || blocks.IsEmpty() {
+			continue
+		}
+		for _, m := range within(p.blockPeers(blocks), cross(r.judged, []branch{{worlds, noLabel}})) {
+			m.conns = conns
+			out[i] = append(out[i], m)
+		}
+	}
+	return out
+}
+
+// portsPerBlock is how many ports the plugins hold for one block where the longest decides; 0 for any number.
+func (p *Program) portsPerBlock() int {
+	limit := 0
+	for i, profile := range p.profiles {
+		if n := profile.PortsPerBlock; p.says.yes[cni.LongestPrefixDecides].Has(i) && n > 0 && (limit == 0 || n < limit) {
+			limit = n
+		}
+	}
+	return limit
+}
+
+// portItems is how many ports and ranges the rules of a group name, all together: no pod that they name has more.
+func (p *Program) portItems(g *group) int {
+	all := map[portItem]bool{}
+	for _, a := range g.rules {
+		if r := p.ready(a.rule); p.inTable(r) {
+			_, _, items := p.blockPorts(r, g)
+			for item := range items {
+				all[item] = true
+			}
+		}
+	}
+	return len(all)
 }
 
 func minusCubes(cubes, others []Cube) []Cube {
@@ -143,15 +212,15 @@ func (p *Program) prefixesOf(g *group) []prefix {
 	var named []prefix
 	for i, a := range g.rules {
 		r := p.ready(a.rule)
-		if r.Action != policy.Allow {
+		if !p.inTable(r) {
 			continue
 		}
-		conns, items := p.blockPorts(r, g)
-		if conns.IsEmpty() {
+		conns, perhaps, items := p.blockPorts(r, g)
+		if conns.Union(perhaps).IsEmpty() {
 			continue
 		}
 		add := func(cidr netip.Prefix, except []netip.Prefix) {
-			named = append(named, prefix{cidr.Masked(), except, []grant{{i, conns}}, items})
+			named = append(named, prefix{cidr.Masked(), except, []grant{{i, conns, perhaps}}, items})
 		}
 		if r.AnyPeer {
 			add(allIPv4, nil)
@@ -199,11 +268,17 @@ func (p *Program) prefixesOf(g *group) []prefix {
 	return table
 }
 
+// inTable reports whether a rule counts where the longest block decides.
+func (p *Program) inTable(r *ruleIn) bool {
+	return r.Action == policy.Allow && slices.ContainsFunc(r.judged, func(b branch) bool { return b.worlds&p.says.yes[cni.LongestPrefixDecides] != 0 })
+}
+
 // take adds what another prefix lets through.
 func (p *prefix) take(o prefix) {
 	for _, gr := range o.grants {
 		if i := slices.IndexFunc(p.grants, func(own grant) bool { return own.rule == gr.rule }); i >= 0 {
 			p.grants[i].conns = p.grants[i].conns.Union(gr.conns)
+			p.grants[i].perhaps = p.grants[i].perhaps.Union(gr.perhaps)
 		} else {
 			p.grants = append(p.grants, gr)
 		}
@@ -217,8 +292,8 @@ var allIPv4, allIPv6 = netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix
 
 // blockPorts is the connections that a rule's blocks let through: port names are resolved for ingress only, and over all pods that the policy
 // selects, of which those of the group are some.
-func (p *Program) blockPorts(r *ruleIn, g *group) (netset.Conns, map[portItem]bool) {
-	conns, items := r.numbers, map[portItem]bool{}
+func (p *Program) blockPorts(r *ruleIn, g *group) (conns, perhaps netset.Conns, items map[portItem]bool) {
+	conns, items = r.numbers, map[portItem]bool{}
 	if r.AnyPort {
 		items[portItem{}] = true
 	}
@@ -226,14 +301,20 @@ func (p *Program) blockPorts(r *ruleIn, g *group) (netset.Conns, map[portItem]bo
 		if port.Name == "" {
 			items[portItem{port.Protocol, port.Lo, port.Hi}] = true
 		} else if r.Dir == policy.Ingress && g.like != nil {
-			must, _ := g.like.resolve(portName{port.Protocol, port.Name})
-			for _, number := range must {
-				conns = conns.Union(netset.ConnsOf(port.Protocol, netset.PortRange(number, number)))
-				items[portItem{port.Protocol, number, number}] = true
+			for _, b := range p.numbers(r, portName{port.Protocol, port.Name}, g) {
+				if b.worlds&p.says.yes[cni.LongestPrefixDecides] == 0 {
+					continue
+				}
+				one := netset.ConnsOf(port.Protocol, netset.PortRange(b.port, b.port))
+				if items[portItem{port.Protocol, b.port, b.port}] = true; b.cond.IsZero() {
+					conns = conns.Union(one)
+				} else {
+					perhaps = perhaps.Union(one)
+				}
 			}
 		}
 	}
-	return conns, items
+	return conns, perhaps.Minus(conns), items
 }
 
 // namedPods returns the ends that some selector of a group's rules names, and those that one perhaps does.

@@ -73,6 +73,20 @@ func mentioned(s *model.Snapshot) mentions {
 	return said
 }
 
+// accountKey is the label by which Cilium's policies name the service account of a pod.
+const accountKey = "io.cilium.k8s.policy.serviceaccount"
+
+// withAccount adds a pod's service account to its labels, if some selector asks for it.
+func (m mentions) withAccount(l label.Labels, pod *model.Pod) label.Labels {
+	switch _, asked := slices.BinarySearch(m.keys, accountKey); {
+	case !asked:
+		return l
+	case pod.Account == "":
+		return l.WithUnknown(accountKey)
+	}
+	return l.With(accountKey, pod.Account)
+}
+
 // ordinals returns the numbers, as text, by which selectors name pods of the StatefulSet base.
 func (m mentions) ordinals(base string) []string {
 	out := slices.Clone(m.values[podIndexKey])

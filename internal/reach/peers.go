@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
@@ -112,8 +113,27 @@ func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 	}
 	if yes := p.says.yes[cni.SelectorsMatchHost]; yes != 0 { // the address that such a pod is matched by is its node's
 		out = append(out, match{box{region: Region{IDs: p.local}, worlds: yes}, sharesAddress})
+		if yes &= p.says.yes[cni.LongestPrefixDecides]; yes != 0 {
+			at := p.addrsOf(sel.must.Intersect(p.hosts))
+			out = append(out, match{box: box{region: Region{IDs: p.knownIn(at), Addrs: at}, worlds: yes}})
+		}
 	}
 	return out
+}
+
+// addrsOf is the known addresses of classes, which are named in family IPv4.
+func (g *Ground) addrsOf(classes netset.IDs) netset.Addrs {
+	var all []netip.Addr
+	for run := range classes.Runs() {
+		for id := run.Lo; id <= run.Hi; id++ {
+			for _, a := range g.holders[id].Addrs {
+				if a.State == KnownAddr {
+					all = append(all, a.Addr)
+				}
+			}
+		}
+	}
+	return netset.Points(all...)
 }
 
 var sharesAddress = onlyIf("it has the address of a pod on the host network that a policy names")
@@ -124,7 +144,7 @@ const smallBlock = 4096
 // blockPeers resolves addresses as policies name them: the addresses themselves, holders whose address is known and in one, and those of which they
 // hold all or part of where they may be.
 func (p *Program) blockPeers(addrs netset.Addrs) []match {
-	out := []match{{box: box{region: Region{Addrs: addrs}, worlds: p.all}}}
+	out := p.bareAddrs(addrs)
 	add := func(r Region, cond Cond) {
 		out = append(out, p.byAddress(r, cond)...)
 	}
@@ -155,6 +175,19 @@ func (p *Program) blockPeers(addrs netset.Addrs) []match {
 	}
 	sortMatches(out)
 	return out
+}
+
+// bareAddrs returns what blocks match of addresses that nothing in the input has. Some are known to be each node's own.
+func (p *Program) bareAddrs(addrs netset.Addrs) []match {
+	onNode := addrs.Intersect(special.OnNode)
+	if onNode.IsEmpty() || p.says.yes[cni.BlocksMatchNodes] == p.all {
+		return []match{{box: box{region: Region{Addrs: addrs}, worlds: p.all}}}
+	}
+	out := []match{{box: box{region: Region{Addrs: addrs.Minus(onNode)}, worlds: p.all}}}
+	for _, b := range p.says.where(cni.BlocksMatchNodes) {
+		out = append(out, match{box{region: Region{Addrs: onNode}, worlds: b.worlds}, b.cond})
+	}
+	return append(out, match{box{region: Region{Addrs: onNode}, worlds: p.all &^ p.says.possible(cni.BlocksMatchNodes)}, notOfNode})
 }
 
 // byAddress returns what blocks match of the holders in r, whose addresses are in one if cond holds: pods and nodes only where the plugin takes
@@ -190,9 +223,15 @@ const (
 var (
 	apiElsewhere = onlyIf("the API server does not run on a node of the cluster")
 	apiOnNode    = onlyIf("the API server runs on a node of the cluster")
+	notOfNode    = onlyIf("nothing on the pod's own node has the address")
+	ofOwnNode    = onlyIf("it is an address of the pod's own node")
+	ofOtherNode  = onlyIf("it is an address of another node than the pod's own")
 	onOwnNode    = Cond{Texts: []string{ownNodeText}}
 	onOtherNode  = Cond{Texts: []string{otherNodeText}}
 )
+
+// routable is private space that an address of another node may lie in.
+var routable = special.Private.Minus(netset.MustPrefixes("169.254.0.0/16", "fe80::/10"))
 
 // anyNode is the nodes and what runs on their network.
 func (p *Program) anyNode() []match {
@@ -228,9 +267,9 @@ func (p *Program) entity(e policy.Entity) []match {
 	case policy.WorldIPv6:
 		return outside(familySpace[IPv6])
 	case policy.Host:
-		return within(p.anyNode(), []branch{{p.all, onOwnNode}})
+		return append(within(p.anyNode(), []branch{{p.all, onOwnNode}}), match{box{region: Region{Addrs: special.Private}, worlds: p.all}, ofOwnNode})
 	case policy.RemoteNode:
-		return within(p.anyNode(), []branch{{p.all, onOtherNode}})
+		return append(within(p.anyNode(), []branch{{p.all, onOtherNode}}), match{box{region: Region{Addrs: routable}, worlds: p.all}, ofOtherNode})
 	case policy.APIServer:
 		return certainly(Region{IDs: p.endpoints})
 	}

@@ -50,6 +50,10 @@ type group struct {
 	like    *Holder // one of its classes, which all resolve port names alike; nil for pods that do not exist
 	host    bool    // its classes are on the host network
 
+	unselected Worlds // where no policy isolates its classes, in either direction
+
+	steps func() []step // its rules, made ready
+
 	once  sync.Once
 	table []segment
 	open  []segment // what table does not deny
@@ -64,8 +68,7 @@ type applied struct {
 // ruleIn is a rule with what it selects.
 type ruleIn struct {
 	*policy.Rule
-	selected selection
-	judged   []branch // where its kind of policy is enforced, and it itself in force
+	judged []branch // where its kind of policy is enforced, and it itself in force
 
 	once    sync.Once
 	peers   []match // without connections
@@ -95,13 +98,15 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 		on[d] = make([][]byte, g.classes)
 	}
 	hostsJudged := c.says.possible(cni.HostNetworkJudged)
-	note := func(d policy.Direction, sel selection, r ref) {
+	selectedIn := make([]Worlds, g.classes) // where some policy isolates a class
+	note := func(d policy.Direction, sel selection, r ref, worlds Worlds) {
 		for at, ids := range []netset.IDs{sel.must, sel.unlabelled, sel.unsettled} {
 			for run := range ids.Runs() {
 				for id := run.Lo; id <= run.Hi; id++ {
 					if g.holders[id].host && hostsJudged == 0 {
 						continue
 					}
+					selectedIn[id] |= worlds
 					on[d][id] = binary.AppendUvarint(on[d][id], uint64((r.index*2+r.kind)*int(certainties)+at))
 				}
 			}
@@ -116,15 +121,22 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 		}
 		for j := range pol.Stances {
 			st := &pol.Stances[j]
-			c.stancing[st] = judged
-			note(st.Dir, choose(st.Subject), ref{len(stances), 0})
+			if c.stancing[st] = c.typed(judged, st.Untyped); c.stancing[st] == nil {
+				continue
+			}
+			var worlds Worlds
+			for _, b := range c.stancing[st] {
+				worlds |= b.worlds
+			}
+			note(st.Dir, choose(st.Subject), ref{len(stances), 0}, worlds)
 			stances = append(stances, st)
 		}
 		for j := range pol.Rules {
-			r := &ruleIn{Rule: &pol.Rules[j], judged: judged}
-			r.selected = choose(r.Subject)
-			note(r.Dir, r.selected, ref{len(p.rules), 1})
+			r := &ruleIn{Rule: &pol.Rules[j]}
 			c.rules = append(c.rules, r)
+			if r.judged = c.typed(judged, r.Untyped); r.judged != nil {
+				note(r.Dir, choose(r.Subject), ref{len(c.rules) - 1, 1}, 0)
+			}
 		}
 	}
 	for _, d := range policy.Directions {
@@ -132,8 +144,11 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 		byKey := map[string]int{}
 		for n := range g.classes {
 			key := string(on[d][n])
+			var unselected Worlds
 			if g.holders[n].host {
 				key += "\x00host"
+			} else if unselected = c.says.yes[cni.UnselectedDenied] &^ selectedIn[n]; unselected != 0 {
+				key += fmt.Sprintf("\x00unselected %x", unselected)
 			}
 			if d == policy.Ingress {
 				key += portsKey(g.holders[n])
@@ -142,7 +157,7 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 			if !ok {
 				at = len(c.groups[d])
 				byKey[key] = at
-				grp := &group{like: &g.holders[n], host: g.holders[n].host}
+				grp := &group{like: &g.holders[n], host: g.holders[n].host, unselected: unselected}
 				for rest := on[d][n]; len(rest) > 0; {
 					v, size := binary.Uvarint(rest)
 					rest = rest[size:]
@@ -154,6 +169,7 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 					}
 				}
 				slices.SortStableFunc(grp.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
+				grp.steps = sync.OnceValue(func() []step { return p.steps(grp) })
 				c.groups[d] = append(c.groups[d], grp)
 			}
 			c.groups[d][at].classes = append(c.groups[d][at].classes, n)
@@ -183,6 +199,14 @@ func (c *compiled) inForce(pol *policy.Policy) []branch {
 		out = cross(out, []branch{{c.all, onlyIf(pol.Only)}})
 	}
 	return out
+}
+
+// typed narrows where a policy is enforced to where its rules of a direction that policyTypes leaves out apply.
+func (c *compiled) typed(judged []branch, untyped bool) []branch {
+	if !untyped {
+		return judged
+	}
+	return cross(judged, c.says.where(cni.UntypedRulesApply))
 }
 
 func selectsNodes(pol *policy.Policy) bool {
@@ -269,7 +293,7 @@ func (c *compiled) stancesOf(st *policy.Stance, sure certainty, host bool) []sta
 	for _, b := range c.stancing[st] {
 		var idle Cond
 		if !b.cond.IsZero() {
-			idle = onlyIf(st.Origin.Object + " is not in force, which it is if " + b.cond.String())
+			idle = onlyIf(notSo + b.cond.String())
 		}
 		for _, h := range c.hostBranches(host) {
 			if w := b.worlds & h.worlds; w != 0 {

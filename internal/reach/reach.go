@@ -72,6 +72,9 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 			}
 		}
 	}
+	if d == policy.Egress {
+		p.escaping(&out, class)
+	}
 	p.throughPods(&out, class, d)
 	if d == policy.Egress {
 		p.throughServices(&out, class)
@@ -80,6 +83,42 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 }
 
 var familySpace = [2]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
+
+// escapes returns the worlds in which a pod whose address is an IPv6 one has a way out over IPv4 that nothing judges.
+func (p *Program) escapes(class int) []branch {
+	if p.states[IPv6] != Has || p.holders[class].Addrs[IPv4].State != NoAddr {
+		return nil
+	}
+	var out []branch
+	for _, b := range p.says.where(cni.IPv4EscapesIPv6) {
+		if b.worlds &= p.in; b.worlds != 0 {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// escaping adds what a class reaches over IPv4 though it has no address of that family.
+func (p *Program) escaping(out *boxes, class int) {
+	for _, b := range p.escapes(class) {
+		free := segment{verdict: Allowed, cond: b.cond}
+		out.add(free, box{Region{Addrs: familySpace[IPv4]}, netset.AllConns, b.worlds}, Allowed, b.cond, policy.Egress)
+		others := p.others(IPv4)
+		out.add(free, box{Region{IDs: others.Intersect(p.addressed[Has])}, netset.AllConns, b.worlds}, Allowed, b.cond, policy.Egress)
+		out.add(free, box{Region{IDs: others.Intersect(p.addressed[MayHave])}, netset.AllConns, b.worlds}, Allowed, b.cond.and(familyExists[IPv4]), policy.Egress)
+	}
+}
+
+// wayOut is [Program.escapes] for one connection.
+func (p *Program) wayOut(from, to End, f Family) []branch {
+	switch {
+	case f != IPv4 || from.Holder < 0 || p.holders[from.Holder].Kind != Class:
+		return nil
+	case to.Holder < 0 && familyOf(to.Addr) != f, to.Holder >= 0 && (p.holders[to.Holder].Kind == Class || p.holders[to.Holder].Addrs[f].State == NoAddr):
+		return nil
+	}
+	return p.escapes(from.Holder)
+}
 
 // others is every holder but the pods, in one family.
 func (p *Program) others(f Family) netset.IDs {
@@ -247,6 +286,9 @@ func (p *Program) Between(from, to End) []Box {
 	for _, f := range Families {
 		possible, exists := p.bothExist(from, to, f)
 		if !possible {
+			for _, b := range p.wayOut(from, to, f) {
+				out.merge(Box{Conns: netset.AllConns, Worlds: b.worlds & p.in, Verdict: Allowed, Cond: b.cond})
+			}
 			continue
 		}
 		for _, e := range p.side(from, to, f, policy.Egress) {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
@@ -83,17 +84,24 @@ func sortMatches(ms []match) {
 func (p *Program) steps(g *group) []step {
 	out := make([]step, 0, len(g.rules))
 	longest := p.longestMatches(g)
+	full := p.says.yes[cni.LongestPrefixDecides]
+	if limit := p.portsPerBlock(); limit == 0 || full == 0 || p.portItems(g) <= limit {
+		full = 0
+	}
 	for i, a := range g.rules {
 		r := p.ready(a.rule)
 		matches := r.matches
 		if r.Dir == policy.Ingress && r.names != nil {
 			matches = append(slices.Clone(matches), p.namedIngress(r, g)...)
 		}
-		if where := p.subject(a.certainty, g.host); len(where) != 1 || !where[0].cond.IsZero() || where[0].worlds != p.all {
-			matches = within(matches, where)
+		if full != 0 {
+			matches = within(matches, []branch{{full, crowded}, {p.all &^ full, Cond{}}})
 		}
 		if longest != nil && longest[i] != nil {
 			matches = slices.Concat(matches, longest[i])
+		}
+		if where := p.subject(a.certainty, g.host); len(where) != 1 || !where[0].cond.IsZero() || where[0].worlds != p.all {
+			matches = within(matches, where)
 		}
 		if len(matches) > len(r.matches) {
 			sortMatches(matches)
@@ -107,23 +115,67 @@ func (p *Program) steps(g *group) []step {
 func (p *Program) namedIngress(r *ruleIn, g *group) []match {
 	var out []match
 	for _, name := range r.names {
-		add := func(ports netset.Ports, cond Cond) {
+		add := func(ports netset.Ports, where branch) {
 			for _, m := range r.peers {
-				out = append(out, match{box{m.region, netset.ConnsOf(name.protocol, ports), m.worlds}, m.cond.and(cond)})
+				if w := m.worlds & where.worlds; w != 0 {
+					out = append(out, match{box{m.region, netset.ConnsOf(name.protocol, ports), w}, m.cond.and(where.cond)})
+				}
 			}
 		}
 		if g.like == nil {
-			add(netset.AllPorts, Cond{})
+			add(netset.AllPorts, branch{worlds: p.all})
 			continue
 		}
-		must, may := g.like.resolve(name)
-		for _, number := range may {
-			cond := sidecarPort
-			if slices.Contains(must, number) {
-				cond = Cond{}
-			}
-			add(netset.PortRange(number, number), cond)
+		for _, b := range p.numbers(r, name, g) {
+			add(netset.PortRange(b.port, b.port), b.branch)
 		}
 	}
 	return out
 }
+
+// numberIn is a number that a port name stands for, and where it does.
+type numberIn struct {
+	port netset.Port
+	branch
+}
+
+// numbers resolves a port name of an ingress rule for the pods of a group: for each pod as it declares it, and where the longest block decides, for all pods
+// that the policy selects together (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
+func (p *Program) numbers(r *ruleIn, name portName, g *group) []numberIn {
+	together := p.says.yes[cni.LongestPrefixDecides]
+	must, may := g.like.resolve(name)
+	var out []numberIn
+	for _, number := range may {
+		b := branch{p.all, sidecarPort}
+		if slices.Contains(must, number) {
+			b.cond = Cond{}
+		}
+		out = append(out, numberIn{number, b})
+	}
+	if together == 0 {
+		return out
+	}
+	sel := p.choose(r.Subject.NS, r.Subject.Pod)
+	others := map[netset.Port]bool{} // whether it is certain
+	for run := range sel.may().Runs() {
+		for id := run.Lo; id <= run.Hi; id++ {
+			h := &p.holders[id]
+			sure, maybe := h.resolve(name)
+			for _, number := range maybe {
+				others[number] = others[number] || slices.Contains(sure, number) && sel.must.Contains(id) && h.shown()
+			}
+		}
+	}
+	for _, number := range slices.Sorted(maps.Keys(others)) {
+		b := branch{together, otherPods}
+		if others[number] {
+			b.cond = Cond{}
+		}
+		if !slices.Contains(must, number) {
+			out = append(out, numberIn{number, b})
+		}
+	}
+	return out
+}
+
+var otherPods = onlyIf("another pod that the policy selects gives the name to this port")

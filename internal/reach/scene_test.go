@@ -18,8 +18,20 @@ import (
 // scene is a snapshot for the engine, with its policies in the API's own shape for the twin.
 type scene struct {
 	snap     *model.Snapshot
-	policies []slow.Policy   // in the order of snap.Policies, before the unjudged
-	unjudged []slow.Override // the subjects of the unjudged; what they do is open
+	policies []slow.Policy                                              // in the order of snap.Policies, before the unjudged
+	unjudged []slow.Override                                            // the subjects of the unjudged; what they do is open
+	own      func(groups map[string][]netip.Prefix) []slow.CiliumPolicy // Cilium's own; nil for none
+	missing  []string                                                   // groups of blocks that own asks for and the input does not have
+	asked    []netip.Addr                                               // addresses that questions are about
+	names    []string                                                   // host names that pods have looked up
+}
+
+// cilium returns the policies of Cilium's own kinds, if the groups that the input does not have hold what groups says.
+func (s scene) cilium(groups map[string][]netip.Prefix) []slow.CiliumPolicy {
+	if s.own == nil {
+		return nil
+	}
+	return s.own(groups)
 }
 
 // mix says what a random scene may hold.
@@ -29,6 +41,8 @@ type mix struct {
 	services bool
 	nodes    bool
 	v4       bool // no IPv6 anywhere
+	cilium   bool // policies of Cilium's own kinds
+	numbered bool // no port has a name
 }
 
 // random makes scenes. Its pools are small, so that things meet.
@@ -147,7 +161,9 @@ func (r *random) port() slow.Port {
 	switch r.IntN(8) {
 	case 0:
 	case 1, 2:
-		p.Name = pick(r, portTitles...)
+		if p.Name = pick(r, portTitles...); r.numbered {
+			p.Name, p.Number = "", pick(r, portNumbers...)
+		}
 	case 3:
 		p.Number = pick(r, portNumbers...)
 		p.EndPort = min(p.Number+r.IntN(500), 65535)
@@ -177,9 +193,13 @@ func (r *random) policy() slow.Policy {
 	switch r.IntN(5) {
 	case 0:
 	case 1:
-		p.PolicyTypes, p.Egress = []string{"Ingress"}, nil
+		if p.PolicyTypes = []string{"Ingress"}; !r.one(4) {
+			p.Egress = nil
+		}
 	case 2:
-		p.PolicyTypes, p.Ingress = []string{"Egress"}, nil
+		if p.PolicyTypes = []string{"Egress"}; !r.one(4) {
+			p.Ingress = nil
+		}
 	default:
 		p.PolicyTypes = []string{"Ingress", "Egress"}
 	}
@@ -231,7 +251,7 @@ func (r *random) scene() scene {
 	s := scene{snap: &model.Snapshot{}}
 	for _, n := range nsNames {
 		ns := model.Namespace{Name: n, Labels: label.Known(label.Set{label.MetadataName: n})}
-		if r.perhaps(2) {
+		if r.unknown && !r.one(3) {
 			ns.Labels = ns.Labels.Open()
 		} else if r.one(2) {
 			ns.Labels = ns.Labels.With("team", pick(r, teamValues...))
@@ -240,10 +260,11 @@ func (r *random) scene() scene {
 	}
 	if r.nodes {
 		for i := range 1 + r.IntN(2) {
-			n := model.Node{Name: fmt.Sprintf("node%d", i), Addrs: []netip.Addr{r.fresh([]string{"10.0.0.0", "10.128.0.0", "172.16.0.0"})}}
+			n := model.Node{Name: fmt.Sprintf("node%d", i), Addrs: []netip.Addr{r.fresh([]string{"10.0.0.1", "10.128.0.1", "172.16.0.1"})}}
 			if !r.v4 && r.one(3) {
 				n.Addrs = append(n.Addrs, r.fresh(podSubnets6[:2]))
 			}
+			n.Labels = label.Known(label.Set{"role": pick(r, labelValues...)})
 			s.snap.Nodes = append(s.snap.Nodes, n)
 		}
 	}
@@ -261,6 +282,9 @@ func (r *random) scene() scene {
 	}
 	for i, p := range s.policies {
 		s.snap.Policies = append(s.snap.Policies, decoded(p, i))
+	}
+	if r.cilium {
+		r.addCilium(&s)
 	}
 	if r.perhaps(7) {
 		u := slow.Override{Namespaces: r.namespaceSelector(), Pods: r.podSelector()}
@@ -287,10 +311,10 @@ func (r *random) workload(s *model.Snapshot, i int) model.Workload {
 		slices.SortFunc(pod.Ports, func(a, b model.ContainerPort) int { return strings.Compare(a.Name, b.Name) })
 		pod.Ports = slices.CompactFunc(pod.Ports, func(a, b model.ContainerPort) bool { return a.Name == b.Name })
 	}
-	if r.perhaps(2) {
+	if r.unknown && !r.one(3) {
 		pod.Labels = pod.Labels.WithUnknown("hash")
 	}
-	if r.perhaps(12) {
+	if r.perhaps(8) {
 		pod.Labels = pod.Labels.Open()
 	}
 	switch {
@@ -331,6 +355,7 @@ func (r *random) place(s *model.Snapshot, p *model.Pod) {
 
 func (r *random) service(s *model.Snapshot, i int) model.Service {
 	svc := model.Service{Namespace: pick(r, nsNames...), Name: fmt.Sprintf("s%d", i), Type: "ClusterIP", Headless: r.one(6)}
+	svc.Labels = label.Set{"kind": pick(r, labelValues...)}
 	for n := range 1 + r.IntN(2) {
 		p := model.ServicePort{Name: fmt.Sprintf("p%d", n), Protocol: netset.TCP, Port: netset.Port(443 + n), Target: pick[netset.Port](r, 80, 81, 8080)}
 		if r.one(3) {
@@ -393,12 +418,12 @@ func decoded(p slow.Policy, i int) policy.Policy {
 		if p.PolicyTypes == nil {
 			listed = d == policy.Ingress || len(rules) > 0
 		}
-		if !listed {
+		if !listed && len(rules) == 0 {
 			continue
 		}
-		out.Stances = append(out.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: d, Subject: sub, Else: policy.Deny, Origin: at})
+		out.Stances = append(out.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: d, Subject: sub, Else: policy.Deny, Untyped: !listed, Origin: at})
 		for n, r := range rules {
-			out.Rules = append(out.Rules, decodedRule(r, p.Namespace, policy.Rule{Tier: policy.TierNetworkPolicy, Action: policy.Allow, Dir: d, Subject: sub,
+			out.Rules = append(out.Rules, decodedRule(r, p.Namespace, policy.Rule{Tier: policy.TierNetworkPolicy, Order: policy.OrderAllow, Action: policy.Allow, Dir: d, Subject: sub, Untyped: !listed,
 				AnyPeer: len(r.Peers) == 0, AnyPort: len(r.Ports) == 0, Path: fmt.Sprintf("%s[%d]", d, n), Origin: at.At(at.Line + 10*int(d) + n)}))
 		}
 	}

@@ -209,11 +209,21 @@ func (p *Program) frontPorts(service int, r *policy.Rule) []match {
 		if found {
 			continue
 		}
+		var led []match
 		for _, sp := range svc.Ports {
-			if sp.Protocol == item.Protocol && p.mayLead(service, sp, item) {
-				out = append(out, match{box{conns: fromPort(item, sp.Port)}, leadsThere})
+			if certainly, perhaps := p.leads(service, sp, item); sp.Protocol == item.Protocol && perhaps {
+				led = append(led, match{box{conns: fromPort(item, sp.Port)}, leadsThere})
+				if certainly {
+					led[len(led)-1].cond = Cond{}
+				}
 			}
 		}
+		if len(led) > 1 { // the plugin takes one of them
+			for i := range led {
+				led[i].cond = leadsThere
+			}
+		}
+		out = append(out, led...)
 	}
 	return out
 }
@@ -231,23 +241,30 @@ func fromPort(item policy.Port, port netset.Port) netset.Conns {
 	return netset.ConnsOf(item.Protocol, netset.PortRange(port, port))
 }
 
-// mayLead reports whether a port of a Service may be the one that an item of a rule is on its pods.
-func (p *Program) mayLead(service int, sp model.ServicePort, item policy.Port) bool {
-	if len(p.backends[service]) == 0 {
-		return true
+// leads reports whether a port of a Service is the one that an item of a rule is on its pods: on all of them, or perhaps on some.
+func (p *Program) leads(service int, sp model.ServicePort, item policy.Port) (certainly, perhaps bool) {
+	backends := p.backends[service]
+	if len(backends) == 0 {
+		return false, true
 	}
-	return slices.ContainsFunc(p.backends[service], func(b Backing) bool {
+	certainly = true
+	for _, b := range backends {
 		h := &p.holders[b.Class]
-		numbers := []netset.Port{item.Lo}
+		mustBe, mayBe := []netset.Port{item.Lo}, []netset.Port{item.Lo}
 		if item.Name != "" {
-			_, numbers = h.resolve(portName{item.Protocol, item.Name})
+			mustBe, mayBe = h.resolve(portName{item.Protocol, item.Name})
 		}
-		targets := []netset.Port{sp.Target}
+		mustGo, mayGo := []netset.Port{sp.Target}, []netset.Port{sp.Target}
 		if sp.TargetName != "" {
-			_, targets = h.resolve(portName{sp.Protocol, sp.TargetName})
+			mustGo, mayGo = h.resolve(portName{sp.Protocol, sp.TargetName})
 		}
-		return slices.ContainsFunc(targets, func(t netset.Port) bool { return slices.Contains(numbers, t) })
-	})
+		both := func(a, b []netset.Port) bool {
+			return slices.ContainsFunc(a, func(port netset.Port) bool { return slices.Contains(b, port) })
+		}
+		certainly = certainly && both(mustBe, mustGo)
+		perhaps = perhaps || both(mayBe, mayGo)
+	}
+	return certainly && perhaps, perhaps
 }
 
 // throughServices adds what is reached only because policy is judged on the address of a Service, or on a node's with a node port.

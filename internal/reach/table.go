@@ -3,15 +3,17 @@ package reach
 import (
 	"slices"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/policy"
 )
 
-// Isolation returns the policies that isolate a class in one direction, and whether that is certain. None: everything
-// passes, as far as this end is concerned.
+// Isolation returns the policies that isolate a class in one direction, and whether it certainly is isolated: by one of them, or because the plugin
+// denies what no policy selects. If it is not, and there is none, everything passes as far as this end is concerned.
 func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Stance, certain bool) {
-	var certainly Worlds
-	for _, s := range p.groups[d][p.groupOf[d][class]].stances {
+	g := p.groups[d][p.groupOf[d][class]]
+	certainly := p.says.yes[cni.UnselectedDenied] & g.unselected
+	for _, s := range g.stances {
 		if s.worlds&p.in == 0 {
 			continue
 		}

@@ -54,23 +54,41 @@ func (p *Program) Fold() {
 
 // decide folds a group's rules over a region, and applies what plugins do whatever the policies say.
 func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
-	segs := fold(open, p.steps(g), g.stances, p.hostPlan)
+	segs := fold(open, g.steps(), g.stances, p.hostPlan)
+	if worlds := p.says.yes[cni.UnselectedDenied] & g.unselected; worlds != 0 {
+		segs = closed(segs, worlds)
+	}
 	own := cni.OwnNodeReachable
 	if d == policy.Ingress {
 		own = cni.OwnNodeMayEnter
 	}
-	segs = p.spare(segs, Region{IDs: p.local}, p.says.possible(own), onNode[d])
-	if d == policy.Egress && p.states[IPv6] == Has {
+	segs = p.spare(segs, Region{IDs: p.local}, branch{p.says.possible(own), onNode[d]})
+	if p.states[IPv6] == Has {
 		v4 := Region{IDs: netset.IDRange(0, int(p.width)), Addrs: familySpace[IPv4]}
-		segs = p.spare(segs, v4, p.says.possible(cni.IPv4EscapesIPv6), ipv4Escapes)
+		for _, b := range p.says.where(cni.IPv4EscapesIPv6) {
+			segs = p.spare(segs, v4, b)
+		}
 	}
 	return p.unenforced(segs)
 }
 
-// spare turns what is denied to a region into what depends on cond.
-func (p *Program) spare(segs []segment, region Region, worlds Worlds, cond Cond) []segment {
-	if worlds == 0 {
-		return segs
+// closed denies what passes only because nothing isolates, in some worlds.
+func closed(segs []segment, worlds Worlds) []segment {
+	for i, seg := range segs {
+		if in := seg.worlds & worlds; in != 0 && seg.verdict == Allowed && seg.by == nil {
+			segs[i].worlds &^= worlds
+			seg.worlds, seg.verdict, seg.cond, seg.by = in, Denied, Cond{}, nil
+			segs = append(segs, seg)
+		}
+	}
+	return slices.DeleteFunc(segs, func(s segment) bool { return s.worlds == 0 })
+}
+
+// spare lets through what is denied to a region, in the worlds and under the condition of where.
+func (p *Program) spare(segs []segment, region Region, where branch) []segment {
+	worlds, verdict := where.worlds, Depends
+	if where.cond.IsZero() {
+		verdict = Allowed
 	}
 	for i, seg := range segs {
 		if seg.verdict != Denied || !seg.overlaps(box{region, netset.AllConns, worlds}) {
@@ -81,7 +99,7 @@ func (p *Program) spare(segs []segment, region Region, worlds Worlds, cond Cond)
 		for _, b := range rest {
 			segs = append(segs, segment{b, seg.verdict, seg.cond, seg.by})
 		}
-		segs = append(segs, segment{box: in, verdict: Depends, cond: cond})
+		segs = append(segs, segment{box: in, verdict: verdict, cond: where.cond})
 	}
 	return slices.DeleteFunc(segs, func(s segment) bool { return s.worlds == 0 })
 }
@@ -113,10 +131,7 @@ func (p *Program) unenforced(segs []segment) []segment {
 	return out
 }
 
-var (
-	notEnforcing = onlyIf("policies are not enforced")
-	ipv4Escapes  = onlyIf("pods have a way out over IPv4, which is not judged")
-)
+var notEnforcing = onlyIf("policies are not enforced")
 
 // Split refines sets of profiles until no table of class tells two of one set apart.
 func (p *Program) Split(sets []Worlds, class int) []Worlds {

@@ -76,6 +76,7 @@ var ifSo = [cni.Questions]Cond{
 	cni.HostNetworkJudged:      onlyIf("policies are enforced on pods on the host network"),
 	cni.JudgedBeforeService:    beforeService,
 	cni.IPv4EscapesIPv6:        onlyIf("IPv4 traffic of pods with IPv6 addresses is not judged"),
+	cni.UntypedRulesApply:      onlyIf("rules of a direction that policyTypes leaves out apply"),
 	cni.NodeSelectors:          onlyIf("peers that select nodes are enabled"),
 }
 

@@ -196,8 +196,12 @@ var reachRules = slices.Concat([]Rule{{
 	Server: func(p *Pass) {
 		certain, by := p.isolated(policy.Egress)
 		if name := p.neededName(); certain && name != "" && p.Radius.To[blast.DNS].Verdict == reach.Denied {
-			p.Found(Report{Message: fmt.Sprintf("it needs to resolve %s and can reach no resolver", name), Origin: by[0].Origin,
-				Fix: "allow UDP and TCP 53 to the cluster's resolver pods (kube-system, k8s-app: kube-dns on most distributions)"})
+			r := Report{Message: fmt.Sprintf("it needs to resolve %s and can reach no resolver", name),
+				Fix: "allow UDP and TCP 53 to the cluster's resolver pods (kube-system, k8s-app: kube-dns on most distributions)"}
+			if len(by) > 0 {
+				r.Origin = by[0].Origin
+			}
+			p.Found(r)
 		}
 	},
 }, {

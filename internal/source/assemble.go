@@ -21,7 +21,7 @@ func assemble(parts []*part) *model.Snapshot {
 		all.merge(p)
 	}
 	all.distinct()
-	snap := &model.Snapshot{Policies: all.policies, Nodes: all.nodes, Counts: all.counts}
+	snap := &model.Snapshot{Nodes: all.nodes, Counts: all.counts}
 
 	data := map[ref]map[string]string{}
 	for _, c := range all.configMaps {
@@ -34,6 +34,7 @@ func assemble(parts []*part) *model.Snapshot {
 	}
 	snap.Workloads = join(all.workloads)
 	snap.Services = joinEndpoints(all.services, all.slices)
+	snap.Policies = resolve(all.policies, all.groups, snap.Services)
 	for _, r := range all.routes {
 		for _, class := range r.classes {
 			r.Class = class
@@ -54,6 +55,7 @@ func (p *part) merge(q *part) {
 	p.nodes = append(p.nodes, q.nodes...)
 	p.routes = append(p.routes, q.routes...)
 	p.policies = append(p.policies, q.policies...)
+	p.groups = append(p.groups, q.groups...)
 	p.configMaps = append(p.configMaps, q.configMaps...)
 	p.problems = append(p.problems, q.problems...)
 	maps.Copy(p.homes, q.homes)
@@ -83,7 +85,10 @@ func (p *part) distinct() {
 	p.configMaps = distinct(p, p.configMaps, func(c *configMap) (ref, origin.Origin) {
 		return ref{c.namespace, "ConfigMap", c.name}, c.at
 	}, func(c *configMap) { c.data = nil })
-	p.policies = distinct(p, p.policies, func(q *policy.Policy) (ref, origin.Origin) {
+	p.groups = distinct(p, p.groups, func(g *cidrGroup) (ref, origin.Origin) {
+		return ref{"", "CiliumCIDRGroup", g.name}, g.at
+	}, func(g *cidrGroup) { g.unsound = true })
+	p.policies = distinct(p, p.policies, func(q *draft) (ref, origin.Origin) {
 		return ref{q.Namespace, string(q.Dialect), q.Name}, q.Origin
 	}, setAside)
 }
@@ -111,12 +116,26 @@ func agreed(list []model.Namespace) []model.Namespace {
 }
 
 // setAside makes a policy that conflicts with another of its name one that judges nothing: either may be in force.
-func setAside(q *policy.Policy) {
-	if q.Dialect != policy.NetworkPolicy || len(q.Stances) == 0 {
-		return // not judged as it is
+func setAside(q *draft) {
+	var subjects []policy.Subject
+	add := func(s policy.Subject) {
+		if !slices.ContainsFunc(subjects, func(t policy.Subject) bool { return t.NS.Equal(s.NS) && t.Pod.Equal(s.Pod) }) {
+			subjects = append(subjects, s)
+		}
 	}
-	q.Rules = policy.NotJudged(policy.TierNetworkPolicy, 1, q.Stances[0].Subject, q.Origin)
-	q.Stances = nil
+	for _, s := range q.Stances {
+		add(s.Subject)
+	}
+	for _, r := range q.Rules {
+		if r.Action == policy.Unjudged {
+			return // not judged as it is
+		}
+		add(r.Subject)
+	}
+	q.Rules, q.Stances, q.open = nil, nil, nil
+	for _, s := range subjects {
+		q.Rules = append(q.Rules, notJudged(q.Dialect, s, q.Origin)...)
+	}
 }
 
 // maxAlike bounds the objects of one name that another one is compared with.

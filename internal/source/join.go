@@ -103,7 +103,7 @@ func withTemplates(running, templates []model.Pod) []model.Pod {
 }
 
 // likeness returns a text that is equal for pods which differ in nothing that a template decides and policies ask for: labels but those
-// that controllers add, host network and declared ports.
+// that controllers add, service account, host network and declared ports.
 func likeness(p *model.Pod) string {
 	keys := slices.DeleteFunc(sortedKeys(p.Labels.Set()), isAdded)
 	ports := make([]string, 0, len(p.Ports))
@@ -111,7 +111,7 @@ func likeness(p *model.Pod) string {
 		ports = append(ports, fmt.Sprintf("%d/%d/%d/%q/%t", port.Protocol, port.Port, port.HostPort, port.Name, port.Sidecar))
 	}
 	slices.Sort(ports)
-	return fmt.Sprintf("%q %t %v", p.Labels.Only(keys), p.HostNetwork, ports)
+	return fmt.Sprintf("%q %q %t %v", p.Labels.Only(keys), p.Account, p.HostNetwork, ports)
 }
 
 // isAdded reports whether controllers add a label of their own with this key to the pods that they make.

@@ -31,8 +31,20 @@ var readers = map[groupKind]func(*part, *object){
 	{"gateway.networking.k8s.io", "UDPRoute"}:  (*part).gatewayRoute,
 }
 
+// groupVersionKind names a type of object.
+type groupVersionKind struct{ group, version, kind string }
+
+// policyReaders holds the policies that are decoded, and what they refer to, which other versions of their groups may write differently.
+var policyReaders = map[groupVersionKind]func(*part, *object){
+	{"networking.k8s.io", "v1", "NetworkPolicy"}:          (*part).networkPolicy,
+	{"cilium.io", "v2", "CiliumNetworkPolicy"}:            (*part).ciliumPolicy,
+	{"cilium.io", "v2", "CiliumClusterwideNetworkPolicy"}: (*part).ciliumPolicy,
+	{"cilium.io", "v2", "CiliumCIDRGroup"}:                (*part).ciliumCIDRGroup,
+	{"cilium.io", "v2alpha1", "CiliumCIDRGroup"}:          (*part).ciliumCIDRGroup,
+}
+
 // clusterKinds are the decoded kinds that live in no namespace.
-var clusterKinds = map[string]bool{"Namespace": true, "Node": true}
+var clusterKinds = map[string]bool{"Namespace": true, "Node": true, "CiliumClusterwideNetworkPolicy": true, "CiliumCIDRGroup": true}
 
 // coreKinds are kinds, by name alone, that are known to be no policies and no lists: a document of which only the kind can be read
 // says nothing about reachability that a policy would have to stand for.

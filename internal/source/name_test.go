@@ -42,8 +42,14 @@ func TestLongNames(t *testing.T) {
 			"{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}, spec: {parentRefs: [{name: %s}]}}",
 			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: %s}}",
 			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a, namespace: %s}}",
-			"{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: %s, namespace: %[1]s}}",
+			"{apiVersion: cilium.io/v9, kind: CiliumNetworkPolicy, metadata: {name: %s, namespace: %[1]s}}",
 			"{apiVersion: cilium.io/v2, kind: %s, metadata: {name: a}}",
+			"{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: a, namespace: %s}, spec: {endpointSelector: {}, ingress: [{}]}}",
+			"{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: %s}, spec: {endpointSelector: {}, ingress: [{}]}}",
+			"{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: a}, spec: {endpointSelector: {}, egress: [{toCIDRSet: [{cidrGroupRef: %s}]}]}}",
+			"{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: a}, spec: {endpointSelector: {}, egress: [{toServices: [{k8sService: {serviceName: %s}}]}]}}",
+			"{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: a}, spec: {endpointSelector: {}, egress: [{toServices: [{k8sServiceSelector: {namespace: %s, selector: {}}}]}]}}",
+			"{apiVersion: cilium.io/v2, kind: CiliumCIDRGroup, metadata: {name: %s}, spec: {externalCIDRs: []}}",
 		} {
 			s := load(fmt.Sprintf(text, quoted))
 			if strings.Contains(text, "labels:") && name == "A_B" {

@@ -43,7 +43,17 @@ func (p *part) networkPolicy(o *object) {
 		subject = o.subject()
 	}
 	p.stand(policy.Policy{Origin: o.at, Dialect: policy.NetworkPolicy, Namespace: o.meta.namespace, Name: o.meta.name,
-		Rules: policy.NotJudged(policy.TierNetworkPolicy, 1, subject, o.at)})
+		Rules: notJudged(policy.NetworkPolicy, subject, o.at)})
+}
+
+// notJudged returns the rules that stand for a policy of a dialect whose meaning is not known. They come after those that decide whatever it
+// says: a NetworkPolicy cannot take back what others allow, and one of Cilium's can, but not what others deny.
+func notJudged(dialect policy.Dialect, subject policy.Subject, at origin.Origin) []policy.Rule {
+	const afterDeny, afterAllow = (policy.OrderDeny + policy.OrderAllow) / 2.0, policy.OrderAllow + 1.0
+	if dialect == policy.NetworkPolicy {
+		return policy.NotJudged(policy.TierNetworkPolicy, afterAllow, subject, at)
+	}
+	return policy.NotJudged(policy.TierNetworkPolicy, afterDeny, subject, at)
 }
 
 // metaFields are the fields of ObjectMeta that decide nothing here.
@@ -53,7 +63,7 @@ var metaFields = []string{"generateName", "selfLink", "uid", "resourceVersion", 
 // maxAnnotations is how many bytes the annotations of an object may have (apimachinery, pkg/api/validation/objectmeta.go).
 const maxAnnotations = 256 << 10
 
-// readPolicyMeta reads the metadata of a policy as strictly as the API server, and reports whether its namespace could be told.
+// readPolicyMeta reads the metadata of a policy as strictly as the API server, and reports whether its namespace could be told, or it has none.
 func (o *object) readPolicyMeta(m *doc.Cursor) (placed bool) {
 	for _, f := range metaFields {
 		m.Field(f).Skip()
@@ -63,9 +73,14 @@ func (o *object) readPolicyMeta(m *doc.Cursor) (placed bool) {
 	if o.meta.name = readName(name, nameForm); o.meta.name == "" && m.Problems() == before {
 		name.Fail("missing", "a name is "+nameForm.hint)
 	}
-	o.meta.namespace = readNamespace(m.Field("namespace"))
-	placed = o.meta.namespace != ""
-	readLabels(m.Field("labels"))
+	if clusterKinds[o.kind] {
+		m.Field("namespace").Skip() // the API server drops it
+		placed = true
+	} else {
+		o.meta.namespace = readNamespace(m.Field("namespace"))
+		placed = o.meta.namespace != ""
+	}
+	o.meta.labels, _ = readLabels(m.Field("labels"))
 	size := 0
 	for key, value := range m.Field("annotations").Entries() {
 		size += len(key) + len(value.Text())
@@ -93,16 +108,22 @@ func (d *npDecoder) decode(spec *doc.Cursor) policy.Policy {
 	egress := d.rules(spec.Field("egress"), policy.Egress, "egress", "to")
 	types := d.types(spec.Field("policyTypes"), len(egress) > 0)
 	for _, dir := range policy.Directions {
-		at, ok := types[dir]
-		if !ok {
-			continue // rules of a direction that the policy does not isolate have no effect
+		rules := ingress
+		if dir == policy.Egress {
+			rules = egress
 		}
-		pol.Stances = append(pol.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: dir, Subject: d.subject, Else: policy.Deny, Origin: at})
-		if dir == policy.Ingress {
-			pol.Rules = append(pol.Rules, ingress...)
-		} else {
-			pol.Rules = append(pol.Rules, egress...)
+		at, typed := types[dir]
+		if !typed && len(rules) == 0 {
+			continue
 		}
+		if !typed { // some plugins apply them all the same
+			at = rules[0].Origin
+			for i := range rules {
+				rules[i].Untyped = true
+			}
+		}
+		pol.Stances = append(pol.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: dir, Subject: d.subject, Else: policy.Deny, Untyped: !typed, Origin: at})
+		pol.Rules = append(pol.Rules, rules...)
 	}
 	return pol
 }
@@ -139,7 +160,7 @@ func (d *npDecoder) types(c *doc.Cursor, hasEgress bool) map[policy.Direction]or
 func (d *npDecoder) rules(c *doc.Cursor, dir policy.Direction, field, peers string) []policy.Rule {
 	var rules []policy.Rule
 	for i, item := range c.Items() {
-		r := policy.Rule{Tier: policy.TierNetworkPolicy, Action: policy.Allow, Dir: dir, Subject: d.subject,
+		r := policy.Rule{Tier: policy.TierNetworkPolicy, Order: policy.OrderAllow, Action: policy.Allow, Dir: dir, Subject: d.subject,
 			Path: field + "[" + strconv.Itoa(i) + "]", Origin: d.at.At(item.Line())}
 		for j, peer := range item.Field(peers).Items() {
 			r.Peers = append(r.Peers, d.peer(peer, peers+"["+strconv.Itoa(j)+"]"))

@@ -85,8 +85,8 @@ func (p *part) typed(o *object) {
 		read(p, o)
 		return
 	}
-	if o.group == "networking.k8s.io" && o.version == "v1" && o.kind == "NetworkPolicy" {
-		p.networkPolicy(o)
+	if read, ok := policyReaders[groupVersionKind{o.group, o.version, o.kind}]; ok {
+		read(p, o)
 		return
 	}
 	o.peekMeta()

@@ -31,7 +31,8 @@ type part struct {
 	slices     []endpoints
 	nodes      []model.Node
 	routes     []route
-	policies   []policy.Policy
+	policies   []draft
+	groups     []cidrGroup
 	configMaps []configMap
 	homes      map[string]bool // namespaces that objects live in
 	problems   []finding.Problem
@@ -92,7 +93,7 @@ func (p *part) problem(rule string, at origin.Origin, message, hint string) bool
 }
 
 // stand puts a policy into the snapshot.
-func (p *part) stand(pol policy.Policy) { p.policies = append(p.policies, pol) }
+func (p *part) stand(pol policy.Policy) { p.policies = append(p.policies, draft{Policy: pol}) }
 
 // unreadable records what could not be read at all; it may have said anything about subject.
 func (p *part) unreadable(at origin.Origin, message, hint string, subject policy.Subject) {

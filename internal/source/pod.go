@@ -17,6 +17,7 @@ type podSpec struct {
 	ports       []model.ContainerPort
 	hostNetwork bool
 	node        string
+	account     string
 }
 
 // envImport is an environment variable, or all of them, that a container takes from a ConfigMap.
@@ -30,7 +31,7 @@ type envImport struct {
 
 // readPodSpec reads the spec of a pod.
 func readPodSpec(c *doc.Cursor) podSpec {
-	s := podSpec{hostNetwork: c.Field("hostNetwork").Bool(), node: readName(c.Field("nodeName"), nameForm)}
+	s := podSpec{hostNetwork: c.Field("hostNetwork").Bool(), node: readName(c.Field("nodeName"), nameForm), account: readAccount(c)}
 	for _, item := range c.Field("initContainers").Items() {
 		s.container(item, true)
 	}
@@ -38,6 +39,23 @@ func readPodSpec(c *doc.Cursor) podSpec {
 		s.container(item, false)
 	}
 	return s
+}
+
+// readAccount reads the service account of a pod, which is "default" if none is given. The older of its two fields counts where the newer one
+// is empty (kubernetes pkg/apis/core/v1/conversion.go).
+func readAccount(c *doc.Cursor) string {
+	before := c.Problems()
+	name := readName(c.Field("serviceAccountName"), nameForm)
+	if name == "" {
+		name = readName(c.Field("serviceAccount"), nameForm)
+	}
+	switch {
+	case c.Problems() > before:
+		return ""
+	case name == "":
+		return "default"
+	}
+	return name
 }
 
 func (s *podSpec) container(c *doc.Cursor, init bool) {
@@ -200,10 +218,17 @@ func (p *part) pod(o *object) {
 	}
 	w := o.workload(spec, o.meta.annotations)
 	checkRole(o.root.At("metadata", "annotations"))
-	w.Pods = []model.Pod{{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Addrs: onePerFamily(addrs), MoreAddrs: more,
+	if _, mirror := o.meta.annotations[mirrorPod]; mirror {
+		spec.account = ""
+	}
+	w.Pods = []model.Pod{{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Account: spec.account, Addrs: onePerFamily(addrs), MoreAddrs: more,
 		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Origin: o.at}}
 	p.workloads = append(p.workloads, w)
 }
+
+// mirrorPod is the annotation of a pod that shows one which a node runs from its own files. Such pods get no service account
+// (kubernetes plugin/pkg/admission/serviceaccount/admission.go).
+const mirrorPod = "kubernetes.io/config.mirror"
 
 // podLabels returns what is known of a pod's labels. Where some cannot be read, others may be there.
 func podLabels(set label.Set, sound bool) label.Labels {

@@ -23,7 +23,10 @@ func TestNetworkPolicy(t *testing.T) {
 1: ingress isolates ns kubernetes.io/metadata.name=ns pods everything, else deny
 6: allow ingress ingress[0]: anyone; any port
 7: allow ingress ingress[1]: anyone; any port`},
-		{"a direction that is not listed", "spec:\n  policyTypes:\n  - Egress\n  ingress: [{}]\n", "6: egress isolates ns kubernetes.io/metadata.name=ns pods everything, else deny"},
+		{"a direction that is not listed", "spec:\n  policyTypes:\n  - Egress\n  ingress: [{}]\n", `
+7: ingress isolates ns kubernetes.io/metadata.name=ns pods everything, else deny, though untyped
+6: egress isolates ns kubernetes.io/metadata.name=ns pods everything, else deny
+7: allow ingress ingress[0]: anyone; any port, though untyped`},
 		{"listed twice", "spec: {policyTypes: [Ingress, Ingress]}", "4: ingress isolates ns kubernetes.io/metadata.name=ns pods everything, else deny"},
 		{"peers", `spec:
   podSelector: {matchLabels: {app: x}, matchExpressions: [{key: tier, operator: NotIn, values: [a, b]}]}
@@ -63,7 +66,7 @@ func TestNetworkPolicy(t *testing.T) {
 
 // What kube-apiserver 1.36 refuses is invalid, and stands unjudged for the pods it was about.
 func TestInvalidNetworkPolicy(t *testing.T) {
-	const inNS = "tier 1 order 1 ns kubernetes.io/metadata.name=ns pods "
+	const inNS = "tier 1 order 2 ns kubernetes.io/metadata.name=ns pods "
 	for _, tt := range []struct{ name, spec, problem, subject string }{
 		{"unknown field", "spec: {podSelector: {matchLabels: {a: b}}, ingres: []}", `TM902 4 spec.ingres: unknown field (did you mean "ingress"?)`, inNS + "a=b"},
 		{"typo in a selector", "spec: {podSelector: {matchLables: {a: b}}}", `TM902 4 spec.podSelector.matchLables: unknown field (did you mean "matchLabels"?)`, inNS + "everything"},
@@ -109,14 +112,14 @@ func TestInvalidNetworkPolicy(t *testing.T) {
 }
 
 func TestPolicyMetadata(t *testing.T) {
-	const everyone = "tier 1 order 1 ns everything pods everything"
+	const everyone = "tier 1 order 2 ns everything pods everything"
 	for _, tt := range []struct{ meta, problem, subject string }{
-		{"{namespace: ns}", "TM902 3 metadata.name: missing (a name is lower case letters, digits, '-' and '.', at most 253 of them)", "tier 1 order 1 ns kubernetes.io/metadata.name=ns pods a=b"},
+		{"{namespace: ns}", "TM902 3 metadata.name: missing (a name is lower case letters, digits, '-' and '.', at most 253 of them)", "tier 1 order 2 ns kubernetes.io/metadata.name=ns pods a=b"},
 		{"{name: p, namespace: 5}", `TM902 3 metadata.namespace: wants a text, has a number (put it in quotes)`, everyone},
 		{"{name: p, namespace: Prod}", `TM902 3 metadata.namespace: not a valid namespace: "Prod"`, everyone},
-		{"{name: p, names: x}", `TM902 3 metadata.names: unknown field (did you mean "name"?)`, "tier 1 order 1 ns kubernetes.io/metadata.name=default pods a=b"},
-		{"{name: p, annotations: {a b: c}}", `TM902 3 metadata.annotations["a b"]: not a valid annotation key: "a b"`, "tier 1 order 1 ns kubernetes.io/metadata.name=default pods a=b"},
-		{"{name: p, labels: {a: on}}", `TM902 3 metadata.labels.a: wants a text, has a boolean (put it in quotes)`, "tier 1 order 1 ns kubernetes.io/metadata.name=default pods a=b"},
+		{"{name: p, names: x}", `TM902 3 metadata.names: unknown field (did you mean "name"?)`, "tier 1 order 2 ns kubernetes.io/metadata.name=default pods a=b"},
+		{"{name: p, annotations: {a b: c}}", `TM902 3 metadata.annotations["a b"]: not a valid annotation key: "a b"`, "tier 1 order 2 ns kubernetes.io/metadata.name=default pods a=b"},
+		{"{name: p, labels: {a: on}}", `TM902 3 metadata.labels.a: wants a text, has a boolean (put it in quotes)`, "tier 1 order 2 ns kubernetes.io/metadata.name=default pods a=b"},
 	} {
 		s := load("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: " + tt.meta + "\nspec: {podSelector: {matchLabels: {a: b}}}\n")
 		same(t, tt.meta, problems(s), tt.problem)
@@ -130,10 +133,10 @@ func TestUnjudgedKinds(t *testing.T) {
 	const in = "tier 0 order 0 ns kubernetes.io/metadata.name=ns pods "
 	const all = "tier 0 order 0 ns everything pods "
 	for _, tt := range []struct{ apiVersion, kind, spec, want string }{
-		{"cilium.io/v2", "CiliumNetworkPolicy", "{endpointSelector: {matchLabels: {app: x}}}", in + "app=x"},
-		{"cilium.io/v2", "CiliumNetworkPolicy", "{endpointSelector: {}}", in + "everything"},
-		{"cilium.io/v2", "CiliumNetworkPolicy", "{endpointSelector: {matchLabels: {'k8s:app': x}}}", in + "everything"},
-		{"cilium.io/v2", "CiliumNetworkPolicy", "{endpointSelector: {matchLabels: {io.kubernetes.pod.namespace: x}}}", in + "everything"},
+		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {matchLabels: {app: x}}}", in + "app=x"},
+		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {}}", in + "everything"},
+		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {matchLabels: {'k8s:app': x}}}", in + "everything"},
+		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {matchLabels: {io.kubernetes.pod.namespace: x}}}", in + "everything"},
 		{"cilium.io/v9", "CiliumClusterwideNetworkPolicy", "{endpointSelector: {matchLabels: {app: x}}}", all + "app=x"},
 		{"cilium.io/v2", "CiliumNewPolicy", "{}", all + "everything"},
 		{"cilium.io/v2", "CiliumEndpoint", "{}", ""},
@@ -173,7 +176,7 @@ func TestUnjudgedKinds(t *testing.T) {
 	}
 	s := load("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: istio-system}\nspec: {}\n")
 	same(t, "in Istio's root namespace", unjudged(t, s), all+"everything")
-	s = load("apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p}\nspecs: [{}]\nspec: {endpointSelector: {matchLabels: {a: b}}}\n")
+	s = load("apiVersion: cilium.io/v9\nkind: CiliumNetworkPolicy\nmetadata: {name: p}\nspecs: [{}]\nspec: {endpointSelector: {matchLabels: {a: b}}}\n")
 	same(t, "several specs", unjudged(t, s), "tier 0 order 0 ns kubernetes.io/metadata.name=default pods everything")
 }
 
@@ -192,8 +195,8 @@ func TestDuplicates(t *testing.T) {
 	s = source.LoadFiles(file("a", np), file("b", other), file("c", other))
 	same(t, "different", problems(s), "TM904 1 defined differently in a:1 (read the files of one environment at a time, or leave some out with --exclude)")
 	same(t, "stand for", unjudged(t, s), `
-tier 1 order 1 ns kubernetes.io/metadata.name=ns pods a=b
-tier 1 order 1 ns kubernetes.io/metadata.name=ns pods c=d`)
+tier 1 order 2 ns kubernetes.io/metadata.name=ns pods a=b
+tier 1 order 2 ns kubernetes.io/metadata.name=ns pods c=d`)
 	if o := s.Problems[0].Origin; o.File != "b" || o.Object != "NetworkPolicy ns/p" {
 		t.Errorf("%+v", o)
 	}

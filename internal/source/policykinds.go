@@ -44,7 +44,7 @@ var policyGroups = map[string]policyGroup{
 			"ClusterNetworkPolicy":       {clusterWide, "spec.subject"},
 		},
 	},
-	// A CiliumLocalRedirectPolicy sends what is meant for one address to another pod, so it is one here.
+	// v2 of the first two is decoded, as are v2 and v2alpha1 of CiliumCIDRGroup; any other version is not. A CiliumLocalRedirectPolicy sends what is meant for one address to another pod, so it is one here.
 	"cilium.io": {
 		policies: map[string]policyKind{
 			"CiliumNetworkPolicy":            {namespaced, "spec.endpointSelector"},

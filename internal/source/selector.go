@@ -24,6 +24,13 @@ func readRequirement(c *doc.Cursor) (key string, values label.Values, ok bool) {
 	if c.Problems() == before && !isLabelKey(key) {
 		c.Field("key").Fail("not a valid label key: "+doc.Quote(key), "")
 	}
+	values, ok = readConstraint(c)
+	return key, values, ok && c.Problems() == before
+}
+
+// readConstraint reads the operator and the values of a requirement.
+func readConstraint(c *doc.Cursor) (values label.Values, ok bool) {
+	before := c.Problems()
 	list := c.Field("values")
 	var texts []string
 	for _, v := range list.Items() {
@@ -46,12 +53,12 @@ func readRequirement(c *doc.Cursor) (key string, values label.Values, ok bool) {
 		values = label.Absent()
 	default:
 		op.Fail("not a selector operator", "In, NotIn, Exists or DoesNotExist")
-		return key, values, false
+		return values, false
 	}
 	if needsValues && len(texts) == 0 {
 		list.Fail("missing: the operator needs values", "")
 	} else if !needsValues && len(texts) > 0 {
 		list.Fail("not allowed with this operator", "")
 	}
-	return key, values, c.Problems() == before
+	return values, c.Problems() == before
 }

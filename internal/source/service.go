@@ -15,7 +15,7 @@ func (p *part) service(o *object) {
 	defer p.close(o)
 	spec := o.root.Field("spec")
 	before := o.root.Problems()
-	s := model.Service{Namespace: o.meta.namespace, Name: o.meta.name, Type: readName(spec.Field("type"), typeForm), Origin: o.at,
+	s := model.Service{Namespace: o.meta.namespace, Name: o.meta.name, Labels: o.meta.labels, Type: readName(spec.Field("type"), typeForm), Origin: o.at,
 		ExternalName: readName(spec.Field("externalName"), hostForm), Local: spec.Field("externalTrafficPolicy").Text() == "Local"}
 	switch {
 	case s.Type == "":

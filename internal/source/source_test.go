@@ -39,17 +39,16 @@ func subject(s policy.Subject) string {
 func stands(p policy.Policy) string {
 	var out []string
 	for _, s := range p.Stances {
-		out = append(out, fmt.Sprintf("%d: %s isolates %s, else %s", s.Origin.Line, s.Dir, subject(s.Subject), s.Else))
+		line := fmt.Sprintf("%d: %s isolates %s, else %s", s.Origin.Line, s.Dir, subject(s.Subject), s.Else)
+		if s.Untyped {
+			line += ", though untyped"
+		}
+		out = append(out, line)
 	}
 	for _, r := range p.Rules {
 		peers := make([]string, 0, len(r.Peers))
 		for _, peer := range r.Peers {
-			switch {
-			case peer.Block != nil:
-				peers = append(peers, fmt.Sprintf("%s@%d %s", peer.Path, peer.Origin.Line, peer.Block))
-			default:
-				peers = append(peers, fmt.Sprintf("%s@%d %s", peer.Path, peer.Origin.Line, subject(policy.Subject{NS: *peer.NS, Pod: *peer.Pod})))
-			}
+			peers = append(peers, fmt.Sprintf("%s@%d %s", peer.Path, peer.Origin.Line, peerText(peer)))
 		}
 		if r.AnyPeer {
 			peers = append(peers, "anyone")
@@ -65,9 +64,40 @@ func stands(p policy.Policy) string {
 		if r.AnyPort {
 			ports = append(ports, "any port")
 		}
-		out = append(out, fmt.Sprintf("%d: %s %s %s: %s; %s", r.Origin.Line, r.Action, r.Dir, r.Path, strings.Join(peers, " | "), strings.Join(ports, ", ")))
+		line := fmt.Sprintf("%d: %s %s %s: %s; %s", r.Origin.Line, r.Action, r.Dir, r.Path, strings.Join(peers, " | "), strings.Join(ports, ", "))
+		if r.Untyped {
+			line += ", though untyped"
+		}
+		if r.Only != "" {
+			line += "; if " + r.Only
+		}
+		out = append(out, line)
 	}
 	return strings.Join(out, "\n")
+}
+
+func peerText(peer policy.Peer) string {
+	var text string
+	switch {
+	case peer.Block != nil:
+		text = peer.Block.String()
+	case peer.NS != nil:
+		text = subject(policy.Subject{NS: *peer.NS, Pod: *peer.Pod})
+	case peer.Node != nil:
+		text = "nodes " + peer.Node.String()
+	case peer.Name != "":
+		text = "name " + string(peer.Name)
+	case peer.Service != nil && peer.Service.Labels != nil:
+		text = "services " + peer.Service.Namespace + "/ " + peer.Service.Labels.String()
+	case peer.Service != nil:
+		text = "service " + peer.Service.Namespace + "/" + peer.Service.Name
+	default:
+		text = peer.Entity.String()
+	}
+	if peer.Only != "" {
+		text += " if " + peer.Only
+	}
+	return text
 }
 
 // unjudged returns the subject of each policy that judges nothing, one a line, and fails where one does so in one direction only.

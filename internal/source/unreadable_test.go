@@ -89,7 +89,7 @@ func TestTypes(t *testing.T) {
 		{"list of nothing", "apiVersion: v1\nkind: List\nitems: x\n", "tier 0 order 0 ns everything pods everything", "TM902 3 items: not a list"},
 		{"empty list", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicyList\nitems: []\n", "ignored", ""},
 		{"typed list", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicyList\nitems: [{metadata: {name: a}, spec: {ingress: 1}}]\n",
-			"tier 1 order 1 ns kubernetes.io/metadata.name=default pods everything", `TM902 3 spec.ingress: wants a list, has a number`},
+			"tier 1 order 2 ns kubernetes.io/metadata.name=default pods everything", `TM902 3 spec.ingress: wants a list, has a number`},
 		{"secret", "apiVersion: v1\nkind: Secret\nmetadata: {name: 1}\n", "ignored", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		for _, p := range both.Policies {
-			if len(p.Rules)+len(p.Stances) == 0 {
+			if len(p.Rules)+len(p.Stances) == 0 && !strings.HasPrefix(string(p.Dialect), "cilium.io ") { // of these some are about nodes alone
 				t.Fatalf("a policy without effect: %+v", p)
 			}
 		}

@@ -114,16 +114,22 @@ var (
 type ResolverSelector struct {
 	Namespace string
 	Pod       label.Selector
+	Port      netset.Port // on which they listen
+	Host      bool        // they are on the host network
 	Source    string
 }
 
 // Resolvers lists the labels of the resolver pods by distribution.
 var Resolvers = []ResolverSelector{
-	{"kube-system", label.Equals(label.Set{"k8s-app": "kube-dns"}), "kubernetes and k3s CoreDNS manifests; EKS, AKS, GKE and kind alike"},
-	{"kube-system", label.Equals(label.Set{"k8s-app": "coredns"}), "Canonical Kubernetes, tigera/operator issue 4652"},
-	{"kube-system", label.Equals(label.Set{"k8s-app": "node-local-dns"}), "kubernetes.io nodelocaldns"},
-	{"openshift-dns", label.Equals(label.Set{"dns.operator.openshift.io/daemonset-dns": "default"}), "OpenShift DNS operator"},
+	{"kube-system", label.Equals(label.Set{"k8s-app": "kube-dns"}), 53, false, "kubernetes and k3s CoreDNS manifests; EKS, AKS, GKE and kind alike"},
+	{"kube-system", label.Equals(label.Set{"k8s-app": "coredns"}), 53, false, "Canonical Kubernetes, tigera/operator issue 4652"},
+	{"kube-system", label.Equals(label.Set{"k8s-app": "node-local-dns"}), 53, true, "kubernetes.io nodelocaldns"},
+	{"openshift-dns", label.Equals(label.Set{"dns.operator.openshift.io/daemonset-dns": "default"}), 5353, false, "OpenShift DNS operator; openshift/kubernetes-nmstate issue 776"},
 }
+
+// OnNode is the addresses that agents on each node answer at, where they run: EKS Pod Identity, NodeLocal DNSCache, AKS LocalDNS, the GKE metadata
+// server.
+var OnNode = netset.MustPrefixes("169.254.170.23/32", "fd00:ec2::23/128", "169.254.20.10/32", "169.254.25.10/32", "169.254.10.10/31", "169.254.169.252/32")
 
 // KubeAPI is what an API server listens on where nothing tells: the Service port and the usual target port.
 var KubeAPI = tcp(443, 6443)

@@ -1,8 +1,9 @@
 // Package slow decides single connections the long way round, as a reference for tests of the engine.
 //
 // It is written from the text of the NetworkPolicy API (kubernetes.io/docs/concepts/services-networking/network-policies and
-// k8s.io/api/networking/v1) and shares no code with what it checks: objects have the shape of the API, selectors are evaluated
-// requirement by requirement, and everything is known. What the text leaves undefined is a choice that a [World] makes.
+// k8s.io/api/networking/v1) and of the Cilium API, and shares no code with what it checks: objects have the shape of the APIs, selectors are
+// evaluated requirement by requirement, and everything is known. What the texts leave undefined, or what network plugins do in their own
+// way, is a choice that a [World] makes.
 package slow
 
 import (
@@ -10,20 +11,39 @@ import (
 	"slices"
 )
 
-// World is one cluster in which everything is known.
+// World is one cluster in which everything is known. Its pods have long been running, so nothing is said of the time before the policies of a
+// new pod are in force; and nobody connects to node ports.
 type World struct {
-	Namespaces map[string]map[string]string // labels by name, with kubernetes.io/metadata.name
-	Pods       []Pod
-	Nodes      map[string][]netip.Addr // addresses by name
-	Services   []Service
-	Policies   []Policy
-	Overrides  []Override // judged before Policies; the first that applies decides
+	Namespaces     map[string]map[string]string // labels by name, with kubernetes.io/metadata.name
+	Pods           []Pod
+	Nodes          map[string][]netip.Addr      // addresses by name
+	NodeLabels     map[string]map[string]string // by name
+	NodeLocal      []netip.Addr                 // addresses at which every node answers its own pods
+	APIServers     []netip.Addr                 // where the API server itself answers; some may be nodes
+	Services       []Service
+	Policies       []Policy
+	CiliumPolicies []CiliumPolicy
+	Overrides      []Override              // judged before all policies; the first that applies decides
+	Names          map[string][]netip.Addr // what host names resolve to, as the pods have looked them up; lower case, no dot at the end
 
-	SelectorsMatchHost  bool // selector peers match pods on the host network
-	HostPodsJudged      bool // policies are enforced on pods on the host network
-	BlocksMissPods      bool // an ipBlock does not match pods
-	JudgedBeforeService bool // egress to a Service is judged on the Service's address
-	OwnNodeJudged       bool // the pod's own node needs a policy's leave to enter
+	SelectorsMatchHost       bool // selector peers match pods on the host network
+	SelectorsMatchServices   bool // so do the addresses of Services whose own selector satisfies a peer's, for egress that is judged before translation
+	HostPodsJudged           bool // policies are enforced on pods on the host network
+	BlocksMissPods           bool // a block does not match pods
+	BlocksMissNodes          bool // a block does not match nodes and what runs on their network
+	JudgedBeforeService      bool // egress to a Service is judged on the Service's address
+	OwnNodeJudged            bool // the pod's own node needs a policy's leave to enter
+	OwnNodeOpen              bool // a pod needs no policy's leave to reach its own node
+	LongestPrefixDecides     bool // of the blocks that hold an address the longest decides, and an exception is a block that denies
+	IPv4Escapes              bool // pods that have only IPv6 addresses have another way out over IPv4, which is not judged
+	UntypedRulesApply        bool // rules of a direction that policyTypes does not name apply, and isolate
+	UnselectedDenied         bool // a pod that no policy selects is denied everything
+	NodeSelectors            bool // peers that select nodes are enabled
+	NotEnforced              bool // no policy is
+	IgnoresNetworkPolicies   bool
+	IgnoresCilium            bool // CiliumNetworkPolicies are not enforced
+	IgnoresCiliumClusterwide bool // nor CiliumClusterwideNetworkPolicies
+	RequestsFit              bool // what is sent fits the rules for HTTP, DNS and others
 }
 
 // Pod is one running pod.
@@ -42,10 +62,23 @@ type NamedPort struct {
 	Number         int
 }
 
-// Service is a Service with an address of its own and the pods behind it.
+// Service is a Service with an address of its own and what is behind it.
 type Service struct {
-	Addrs    []netip.Addr // none: headless
-	Backends []Backend
+	Namespace, Name string
+	Labels          map[string]string
+	Selector        map[string]string // nil: its endpoints are set by hand
+	Addrs           []netip.Addr      // none: headless
+	Ports           []ServicePort
+	Backends        []Backend
+	Endpoints       []netip.Addr // of one whose endpoints are set by hand
+}
+
+// ServicePort is a port of a Service.
+type ServicePort struct {
+	Protocol   string
+	Number     int
+	Target     int // 0 if TargetName says it
+	TargetName string
 }
 
 // Backend says that connections to a port of a Service may end at a port of a pod.
@@ -129,7 +162,7 @@ func (w *World) Allowed(from, to End, protocol string, port int) bool {
 	}
 	for _, f := range w.addrs(from) {
 		for _, t := range w.addrs(to) {
-			if f.Is4() == t.Is4() && w.leaves(from, to, t, protocol, port) && w.enters(from, f, to, protocol, port) {
+			if f.Is4() == t.Is4() && w.leaves(from, to, t, protocol, port) && w.enters(from, f, to, protocol, port) || to.Pod < 0 && w.escapes(from, t) {
 				return true
 			}
 		}
@@ -137,10 +170,15 @@ func (w *World) Allowed(from, to End, protocol string, port int) bool {
 	return false
 }
 
+// escapes reports whether from has a way to t that no policy sees.
+func (w *World) escapes(from End, t netip.Addr) bool {
+	return w.IPv4Escapes && from.Pod >= 0 && t.Is4() && !slices.ContainsFunc(w.Pods[from.Pod].Addrs, netip.Addr.Is4)
+}
+
 // Leaves reports whether from may send to address t as such, in whatever way what is there would judge it.
 func (w *World) Leaves(from End, t netip.Addr, protocol string, port int) bool {
 	for _, f := range w.addrs(from) {
-		if f.Is4() == t.Is4() && w.leaves(from, AtAddr(t), t, protocol, port) {
+		if f.Is4() == t.Is4() && w.leaves(from, AtAddr(t), t, protocol, port) || w.escapes(from, t) {
 			return true
 		}
 	}
@@ -196,6 +234,9 @@ func (w *World) leaves(from, to End, t netip.Addr, protocol string, port int) bo
 	if from.Pod < 0 {
 		return true
 	}
+	if w.OwnNodeOpen && w.isNode(to, t, w.Pods[from.Pod].Node) {
+		return true
+	}
 	return w.side(from.Pod, to, t, false, to, protocol, port)
 }
 
@@ -229,23 +270,42 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 			return o.Allow
 		}
 	}
-	isolated := false
-	for _, p := range w.Policies {
-		if p.Namespace != pod.Namespace || !p.PodSelector.matches(pod.Labels) || !p.isolates(ingress) {
-			continue
-		}
+	if w.NotEnforced {
+		return true
+	}
+	if w.UnselectedDenied && !slices.ContainsFunc(w.Policies, func(p Policy) bool { return p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) }) {
+		return false
+	}
+	if w.LongestPrefixDecides {
+		return w.longestPrefix(subject, a, ingress, protocol, port)
+	}
+	denied, allowed, isolated := w.cilium(subject, peer, a, ingress, dst, protocol, port)
+	for _, p := range w.applying(pod, ingress) {
 		isolated = true
-		rules := p.Egress
-		if ingress {
-			rules = p.Ingress
-		}
-		for _, r := range rules {
-			if w.peersMatch(p, r, peer, a) && w.portsMatch(r, dst, protocol, port) {
-				return true
-			}
+		for _, r := range p.rules(ingress) {
+			allowed = allowed || w.peersMatch(p, r, peer, a) && w.portsMatch(r, dst, protocol, port)
+			allowed = allowed || !ingress && w.toService(p, r, peer, a, protocol, port)
 		}
 	}
-	return !isolated
+	return !denied && (allowed || !isolated)
+}
+
+// applying returns the NetworkPolicies that isolate a pod in one direction.
+func (w *World) applying(pod Pod, ingress bool) []Policy {
+	var out []Policy
+	for _, p := range w.Policies {
+		if !w.IgnoresNetworkPolicies && p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) && (p.isolates(ingress) || w.UntypedRulesApply && len(p.rules(ingress)) > 0) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (p Policy) rules(ingress bool) []Rule {
+	if ingress {
+		return p.Ingress
+	}
+	return p.Egress
 }
 
 func (p Policy) isolates(ingress bool) bool {
@@ -264,7 +324,7 @@ func (w *World) peersMatch(p Policy, r Rule, peer End, a netip.Addr) bool {
 	}
 	for _, x := range r.Peers {
 		if x.IPBlock != nil {
-			if x.IPBlock.contains(a) && (peer.Pod < 0 || !w.BlocksMissPods) {
+			if x.IPBlock.contains(a) && w.inBlocks(peer, a) {
 				return true
 			}
 			continue

@@ -1,0 +1,39 @@
+package reach
+
+import (
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+)
+
+// Held returns the holders that have an address in addrs, and those whose address is not known and may be one; whether a plugin matches them by
+// it is another question.
+func (g *Ground) Held(addrs netset.Addrs) (surely, perhaps netset.IDs) {
+	surely = g.knownIn(addrs)
+	for _, f := range Families {
+		for _, unknown := range [...]struct {
+			ids  netset.IDs
+			plan netset.Addrs
+		}{{g.anywhere[f], g.plan[f]}, {g.onNodes[f], g.hostPlan[f]}} {
+			within := addrs.Intersect(unknown.plan)
+			if netset.Size(within) <= smallBlock {
+				within = within.Minus(g.taken)
+			}
+			switch {
+			case within.IsEmpty():
+			case within.Equal(unknown.plan):
+				surely = surely.Union(unknown.ids)
+			default:
+				perhaps = perhaps.Union(unknown.ids)
+			}
+		}
+	}
+	return surely, perhaps
+}
+
+// Selects reports whether a pair of selectors selects a class, certainly and possibly.
+func (g *Ground) Selects(s policy.Subject, class int) (certainly, possibly bool) {
+	h := &g.holders[class]
+	nsMust, nsMay := s.NS.Match(g.namespaces[h.namespace].Labels)
+	podMust, podMay := s.Pod.Match(h.labels)
+	return nsMust && podMust, nsMay && podMay
+}
