@@ -21,10 +21,14 @@ FROM and TO are namespace/name or namespace/Kind/name of a workload or Service, 
 [an IPv6 address], or a host name. TO may be followed by :PORT and /PROTOCOL (tcp, udp, sctp);
 without a port the question is about any port. A Service is translated as a client would.
 
+Each network plugin of --cni is asked. Where they differ the answer depends, and says what each
+makes of it, which rule decides there, and what is known of the plugin that makes the difference.
+
 Exit codes: 0 allowed, or denied by policies that nothing enforces; 1 denied; 3 it depends, and on
 what; 2 unknown, or something could not be read.`,
 		Example: `  toolmoat can mcp-workloads/mcp-github 169.254.169.254:80 examples/article
-  toolmoat can mcp-workloads/mcp-gateway mcp-workloads/mcp-github:3000 examples/article`,
+  toolmoat can mcp-workloads/mcp-gateway mcp-workloads/mcp-github:3000 examples/article
+  toolmoat can --cni calico,cilium mcp-workloads/mcp-github 10.0.0.7:443 examples/article`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 3 {
 				return hinted{errors.New("can needs FROM, TO and a path"), "toolmoat can mcp-workloads/mcp-github 169.254.169.254:80 examples/article"}

@@ -39,7 +39,7 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	f := cmd.Flags()
 	f.StringVarP(&c.format, "output", "o", formats[0], "format: "+strings.Join(formats, ", "))
 	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
-	f.StringVar(&c.cni, "cni", cni.Profiles[0].Name, "how policies are read: "+profileNames())
+	f.StringVar(&c.cni, "cni", cni.Any, "read policies as these network `plugins` do: names with commas between them, or any for every one that enforces them; toolmoat rules --cni any lists them")
 	f.StringArrayVar(&c.exclude, "exclude", nil, "leave out files that match this `glob`, relative to the folder; may be repeated")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no problems to standard error")
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
@@ -60,9 +60,9 @@ func (c *common) load(ctx context.Context, s streams, paths []string) (*reach.Pr
 	if !slices.Contains(c.formats, c.format) {
 		return nil, hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
 	}
-	profile, err := cni.ByName(c.cni)
+	profiles, err := cni.Named(c.cni)
 	if err != nil {
-		return nil, hinted{err, "profiles are " + profileNames()}
+		return nil, unknownProfile(err)
 	}
 	if len(paths) == 0 {
 		return nil, hinted{fmt.Errorf("no path given"), "name a file, a folder, or - for standard input: toolmoat audit examples/unprotected"}
@@ -72,7 +72,7 @@ func (c *common) load(ctx context.Context, s streams, paths []string) (*reach.Pr
 		return nil, err
 	}
 	snapshot.Servers = discover.Servers(snapshot)
-	return reach.NewProgram(reach.NewGround(snapshot), profile), nil
+	return reach.NewProgram(reach.NewGround(snapshot), profiles...), nil
 }
 
 // write gives the result to the output that the flags name, and the problems to standard error unless they are in the text that stands beside it.

@@ -17,7 +17,8 @@ func newMap(s streams) *cobra.Command {
 		Short: "Show who may connect to whom",
 		Long: `map lists every connection that policies let through between the workloads of the input, addresses
 outside the cluster, nodes and the Kubernetes API. Workloads that nothing can tell apart are one
-row; --expand lists every pair. What is not listed is denied.
+row; --expand lists every pair. What is not listed is denied. What passes with some of the network
+plugins of --cni only says with which.
 
 Exit codes: 0; 2 if something could not be read or judged.`,
 		Example: `  toolmoat map examples/article

@@ -20,6 +20,8 @@ var antrea = Profile{
 		StartsOpen:             {Uncertain, "not confirmed"},
 		UntypedRulesApply:      {Uncertain, "not confirmed"},
 		UnselectedDenied:       {No, "antrea docs: a pod that no policy selects is not isolated"},
+		LabelsLeftOut:          {No, "antrea docs: selectors are Kubernetes label selectors"},
+		PortNamesShared:        {No, "antrea pkg/agent/controller/networkpolicy: port names are resolved for each address of the group"},
 		NodeSelectors:          {Yes, "antrea docs/antrea-network-policy.md: nodeSelector peers in ClusterNetworkPolicy"},
 	},
 	Kinds: kinds(

@@ -23,6 +23,8 @@ var awsVPCCNI = Profile{
 		StartsOpen:        {Yes, "amazon-network-policy-controller-k8s README.md: new pods come up with a default allow policy until they are reconciled"},
 		UntypedRulesApply: {Yes, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: turns the rules of both directions into entries, whatever policyTypes says"},
 		UnselectedDenied:  {No, "amazon-network-policy-controller-k8s README.md: a pod that no policy selects is open, in standard mode"},
+		LabelsLeftOut:     {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: lists pods by their labels"},
+		PortNamesShared:   {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go, getPortList: resolved for each pod"},
 		NodeSelectors:     {Uncertain, "NetworkPolicy has no such peers; not confirmed for the AWS kinds"},
 	},
 	Kinds: kinds(

@@ -21,6 +21,8 @@ var azureNPM = Profile{
 		StartsOpen:             {Yes, "azure-container-networking npm/pkg/controlplane/controllers/v2/podController.go: a pod joins the sets after it has its address"},
 		UntypedRulesApply:      {Uncertain, "not confirmed"},
 		UnselectedDenied:       {No, "aks-docs use-network-policies.md: pods are open until a policy selects them"},
+		LabelsLeftOut:          {No, "azure-container-networking npm: sets by label"},
+		PortNamesShared:        {Uncertain, "not confirmed"},
 		NodeSelectors:          {No, "azure-container-networking npm: reads NetworkPolicy only, which has no such peers"},
 	},
 	Kinds: kinds(

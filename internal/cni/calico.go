@@ -21,6 +21,8 @@ var calico = Profile{
 		StartsOpen:           {No, "calico felix/rules/dispatch.go: packets of an unknown workload interface are dropped until it is programmed"},
 		UntypedRulesApply:    {No, "calico libcalico-go/lib/backend/k8s/conversion: policyTypes become the types of the policy, which decide what applies"},
 		UnselectedDenied:     {No, "calico-docs kubernetes-policy: pods are open until a policy selects them"},
+		LabelsLeftOut:        {No, "calico libcalico-go conversion: labels of the pod become those of the endpoint"},
+		PortNamesShared:      {No, "calico felix, named ports: sets of address and port"},
 		NodeSelectors:        {Uncertain, "calico-docs: peers of NetworkPolicy and GlobalNetworkPolicy select no nodes; not confirmed for the admin policies"},
 	},
 	Kinds: kinds(
@@ -60,6 +62,8 @@ var gkeLegacy = Profile{
 		StartsOpen:             {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
 		UntypedRulesApply:      {No, "calico libcalico-go/lib/backend/k8s/conversion: policyTypes become the types of the policy, which decide what applies"},
 		UnselectedDenied:       {No, "calico-docs kubernetes-policy: pods are open until a policy selects them"},
+		LabelsLeftOut:          {No, "calico libcalico-go conversion: labels of the pod become those of the endpoint"},
+		PortNamesShared:        {No, "calico felix, named ports: sets of address and port"},
 		NodeSelectors:          {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(

@@ -21,6 +21,8 @@ var cilium = Profile{
 		StartsOpen:        {No, "cilium pkg/endpoint: an endpoint's policy is computed before it is ready"},
 		UntypedRulesApply: {Yes, "cilium 1.19.1 pkg/k8s/network_policy.go, ParseNetworkPolicy: keeps the rules of both directions, and each isolates"},
 		UnselectedDenied:  {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
+		LabelsLeftOut:     {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
+		PortNamesShared:   {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
 		NodeSelectors:     {Uncertain, "cilium Documentation/security/policy/language.rst, Node based: only with --enable-node-selector-labels, off by default"},
 	},
 	Kinds: kinds(
@@ -81,6 +83,8 @@ var aksCilium = Profile{
 		StartsOpen:             cilium.Facts[StartsOpen],
 		UntypedRulesApply:      {Yes, "cilium 1.19.1 pkg/k8s/network_policy.go, ParseNetworkPolicy: keeps the rules of both directions, and each isolates"},
 		UnselectedDenied:       {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
+		LabelsLeftOut:          {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
+		PortNamesShared:        {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
 		NodeSelectors:          {Uncertain, "aks-docs azure-cni-powered-by-cilium.md: AKS manages the configuration; whether it sets --enable-node-selector-labels is not said"},
 	},
 	Kinds: kinds(
@@ -120,6 +124,8 @@ var gkeDPv2 = Profile{
 		StartsOpen:           cilium.Facts[StartsOpen],
 		UntypedRulesApply:    {Yes, "cilium 1.19.1 pkg/k8s/network_policy.go, ParseNetworkPolicy: keeps the rules of both directions, and each isolates"},
 		UnselectedDenied:     {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
+		LabelsLeftOut:        {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
+		PortNamesShared:      {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
 		NodeSelectors:        {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(

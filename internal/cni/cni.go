@@ -47,6 +47,8 @@ const (
 	StartsOpen                             // a new pod's connections may pass before its policies are in force
 	UntypedRulesApply                      // rules of a direction that policyTypes does not name apply, and isolate
 	UnselectedDenied                       // a pod that no policy selects is denied everything
+	LabelsLeftOut                          // labels that the platform sets on pods are left out of what selectors are matched against
+	PortNamesShared                        // a port name in an egress rule stands for one number in the whole cluster, for every peer of the rule
 	NodeSelectors                          // peers that select nodes by labels are enabled
 	Questions                              // how many there are
 )
@@ -67,6 +69,8 @@ var questions = [Questions]struct{ name, asks string }{
 	StartsOpen:             {"startsOpen", "a new pod's connections may pass before its policies are in force"},
 	UntypedRulesApply:      {"untypedRulesApply", "rules of a direction that policyTypes does not name apply, and isolate"},
 	UnselectedDenied:       {"unselectedDenied", "a pod that no policy selects is denied everything"},
+	LabelsLeftOut:          {"labelsLeftOut", "labels that the platform sets on pods are left out of what selectors are matched against"},
+	PortNamesShared:        {"portNamesShared", "a port name in an egress rule stands for one number in the whole cluster, for every peer"},
 	NodeSelectors:          {"nodeSelectors", "peers that select nodes by labels are enabled"},
 }
 

@@ -20,6 +20,8 @@ var kubeNetworkPolicies = Profile{
 		StartsOpen:             {Yes, "kube-network-policies pkg/cmd/cmd.go: fail-open is true by default, and only pods already known are queued"},
 		UntypedRulesApply:      {No, "kube-network-policies pkg/networkpolicy/networkpolicy.go: evaluates a direction only where policyTypes names it"},
 		UnselectedDenied:       {No, "kube-network-policies pkg/networkpolicy: a pod that no policy selects is accepted"},
+		LabelsLeftOut:          {No, "kube-network-policies pkg/networkpolicy: Kubernetes label selectors"},
+		PortNamesShared:        {No, "kube-network-policies pkg/networkpolicy: resolved for the destination pod"},
 		NodeSelectors:          {Uncertain, "NetworkPolicy has no such peers; kube-network-policies plugins: the builds for admin policies have"},
 	},
 	Kinds: kinds(

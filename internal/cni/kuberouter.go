@@ -21,6 +21,8 @@ var kubeRouter = Profile{
 		StartsOpen:           {Yes, "kube-router pkg/controllers/netpol/pod.go: a pod's chain exists after the synchronisation that its event asks for"},
 		UntypedRulesApply:    {Uncertain, "not confirmed"},
 		UnselectedDenied:     {No, "kube-router docs: pods are open until a policy selects them"},
+		LabelsLeftOut:        {No, "kube-router pkg/controllers/netpol: lists pods by their labels"},
+		PortNamesShared:      {No, "kube-router pkg/controllers/netpol: named ports are resolved for each pod"},
 		NodeSelectors:        {No, "kube-router pkg/controllers/netpol: reads NetworkPolicy only, which has no such peers"},
 	},
 	Kinds: kinds(

@@ -21,6 +21,8 @@ var ovnKubernetes = Profile{
 		StartsOpen:             {Uncertain, "not confirmed: ports join the groups of policies by an event of their own"},
 		UntypedRulesApply:      {Uncertain, "not confirmed"},
 		UnselectedDenied:       {No, "ovn-kubernetes docs: pods are open until a policy selects them"},
+		LabelsLeftOut:          {No, "ovn-kubernetes docs: address sets of pods by Kubernetes label selectors"},
+		PortNamesShared:        {Uncertain, "not confirmed"},
 		NodeSelectors:          {Yes, "ovn-kubernetes docs: EgressFirewall nodeSelector and the nodes peers of admin policies"},
 	},
 	Kinds: kinds(

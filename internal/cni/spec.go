@@ -20,6 +20,8 @@ var specFacts = [Questions]Fact{
 	StartsOpen:             {No, "kubernetes.io network-policies, pod lifecycle: isolated pods are isolated before they start"},
 	UntypedRulesApply:      {No, "k8s.io/api networking/v1: policyTypes lists the directions that a policy is about"},
 	UnselectedDenied:       {No, "k8s.io/api networking/v1: a pod that no policy selects is not isolated"},
+	LabelsLeftOut:          {No, "k8s.io/api networking/v1: a podSelector selects by the labels of the pod"},
+	PortNamesShared:        {No, "k8s.io/api networking/v1: a named port on a pod"},
 	NodeSelectors:          {No, "k8s.io/api networking/v1: has no such peers"},
 }
 

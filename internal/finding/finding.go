@@ -59,7 +59,7 @@ type Finding struct {
 	Severity    Severity      `json:"severity"`
 	Message     string        `json:"message"`
 	Server      string        `json:"server,omitempty"` // "namespace/name"
-	CNI         []string      `json:"cni,omitempty"` // the profiles under which it holds, where these are not all
+	CNI         []string      `json:"cni,omitempty"`    // the profiles under which it holds, where these are not all
 	Origin      origin.Origin `json:"origin"`
 	Witness     *Witness      `json:"witness,omitempty"`
 	Fix         string        `json:"fix,omitempty"` // what to do, in a sentence

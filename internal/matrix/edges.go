@@ -76,7 +76,7 @@ func (e End) names() []name {
 		for _, p := range netset.CIDRs(e.Addrs) {
 			out = append(out, name{e.Kind, p, p.String()})
 		}
-	case e.Kind == Services:
+	case e.Kind == Services, e.Kind == Hosts:
 		for _, n := range e.Names {
 			out = append(out, name{kind: e.Kind, name: n})
 		}

@@ -5,8 +5,6 @@
 package matrix
 
 import (
-	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -28,7 +26,7 @@ type Matrix struct {
 	groupsW []int    // by workload: its group
 	groupsU [][]int  // by unit: the groups that have it
 	outside []entries
-	allVIPs netset.IDs // Services whose address is not known
+	allVIPs netset.IDs // Services whose address is not known, nor what is behind them: else what is behind says all
 }
 
 // group is workloads with equal rows and columns.
@@ -46,7 +44,7 @@ func Of(p *reach.Program) *Matrix {
 	}
 	var vips []int
 	for n := p.Classes(); n < p.Holders(); n++ {
-		if h := p.Class(n); h.Kind == reach.VIP && !known(h) {
+		if h := p.Class(n); h.Kind == reach.VIP && !known(h) && len(p.Backends(h.Service)) == 0 {
 			vips = append(vips, n)
 		}
 	}
@@ -275,114 +273,4 @@ func (m *Matrix) Notes() []string {
 		notes = append(notes, "on their node's network, where policies that select them are not enforced: "+strings.Join(hosts, ", "))
 	}
 	return notes
-}
-
-// entry is part of a row or of what comes in: holders by number, and addresses, over conns.
-type entry struct {
-	ids     netset.IDs
-	addrs   netset.Addrs
-	conns   netset.Conns
-	verdict reach.Verdict
-	when    string
-}
-
-type entries []entry
-
-// same reports whether two entries differ only in where they lead.
-func (e entry) same(o entry) bool {
-	return e.verdict == o.verdict && e.when == o.when && e.conns.Equal(o.conns)
-}
-
-func (es entries) add(e entry) entries {
-	for i := range es {
-		if es[i].same(e) {
-			es[i].ids = es[i].ids.Union(e.ids)
-			es[i].addrs = es[i].addrs.Union(e.addrs)
-			return es
-		}
-	}
-	return append(es, e)
-}
-
-// sorted puts entries in an order that depends on nothing but what they say.
-func (es entries) sorted() entries {
-	slices.SortStableFunc(es, func(a, b entry) int {
-		return cmp.Or(reach.CompareVerdicts(b.verdict, a.verdict), cmp.Compare(a.when, b.when), cmp.Compare(a.conns.String(), b.conns.String()))
-	})
-	return es
-}
-
-// key is equal for equal entries.
-func (es entries) key() string {
-	h := sha256.New()
-	for _, e := range es {
-		fmt.Fprintf(h, "%d\x00%q\x00%q\x00", e.verdict, e.when, e.conns.String())
-		for r := range e.ids.Runs() {
-			fmt.Fprintf(h, "%d-%d,", r.Lo, r.Hi)
-		}
-		for r := range e.addrs.Runs() {
-			fmt.Fprintf(h, "%v-%v,", r.Lo, r.Hi)
-		}
-	}
-	return string(h.Sum(nil))
-}
-
-// row is what a class reaches.
-func (m *Matrix) row(class int) entries { return m.entriesOf(class, policy.Egress) }
-
-// comesIn is what reaches a class other than pods. Where nothing isolates it, all addresses stand for everybody.
-func (m *Matrix) comesIn(class int) entries {
-	others := netset.IDRange(netset.ID(m.p.Classes()), m.p.Holders()-m.p.Classes())
-	isolating, _ := m.p.Isolation(class, policy.Ingress)
-	var out entries
-	for _, e := range m.entriesOf(class, policy.Ingress) {
-		if e.ids = e.ids.Intersect(others); isolating == nil {
-			e.ids = netset.IDs{}
-		}
-		if !e.ids.IsEmpty() || !e.addrs.IsEmpty() {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
-func (m *Matrix) entriesOf(class int, d policy.Direction) entries {
-	var out entries
-	for _, b := range m.settled(m.p.Settle(m.p.Reach(class, d))) {
-		out = out.add(entry{m.p.Numbers(b.Region.IDs), b.Region.Addrs, b.Conns, b.Verdict, b.When()})
-	}
-	return out.sorted()
-}
-
-// settled takes out of boxes that are not certain what another one reaches under fewer conditions, as in the other family.
-func (m *Matrix) settled(in []reach.Box) []reach.Box {
-	var out []reach.Box
-	for i, b := range in {
-		for j, o := range in {
-			if i != j && b.Verdict != reach.Allowed && b.Verdict == o.Verdict && o.Conns.Covers(b.Conns) && stricter(b.Cond, o.Cond) {
-				numbers := m.p.Numbers(o.Region.IDs)
-				b.Region.IDs = b.Region.IDs.Minus(m.p.IDs(m.holders(numbers)...))
-			}
-		}
-		if !b.Region.IsEmpty() {
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
-func (m *Matrix) holders(numbers netset.IDs) []int {
-	var out []int
-	for r := range numbers.Runs() {
-		for id := r.Lo; id <= r.Hi; id++ {
-			out = append(out, int(id))
-		}
-	}
-	return out
-}
-
-// stricter reports whether a is b and more.
-func stricter(a, b reach.Cond) bool {
-	return a.Unjudged == b.Unjudged && a.Plan.Equal(b.Plan) && slices.Equal(a.Texts, b.Texts) && len(a.All) > len(b.All) &&
-		!slices.ContainsFunc(b.All, func(text string) bool { return !slices.Contains(a.All, text) })
 }

@@ -17,6 +17,7 @@ type Kind uint8
 const (
 	NoEnd     Kind = iota
 	Addresses      // address ranges, whoever holds them
+	Hosts          // what host names resolve to
 	KubeAPI        // the Kubernetes API, where its address is not known
 	Nodes          // nodes whose address is not known, or that reach a pod for being its own node
 	Services       // addresses of Services, where they are not known
@@ -26,7 +27,7 @@ const (
 // End is one end of a row.
 type End struct {
 	Kind  Kind
-	Names []string     // of Workloads and Services: "namespace/Kind/name", sorted; of Services nil for all of them
+	Names []string     // of Workloads and Services: "namespace/Kind/name", sorted; of Services nil for all of them; of Hosts the name or pattern
 	Addrs netset.Addrs // of Addresses
 }
 
@@ -45,7 +46,7 @@ func (e End) Name() string {
 			return "Service addresses"
 		}
 		return e.Names[0]
-	case Workloads:
+	case Workloads, Hosts:
 		return e.Names[0]
 	}
 	return ""
@@ -66,6 +67,7 @@ type Row struct {
 	Conns    netset.Conns
 	Verdict  reach.Verdict // never Denied
 	When     string        // of Depends and Unknown, completing "if ..."
+	OwnNode  bool          // it is between a pod and its own node only
 }
 
 func (r Row) compare(o Row) int {
@@ -175,12 +177,12 @@ func (m *Matrix) targets(g int) targets {
 		for _, e := range m.row(m.units[u]) {
 			for _, t := range m.unitsIn(e.ids) {
 				for _, to := range m.groupsU[t] {
-					out.groups[to] = out.groups[to].add(entry{conns: e.conns, verdict: e.verdict, when: e.when})
+					out.groups[to] = out.groups[to].add(entry{conns: e.conns, way: e.way})
 				}
 			}
 			others := e
 			others.ids = e.ids.Minus(netset.IDRange(0, m.p.Classes()))
-			if !others.ids.IsEmpty() || !others.addrs.IsEmpty() {
+			if !others.ids.IsEmpty() || !others.addrs.IsEmpty() || others.hosts != nil {
 				out.others = out.others.add(others)
 			}
 		}
@@ -193,28 +195,62 @@ func (m *Matrix) targets(g int) targets {
 
 // certainFirst takes out of what is not certain the connections that are certain anyway, and joins the rest.
 func certainFirst(es entries) entries {
-	var sure netset.Conns
+	var rest, out entries
 	for _, e := range es {
-		if e.verdict == reach.Allowed {
-			sure = sure.Union(e.conns)
+		if e.certain() {
+			out = out.join(e)
+		} else {
+			rest = append(rest, e)
 		}
 	}
-	var out entries
-	if !sure.IsEmpty() {
-		out = append(out, entry{conns: sure, verdict: reach.Allowed})
-	}
-	for _, e := range es {
-		if e.conns = e.conns.Minus(sure); e.conns.IsEmpty() || e.verdict == reach.Allowed {
-			continue
+	sure := slices.Clone(out)
+	for _, e := range rest {
+		parts := entries{e}
+		for _, s := range sure {
+			var next entries
+			for _, part := range parts {
+				next = append(next, part.without(s)...)
+			}
+			parts = next
 		}
-		i := slices.IndexFunc(out, func(o entry) bool { return o.verdict == e.verdict && o.when == e.when })
-		if i < 0 {
-			out = append(out, e)
-			continue
+		for _, part := range parts {
+			out = out.join(part)
 		}
-		out[i].conns = out[i].conns.Union(e.conns)
 	}
 	return out.sorted()
+}
+
+// without returns what of e is not in s, as far as connections and profiles go.
+func (e entry) without(s entry) entries {
+	both := e.conns.Intersect(s.conns)
+	if both.IsEmpty() || e.worlds&s.worlds == 0 {
+		return entries{e}
+	}
+	var out entries
+	left, elsewhere := e, e
+	if left.conns = e.conns.Minus(s.conns); !left.conns.IsEmpty() {
+		out = append(out, left)
+	}
+	elsewhere.conns = both
+	if elsewhere.worlds &^= s.worlds; elsewhere.worlds != 0 {
+		out = append(out, elsewhere)
+	}
+	return out
+}
+
+// join adds the connections of e to those that pass in the same way, and the profiles of e to the same connections.
+func (es entries) join(e entry) entries {
+	for i := range es {
+		switch o := &es[i]; {
+		case o.way == e.way:
+			o.conns = o.conns.Union(e.conns)
+			return es
+		case o.verdict == e.verdict && o.rest == e.rest && o.conns.Equal(e.conns):
+			o.worlds |= e.worlds
+			return es
+		}
+	}
+	return append(es, e)
 }
 
 // unitsIn returns the units whose classes ids holds: units are in such sets whole or not at all.
@@ -247,22 +283,63 @@ func (m *Matrix) rowsTo(from End, to targets, ends func(group int) []End) []Row 
 	for g, es := range to.groups {
 		for _, e := range es {
 			for _, t := range ends(g) {
-				rows = append(rows, Row{from, t, e.conns, e.verdict, e.when})
+				rows = append(rows, m.newRow(from, t, e.conns, e.way))
 			}
 		}
 	}
+	var others []passage
 	for _, e := range to.others {
 		for _, o := range m.others(e, false) {
-			rows = append(rows, Row{from, o.End, o.conns, e.verdict, e.when})
+			others = append(others, passage{from, o.End, entry{conns: o.conns, way: e.way}})
 		}
 	}
+	rows = append(rows, m.joined(others)...)
 	slices.SortFunc(rows, Row.compareTo)
 	return slices.CompactFunc(rows, func(a, b Row) bool { return a.compareTo(b) == 0 })
 }
 
+// newRow is the row of a way.
+func (m *Matrix) newRow(from, to End, conns netset.Conns, w way) Row {
+	r := Row{From: from, To: to, Conns: conns, Verdict: w.verdict, When: w.rest, OwnNode: w.rest == reach.SameNode || w.rest == reach.OwnNode}
+	if on := m.p.On(w.worlds); on != "" {
+		if r.Verdict > reach.Depends {
+			r.Verdict = reach.Depends
+		}
+		if r.When = on; w.rest != "" {
+			r.When += ", and " + w.rest
+		}
+	}
+	return r
+}
+
+// passage is a row before it is joined with others.
+type passage struct {
+	from, to End
+	entry
+}
+
+// joined makes rows of passages, of which those between the same ends are joined where they can be.
+func (m *Matrix) joined(list []passage) []Row {
+	slices.SortStableFunc(list, func(a, b passage) int { return cmp.Or(a.from.compare(b.from), a.to.compare(b.to)) })
+	var rows []Row
+	for len(list) > 0 {
+		first, n := list[0], 0
+		var es entries
+		for n < len(list) && list[n].from.compare(first.from) == 0 && list[n].to.compare(first.to) == 0 {
+			es = append(es, list[n].entry)
+			n++
+		}
+		for _, e := range certainFirst(es.sorted()) {
+			rows = append(rows, m.newRow(first.from, first.to, e.conns, e.way))
+		}
+		list = list[n:]
+	}
+	return rows
+}
+
 // fromOutside makes the rows that no pod is the source of.
 func (m *Matrix) fromOutside(ends func(group int) []End) []Row {
-	var rows []Row
+	var all []passage
 	for g := range m.groups {
 		var in entries
 		for _, u := range m.groups[g].units {
@@ -273,11 +350,12 @@ func (m *Matrix) fromOutside(ends func(group int) []End) []Row {
 		for _, e := range in {
 			for _, o := range m.others(e, true) {
 				for _, t := range ends(g) {
-					rows = append(rows, Row{o.End, t, o.conns, e.verdict, e.when})
+					all = append(all, passage{o.End, t, entry{conns: o.conns, way: e.way}})
 				}
 			}
 		}
 	}
+	rows := m.joined(all)
 	slices.SortFunc(rows, Row.compare)
 	return slices.CompactFunc(rows, func(a, b Row) bool { return a.compare(b) == 0 })
 }
@@ -294,12 +372,15 @@ func (m *Matrix) others(e entry, source bool) []other {
 	if !e.addrs.IsEmpty() {
 		out = append(out, other{End{Kind: Addresses, Addrs: e.addrs}, e.conns})
 	}
+	for _, host := range e.hosts {
+		out = append(out, other{End{Kind: Hosts, Names: []string{host}}, e.conns})
+	}
 	var nodes bool
 	var api netset.Conns
 	for r := range e.ids.Minus(netset.IDRange(0, m.p.Classes())).Runs() {
 		for id := r.Lo; id <= r.Hi; id++ {
 			switch h := m.p.Class(int(id)); {
-			case h.Kind == reach.Node && (!known(h) || source && e.verdict != reach.Allowed):
+			case h.Kind == reach.Node && (!known(h) || source && !e.certain()):
 				nodes = true
 			case h.Kind != reach.KubeAPI || known(h):
 			case source && h.Service < 0:

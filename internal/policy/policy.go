@@ -100,7 +100,8 @@ type Stance struct {
 	Dir     Direction
 	Subject Subject
 	Else    Action
-	Untyped bool // its policy has rules of this direction and leaves it out of policyTypes
+	Untyped bool   // its policy has rules of this direction and leaves it out of policyTypes
+	Only    string // what else must hold for it to isolate, completing "if ..."; "" for nothing
 	Origin  origin.Origin
 }
 

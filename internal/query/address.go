@@ -8,7 +8,6 @@ import (
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 	"github.com/toolmoat/toolmoat/internal/reach"
-	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // An address where pods, nodes and Services may lie, and which the input gives to none of them, may be anybody's whose address the
@@ -40,6 +39,10 @@ func (a *asker) toUnknown(from end, addr netip.Addr, conns netset.Conns) outcome
 			api, front := a.holderEnd(n), to
 			front.name = "default/Service/kubernetes"
 			held = append(held, holderWorld{front.name, true, a.toKubeAPI(from, api, front)})
+		}
+		if a.isNode(to) && conns.Equal(a.conns) {
+			held = append(held, holderWorld{to.name, false, anyOf(a.quietly(func(q *asker) []outcome { return q.toNode(from, to) }))})
+			continue
 		}
 		held = append(held, holderWorld{to.name, false, a.pass(a.direct(from, to, conns))})
 	}
@@ -97,6 +100,7 @@ func (a *asker) mayHold(addr netip.Addr, services bool) []int {
 			out = append(out, n)
 		}
 	}
+	*a.held += len(out)
 	return out
 }
 
@@ -173,149 +177,4 @@ func acrossHolders(addr netip.Addr, base outcome, held []holderWorld) outcome {
 		out.verdict = reach.Unknown
 	}
 	return out
-}
-
-// routable is every address that a name may usefully resolve to.
-var routable = func() netset.Addrs {
-	all := special.Internet.Union(special.Private)
-	for _, e := range special.Endpoints {
-		all = all.Union(netset.Points(e.Addrs...))
-	}
-	return all
-}()
-
-var familySpace = [...]netset.Addrs{reach.IPv4: netset.MustPrefixes("0.0.0.0/0"), reach.IPv6: netset.MustPrefixes("::/0")}
-
-// toHost decides a connection to a name that may resolve to any address.
-func (a *asker) toHost(from end, host string, conns netset.Conns) outcome {
-	if !a.isPods(from) {
-		return outcome{verdict: reach.Allowed, conns: conns}
-	}
-	boxes := a.oneSided(from.Holder, policy.Egress)
-	var tried []outcome
-	for _, c := range atoms(conns, boxes) {
-		o := a.toHostOn(from, host, c, boxes)
-		o.steps = func() []Step { return []Step{a.hostStep(from, host, c, o, boxes)} }
-		o.from, o.to = from.name, host
-		tried = append(tried, o)
-	}
-	out := anyOf(tried)
-	if out.verdict == reach.Allowed {
-		a.assume(host + " resolves to an address outside the cluster, or to pods that let it in")
-	}
-	return out
-}
-
-// atoms splits conns into the parts that no box divides.
-func atoms(conns netset.Conns, boxes []reach.Box) []netset.Conns {
-	out := []netset.Conns{conns}
-	for _, b := range boxes {
-		var next []netset.Conns
-		for _, c := range out {
-			for _, part := range []netset.Conns{c.Intersect(b.Conns), c.Minus(b.Conns)} {
-				if !part.IsEmpty() {
-					next = append(next, part)
-				}
-			}
-		}
-		out = next
-	}
-	return out
-}
-
-// toHostOn decides for connections that no box divides.
-func (a *asker) toHostOn(from end, host string, conns netset.Conns, boxes []reach.Box) outcome {
-	var space, sure, maybe netset.Addrs
-	for _, f := range reach.Families {
-		if a.p.Class(from.Holder).Addrs[f].State != reach.NoAddr {
-			space = space.Union(routable.Intersect(familySpace[f]))
-		}
-	}
-	others, judged := false, false // reaches more than addresses; some of it for certain or under a condition
-	for _, b := range boxes {
-		if b.Conns.Intersect(conns).IsEmpty() {
-			continue
-		}
-		if addrs := b.Region.Addrs.Intersect(space); b.Verdict == reach.Allowed {
-			sure = sure.Union(addrs)
-		} else {
-			maybe = maybe.Union(addrs)
-		}
-		if b.Region.Addrs.IsEmpty() && !b.Region.IsEmpty() && b.Cond.Plan.IsEmpty() { // a condition on addresses comes from a block
-			others = true
-		}
-		judged = judged || b.Verdict != reach.Unknown
-	}
-	passing := sure.Union(maybe)
-	switch {
-	case sure.Covers(space):
-		return outcome{verdict: reach.Allowed, conns: conns}
-	case passing.IsEmpty() && !others:
-		return outcome{verdict: reach.Denied}
-	}
-	o := outcome{verdict: reach.Depends, conns: conns}
-	if !judged {
-		o.verdict = reach.Unknown
-	}
-	var whens []string
-	if !passing.IsEmpty() {
-		whens = append(whens, host+" resolves "+into(passing, space))
-	}
-	if others {
-		whens = append(whens, host+" resolves to a pod, Service or node that the policies let "+from.name+" reach")
-	}
-	o.when = listedOr(whens)
-	return o
-}
-
-// into says where addresses lie, by what they are or by what they are not, whichever is shorter.
-func into(in, space netset.Addrs) string {
-	for _, f := range reach.Families {
-		if in.Equal(space.Intersect(familySpace[f])) {
-			return "to an " + f.String() + " address"
-		}
-	}
-	text := "into "
-	for _, f := range reach.Families {
-		part, whole := in.Intersect(familySpace[f]), space.Intersect(familySpace[f])
-		if part.IsEmpty() {
-			continue
-		}
-		if text != "into " {
-			text += ", or into "
-		}
-		rest := whole.Minus(part)
-		switch cidrs, without := netset.CIDRs(part), netset.CIDRs(rest); {
-		case len(without) == 0:
-			text += f.String()
-		case len(without) < len(cidrs):
-			text += f.String() + " outside " + reach.PrefixText(without, 4)
-		default:
-			text += reach.PrefixText(cidrs, 4)
-		}
-	}
-	return text
-}
-
-// hostStep traces the egress side: which policies isolate, and which rules let some address through.
-func (a *asker) hostStep(from end, host string, conns netset.Conns, o outcome, boxes []reach.Box) Step {
-	nowhere := end{End: reach.End{Holder: -1}, name: host, workload: -1}
-	proto, port := a.point(conns, nowhere)
-	s := Step{From: from.name, To: host, Protocol: proto, Port: port, Verdict: o.verdict, When: o.when}
-	side := Side{Dir: policy.Egress, Of: from.name, Verdict: o.verdict, When: o.when}
-	isolating, _ := a.p.Isolation(from.Holder, policy.Egress)
-	for _, st := range isolating {
-		side.Isolating = append(side.Isolating, st.Origin)
-	}
-	for _, b := range boxes {
-		if b.Conns.Contains(proto, port) && o.verdict != reach.Denied {
-			for _, r := range b.Rules() {
-				if rule := (Rule{r.Path, r.Origin}); !slices.Contains(side.By, rule) {
-					side.By = append(side.By, rule)
-				}
-			}
-		}
-	}
-	s.Sides = []Side{side}
-	return s
 }

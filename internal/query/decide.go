@@ -19,11 +19,13 @@ type asker struct {
 	sides    map[sideKey][]reach.Box
 	notes    []string
 	assumed  []string
-	hosts    []string // names of ends on the host network
-	index    *index   // who has which address
-	followed int      // Services of type ExternalName that the question is going through
-	names    *int     // of those, how many it went through so far
-	unknowns *int     // addresses behind or beside Services that nothing known has, so far
+	hosts    []string  // names of ends on the host network
+	index    *index    // who has which address
+	followed int       // Services of type ExternalName that the question is going through
+	names    *int      // of those, how many it went through so far
+	unknowns *int      // addresses behind or beside Services that nothing known has, so far
+	held     *int      // what may have an address that is not known, so far
+	enforced *enforced // the same program with policies enforced on more pods
 }
 
 type sideKey struct {
@@ -32,7 +34,21 @@ type sideKey struct {
 }
 
 func newAsker(p *reach.Program, q Question) *asker {
-	return &asker{p: p, q: q, conns: q.Conns(), sides: map[sideKey][]reach.Box{}, index: &index{}, names: new(int), unknowns: new(int)}
+	return &asker{p: p, q: q, conns: q.Conns(), sides: map[sideKey][]reach.Box{}, index: &index{}, names: new(int), unknowns: new(int), held: new(int), enforced: &enforced{of: p}}
+}
+
+// in returns an asker of the same question on another view of its program.
+func (a *asker) in(p *reach.Program) *asker {
+	out := a.on(p)
+	out.enforced, out.held = a.enforced, a.held
+	return out
+}
+
+// on returns an asker of the same question on another program over the same ground.
+func (a *asker) on(p *reach.Program) *asker {
+	out := newAsker(p, a.q)
+	out.index = a.index
+	return out
 }
 
 // note adds a sentence once.
@@ -107,12 +123,17 @@ func across(worlds []world) outcome {
 			passing = append(passing, w)
 		}
 		same = same && w.verdict == worlds[0].verdict && w.when == worlds[0].when
-		allowed = allowed && w.verdict == reach.Allowed
+		allowed = allowed && w.verdict >= reach.NotEnforced
 	}
 	switch {
 	case len(passing) == 0, allowed, same:
 		o := worlds[0].outcome
 		for _, w := range worlds[1:] {
+			if w.verdict < o.verdict { // not enforced
+				o = w.outcome
+			}
+		}
+		for _, w := range worlds {
 			o.conns = o.conns.Union(w.conns)
 		}
 		return o
@@ -187,6 +208,9 @@ type route struct {
 	via               *end // a Service's address that the source connects to
 	translated        bool // outConns and inConns are one port each, and not the same
 	asked             netset.Conns
+	as                *end      // what in takes from for, if not for itself
+	open              bool      // in does not judge it
+	at, inAt          placement // of from and out, and of in and what it takes from for
 }
 
 // direct is the route without a Service.
@@ -214,26 +238,16 @@ func (a *asker) ownPod(from, to end) (outcome, bool) {
 // pass decides a route, in whichever IP family gets further.
 func (a *asker) pass(r route) outcome {
 	var tried []outcome
+	tried = a.escaping(r)
+	placed := a.placed(r)
+	r = placed[0] // as far as nothing passes
 	for _, f := range reach.Families {
 		possible, exists := a.exist(r, f)
 		if !possible {
 			continue
 		}
-		for _, e := range a.side(r.from, r.out, f, policy.Egress, r.outConns) {
-			for _, i := range a.side(r.in, r.from, f, policy.Ingress, r.inConns) {
-				conns := r.asked
-				if !r.translated {
-					if conns = e.conns.Intersect(i.conns); conns.IsEmpty() {
-						continue
-					}
-				}
-				o := outcome{verdict: weaker(e.verdict, i.verdict), when: joinAnd(exists, joinAnd(e.cond, i.cond)), conns: conns}
-				if o.verdict == reach.Allowed && o.when != "" {
-					o.verdict = reach.Depends
-				}
-				o.steps = func() []Step { return []Step{a.step(r, f, conns)} }
-				tried = append(tried, o)
-			}
+		for _, at := range placed {
+			tried = append(tried, a.passIn(at, f, exists)...)
 		}
 	}
 	out := anyOf(tried)
@@ -243,6 +257,61 @@ func (a *asker) pass(r route) outcome {
 	}
 	return out
 }
+
+// passIn decides a route in one family, between ends of which it is settled on which nodes they are, as far as it can be. It returns what passes.
+func (a *asker) passIn(r route, f reach.Family, exists string) []outcome {
+	var out []outcome
+	for _, e := range a.side(r.from, r.out, r.at, f, policy.Egress, r.outConns) {
+		for _, i := range a.entering(r, f) {
+			conns := r.asked
+			if !r.translated {
+				if conns = e.conns.Intersect(i.conns); conns.IsEmpty() {
+					continue
+				}
+			}
+			o := outcome{verdict: weaker(e.verdict, i.verdict), when: joinAnd(exists, joinAnd(e.cond, i.cond)), conns: conns}
+			if o.verdict > reach.Depends && o.when != "" {
+				o.verdict = reach.Depends
+			}
+			o.steps = func() []Step { return []Step{a.step(r, f, conns)} }
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// placed returns a route for each choice of nodes that its ends may be on.
+func (a *asker) placed(r route) []route {
+	var out []route
+	for _, r.at = range a.placements(r.from, r.out) {
+		ins := []placement{r.at}
+		if r.as != nil || r.out.End != r.in.End {
+			ins = a.placements(r.source(), r.in)
+		}
+		for _, r.inAt = range ins {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// source is what the destination takes the source for.
+func (r route) source() end {
+	if r.as != nil {
+		return *r.as
+	}
+	return r.from
+}
+
+// entering returns what the policies of a route's destination let through.
+func (a *asker) entering(r route, f reach.Family) []piece {
+	if r.open {
+		return []piece{{conns: r.inConns, verdict: reach.Allowed, because: notJudged}}
+	}
+	return a.side(r.in, r.source(), r.inAt, f, policy.Ingress, r.inConns)
+}
+
+const notJudged = "what enters through node ports is not judged"
 
 // weaker joins the verdicts of two sides, neither of which denies.
 func weaker(a, b reach.Verdict) reach.Verdict {
@@ -299,12 +368,16 @@ type piece struct {
 	verdict reach.Verdict
 	cond    string
 	by      []*policy.Rule
+	because string // why it passes, where no rule lets it
 }
 
-// side returns what the policies of subject let through to or from peer.
-func (a *asker) side(subject, peer end, f reach.Family, d policy.Direction, conns netset.Conns) []piece {
+// side returns what the policies of subject let through to or from peer. at is where both are, as far as they are on nodes.
+func (a *asker) side(subject, peer end, at placement, f reach.Family, d policy.Direction, conns netset.Conns) []piece {
 	if !a.isPods(subject) {
 		return []piece{{conns: conns, verdict: reach.Allowed}}
+	}
+	if own, ok := a.ownNode(peer, at, d, conns); ok {
+		return []piece{own}
 	}
 	var out []piece
 	for _, b := range a.oneSided(subject.Holder, d) {
@@ -313,42 +386,58 @@ func (a *asker) side(subject, peer end, f reach.Family, d policy.Direction, conn
 			continue
 		}
 		if both := b.Conns.Intersect(conns); !both.IsEmpty() {
-			if v, cond := settle(b, peer.claimed); v != reach.Denied {
-				out = append(out, piece{both, v, cond.String(), b.Rules()})
+			if v, cond := settle(b, peer.claimed, at); v != reach.Denied {
+				out = append(out, piece{conns: both, verdict: v, cond: cond.String(), by: b.Rules()})
 			}
 		}
 	}
 	return out
 }
 
-// settle decides what was open in b for want of the other end's address, where that is known after all.
-func settle(b reach.Box, claimed netip.Addr) (reach.Verdict, reach.Cond) {
-	cond := b.Cond
-	if !claimed.IsValid() || cond.Unjudged {
-		return b.Verdict, cond
+// settle decides what was open in b for want of the other end's address and of the nodes, where these are known after all.
+func settle(b reach.Box, claimed netip.Addr, at placement) (reach.Verdict, reach.Cond) {
+	cond, never := settleAddr(b.Cond, claimed)
+	if !never {
+		cond, never = settleNode(cond, at)
 	}
-	open := !cond.Plan.IsEmpty() || cond.Texts != nil
+	return settled(b.Verdict, cond, never), cond
+}
+
+// settled is what a verdict becomes with its condition.
+func settled(v reach.Verdict, cond reach.Cond, never bool) reach.Verdict {
+	switch {
+	case never:
+		return reach.Denied
+	case v == reach.Depends && cond.IsZero():
+		return reach.Allowed
+	}
+	return v
+}
+
+// settleAddr decides what was open in cond for want of the other end's address; never, if it cannot hold.
+func settleAddr(cond reach.Cond, claimed netip.Addr) (settled reach.Cond, never bool) {
+	if !claimed.IsValid() || cond.Unjudged {
+		return cond, false
+	}
+	open := !cond.Plan.IsEmpty() || cond.Names != nil || cond.Texts != nil
 	if special.Plan.Contains(claimed) { // which is not public
 		isPublic := func(text string) bool { return slices.Contains(strings.Split(text, ", and "), reach.PublicAddress) }
 		if slices.ContainsFunc(cond.All, isPublic) {
-			return reach.Denied, cond
+			return cond, true
 		}
 		cond.Texts = slices.DeleteFunc(slices.Clone(cond.Texts), isPublic)
 	}
 	inPlan := cond.Plan.Contains(claimed)
 	cond.Plan = netset.Addrs{}
-	switch {
-	case inPlan:
+	if inPlan {
+		cond.Names, cond.Texts = nil, nil
+		return cond, false
+	}
+	if len(cond.Texts) == 0 {
 		cond.Texts = nil
-	case len(cond.Texts) == 0:
-		if cond.Texts = nil; open {
-			return reach.Denied, cond
-		}
+		return cond, open && cond.Names == nil
 	}
-	if cond.IsZero() {
-		return reach.Allowed, cond
-	}
-	return b.Verdict, cond
+	return cond, false
 }
 
 func (a *asker) oneSided(class int, d policy.Direction) []reach.Box {

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -20,6 +19,7 @@ type index struct {
 	holders map[netip.Addr][]int          // the others, without Services
 	own     map[netip.Addr][]entry        // Services by ClusterIP
 	outer   map[netip.Addr][]entry        // Services by addresses that clients outside use
+	nodes   map[netip.Addr]string         // nodes by name; "" where several claim one address
 }
 
 // holding returns the index, made at its first use.
@@ -28,7 +28,7 @@ func (a *asker) holding() *index {
 	if x.built {
 		return x
 	}
-	*x = index{true, map[netip.Addr][]reach.Member{}, map[netip.Addr][]int{}, map[netip.Addr][]entry{}, map[netip.Addr][]entry{}}
+	*x = index{true, map[netip.Addr][]reach.Member{}, map[netip.Addr][]int{}, map[netip.Addr][]entry{}, map[netip.Addr][]entry{}, nodesByAddr(a)}
 	s := a.p.Snapshot
 	for w := range s.Workloads {
 		for i := range s.Workloads[w].Pods {
@@ -157,7 +157,7 @@ func (a *asker) address(addr netip.Addr) place {
 	}
 	plain := end{End: reach.AtAddr(addr), name: addr.String(), workload: -1}
 	switch {
-	case pl.ends == nil && a.p.Plan(familyOf(addr)).Contains(addr):
+	case pl.ends == nil && a.p.Plan(familyOf(addr)).Contains(addr) && !reserved(addr):
 		pl.unknown = addr
 	case pl.ends == nil:
 		pl.ends = []end{plain}
@@ -165,19 +165,5 @@ func (a *asker) address(addr netip.Addr) place {
 		pl.ends = append(pl.ends, plain)
 		pl.name = addr.String()
 	}
-	if a.holding().holders[addr] != nil {
-		a.noteNodePort()
-	}
 	return pl
-}
-
-// noteNodePort says where a port of a node leads.
-func (a *asker) noteNodePort() {
-	for _, svc := range a.p.Snapshot.Services {
-		for _, p := range svc.Ports {
-			if p.NodePort != 0 && p.NodePort == a.q.Port && a.conns.Contains(p.Protocol, p.NodePort) {
-				a.note(fmt.Sprintf("port %d of every node leads to the Service %s/%s: ask about that too", p.NodePort, svc.Namespace, svc.Name))
-			}
-		}
-	}
 }

@@ -3,11 +3,12 @@
 // What a question leaves open is either a choice or a world. Of choices (replicas that differ, IP families, ports where none was asked for,
 // the pods behind a Service) one that passes is enough. Of worlds (who holds an address that nothing shows, where a name resolves to, whether
 // policy is judged before a Service's address is translated) all must agree, or the answer depends. Both are decided on the engine's own tables,
-// and the trace is made of what decided.
+// and the trace is made of what decided. Network plugins are worlds too: each is asked, and what of it decided is named.
 package query
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -31,6 +32,7 @@ type Answer struct {
 	Notes   []string // sentences on how the question was understood and what else to know
 	Assumed []string // sentences that the verdict rests on
 	Steps   []Step   // what decided: one, or one for each world that differs
+	Worlds  []World  // by network plugin, worst first; one if all answer alike
 }
 
 // Step is one connection between two ends, decided.
@@ -53,7 +55,8 @@ type Side struct {
 	Verdict   reach.Verdict
 	When      string
 	Isolating []origin.Origin // the policies that isolate this end; none: everything passes
-	By        []Rule          // the rules that let it through, or might
+	By        []Rule          // the rules that let it through, or might, and those that deny it, or might
+	Because   string          // why it passes, where neither a rule nor the lack of policies is the reason
 	Near      []Near          // where it is denied: rules that come close
 }
 
@@ -61,12 +64,16 @@ type Side struct {
 type Rule struct {
 	Path   string // in the policy: "egress[0]"
 	Origin origin.Origin
+	Denies bool // it denies what it matches
 }
+
+func ruleOf(r *policy.Rule) Rule { return Rule{r.Path, r.Origin, r.Action == policy.Deny} }
 
 // Near is a rule that would have let it through but for one thing.
 type Near struct {
 	Rule
-	Miss reach.Miss
+	Miss   reach.Miss   // means nothing where Except is set
+	Except netip.Prefix // the exception of the rule's block that has the address, and denies it whatever other rules say
 }
 
 // ExitCode returns what a command that answers exits with, if the input was complete: 0 allowed or not enforced, 1 denied,
@@ -83,9 +90,9 @@ func (a Answer) ExitCode() int {
 	return 2
 }
 
-// Ask answers q on p's snapshot under p's profile. The error is a [*NameError] where a name means nothing in the input or too much.
-func Ask(p *reach.Program, q Question) (Answer, error) {
-	a := newAsker(p, q)
+// ask answers under one profile.
+func (a *asker) ask() (Answer, error) {
+	p, q := a.p, a.q
 	source, err := a.source(q.From)
 	if err != nil {
 		return Answer{}, err
@@ -161,14 +168,23 @@ func (a *asker) choices(from end, target place) []outcome {
 			tried = append(tried, a.toKubeAPI(from, to, to))
 			continue
 		}
-		tried = append(tried, a.try(from, to))
+		switch {
+		case a.isNode(to):
+			tried = append(tried, a.toNode(from, to)...)
+		case !a.nodeTaken(to, target):
+			tried = append(tried, a.try(from, to))
+		}
 	}
 	for _, at := range target.services {
 		tried = append(tried, a.toService(from, at)...)
 	}
 	switch {
 	case target.host != "":
-		tried = append(tried, a.toHost(from, target.host, a.conns))
+		o := a.toHost(from, target.host, a.conns)
+		if o.verdict != reach.Denied {
+			a.noteDNS(from, target.host)
+		}
+		tried = append(tried, o)
 	case target.unknown.IsValid():
 		tried = append(tried, a.toUnknown(from, target.unknown, a.conns))
 	}
@@ -235,11 +251,7 @@ func (a *asker) asIfEnforced(host string, got outcome) outcome {
 	if got.verdict == reach.Denied {
 		return got
 	}
-	profiles := a.p.Profiles()
-	for i := range profiles {
-		profiles[i].Facts[cni.HostNetworkJudged].Answer = cni.Yes
-	}
-	strict := newAsker(reach.NewProgram(a.p.Ground, profiles...), a.q)
+	strict := a.in(a.enforced.in(a.p.Worlds()))
 	source, err := strict.source(a.q.From)
 	if err != nil {
 		return got

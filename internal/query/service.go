@@ -362,7 +362,7 @@ func (a *asker) toNobody(from end, service int, front end) outcome {
 	}
 	if front.Holder >= 0 && a.p.Says(cni.JudgedBeforeService) != cni.No {
 		for _, f := range reach.Families {
-			if len(a.side(from, front, f, policy.Egress, a.conns)) > 0 {
+			if len(a.side(from, front, unplaced, f, policy.Egress, a.conns)) > 0 {
 				return maybe
 			}
 		}

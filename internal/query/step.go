@@ -1,9 +1,11 @@
 package query
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -35,10 +37,14 @@ func (a *asker) step(r route, f reach.Family, decided netset.Conns) Step {
 		s.Verdict, s.When = weaker(s.Verdict, side.Verdict), joinAnd(s.When, side.When)
 	}
 	if a.isPods(r.from) {
-		join(a.explain(r.from, r.out, f, policy.Egress, outProto, outPort))
+		join(a.explain(r.from, r.out, r.at, f, policy.Egress, outProto, outPort))
 	}
 	if a.isPods(r.in) {
-		join(a.explain(r.in, r.from, f, policy.Ingress, proto, port))
+		if r.open {
+			join(Side{Dir: policy.Ingress, Of: r.in.name, Verdict: reach.Allowed, Because: notJudged})
+		} else {
+			join(a.explain(r.in, r.source(), r.inAt, f, policy.Ingress, proto, port))
+		}
 	}
 	return s
 }
@@ -87,7 +93,7 @@ func (a *asker) point(conns netset.Conns, to end) (netset.Protocol, netset.Port)
 }
 
 // explain says what one end's policies decide of one connection.
-func (a *asker) explain(subject, peer end, f reach.Family, d policy.Direction, proto netset.Protocol, port netset.Port) Side {
+func (a *asker) explain(subject, peer end, at placement, f reach.Family, d policy.Direction, proto netset.Protocol, port netset.Port) Side {
 	side := Side{Dir: d, Of: subject.name, Verdict: reach.Denied}
 	isolating, _ := a.p.Isolation(subject.Holder, d)
 	for _, s := range isolating {
@@ -95,25 +101,63 @@ func (a *asker) explain(subject, peer end, f reach.Family, d policy.Direction, p
 	}
 	slices.SortFunc(side.Isolating, origin.Origin.Compare)
 	side.Isolating = slices.Compact(side.Isolating)
-	for _, p := range a.side(subject, peer, f, d, netset.ConnsOf(proto, netset.PortRange(port, port))) {
-		side.Verdict, side.When = p.verdict, p.cond
+	for _, p := range a.side(subject, peer, at, f, d, netset.ConnsOf(proto, netset.PortRange(port, port))) {
+		side.Verdict, side.When, side.Because = p.verdict, p.cond, p.because
 		for _, r := range p.by {
-			side.By = append(side.By, Rule{r.Path, r.Origin})
+			side.By = append(side.By, ruleOf(r))
 		}
 	}
 	if side.Verdict != reach.Denied {
 		return side
 	}
+	side.Near = a.excepting(subject, peer, f, d)
 	from, to := subject.End, peer.End
 	if d == policy.Ingress {
 		from, to = to, from
 	}
 	for _, s := range a.p.Explain(from, to, proto, port).Sides {
 		if s.Dir == d {
+			for _, r := range s.By {
+				if r.Action == policy.Deny {
+					side.By = append(side.By, ruleOf(r))
+				}
+			}
 			for _, n := range s.Near {
-				side.Near = append(side.Near, Near{Rule{n.Rule.Path, n.Rule.Origin}, n.Miss})
+				side.Near = append(side.Near, Near{Rule: ruleOf(n.Rule), Miss: n.Miss})
 			}
 		}
 	}
 	return side
+}
+
+// maxExcepting bounds how many rules that leave an address out a trace lists.
+const maxExcepting = 3
+
+// excepting returns the rules of subject that leave the address of peer out, where that denies what another rule allows: where of the blocks
+// around an address the longest decides.
+func (a *asker) excepting(subject, peer end, f reach.Family, d policy.Direction) []Near {
+	addr := peer.claimed
+	switch {
+	case addr.IsValid():
+	case peer.Holder < 0:
+		addr = peer.Addr
+	default:
+		addr = a.p.Class(peer.Holder).Addrs[f].Addr
+	}
+	if !addr.IsValid() || a.p.Says(cni.LongestPrefixDecides) != cni.Yes {
+		return nil
+	}
+	var out []Near
+	for _, r := range a.p.RulesOn(subject.Holder, d) {
+		for _, peer := range r.Peers {
+			if peer.Block == nil || !peer.Block.CIDR.Contains(addr) || r.Action != policy.Allow {
+				continue
+			}
+			at := slices.IndexFunc(peer.Block.Except, func(x netip.Prefix) bool { return x.Contains(addr) })
+			if at >= 0 && len(out) < maxExcepting {
+				out = append(out, Near{Rule: ruleOf(r), Except: peer.Block.Except[at]})
+			}
+		}
+	}
+	return out
 }

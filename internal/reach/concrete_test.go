@@ -102,6 +102,8 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	w.NodeSelectors, w.UntypedRulesApply, w.UnselectedDenied = says(cni.NodeSelectors), says(cni.UntypedRulesApply), says(cni.UnselectedDenied)
 	w.IgnoresNetworkPolicies = !judges(policy.NetworkPolicy)
 	w.IgnoresCilium, w.IgnoresCiliumClusterwide = !judges(policy.CiliumNetworkPolicy), !judges(policy.CiliumClusterwideNetworkPolicy)
+	w.PortNamesShared = says(cni.PortNamesShared)
+	w.LabelsLeftOut = profile.Says(cni.LabelsLeftOut) != cni.No && r.one(2)
 	w.RequestsFit = r.one(2)
 }
 
@@ -262,7 +264,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 		}
 		for _, n := range r.Perm(len(p.Ports)) { // which of equal names counts is open
 			if c := p.Ports[n]; !c.Sidecar || r.one(2) {
-				pod.Ports = append(pod.Ports, slow.NamedPort{Name: c.Name, Protocol: c.Protocol.String(), Number: int(c.Port)})
+				pod.Ports = append(pod.Ports, slow.NamedPort{Name: c.Name, Protocol: c.Protocol.String(), Number: int(c.Port), Init: c.Sidecar})
 			}
 		}
 		c := classFor(g, m, ordinal)

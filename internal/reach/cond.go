@@ -49,6 +49,19 @@ func (c Cond) verdict() Verdict {
 // notSo before the text of a condition makes its opposite.
 const notSo = "it is not so that "
 
+// opposite negates the text of a condition.
+func opposite(text string) string {
+	if cut, ok := strings.CutPrefix(text, notSo); ok {
+		return cut
+	}
+	return notSo + text
+}
+
+// never reports whether c cannot hold.
+func (c Cond) never() bool {
+	return slices.ContainsFunc(c.All, func(t string) bool { return slices.Contains(c.All, notSo+t) })
+}
+
 func onlyIf(text string) Cond { return Cond{All: []string{text}} }
 
 // or is the condition that c or d holds; the zero Cond is neutral here, for "nothing said yet".

@@ -233,7 +233,14 @@ func isolation(stances []stance, worlds Worlds) []isolated {
 				next = append(next, isolated{without, part.open, part.free})
 			}
 			if in := part.worlds & s.worlds; in != 0 {
-				next = append(next, isolated{in, false, part.free.and(s.free)})
+				free := part.free
+				if part.open || !free.IsZero() { // else it is isolated anyway
+					free = free.and(s.free)
+				}
+				if free.never() {
+					free = Cond{}
+				}
+				next = append(next, isolated{in, false, free})
 			}
 		}
 		parts = next

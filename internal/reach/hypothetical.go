@@ -182,18 +182,11 @@ type stranger struct {
 	open    []segment // what these do not deny, for every class
 }
 
-// subjective is a rule or stance with its subject.
-type subjective struct {
-	sub    policy.Subject
-	rule   *ruleIn
-	stance *policy.Stance
-}
-
 // about returns the rules and stances that can apply to pods of a namespace, or with -1 of a namespace that does not exist.
 func (p *Program) about(ns int, d policy.Direction) []subjective {
 	var out []subjective
 	for _, s := range p.subjectsIn(ns) {
-		if s.rule != nil && s.rule.Dir == d || s.stance != nil && s.stance.Dir == d {
+		if s.dir() == d {
 			out = append(out, s)
 		}
 	}
@@ -204,23 +197,8 @@ func (p *Program) about(ns int, d policy.Direction) []subjective {
 func (p *Program) subjectsIn(ns int) []subjective {
 	p.inOnce.Do(func() {
 		p.inNS = map[int][]subjective{}
-		rule := 0
-		for i := range p.Snapshot.Policies {
-			pol := &p.Snapshot.Policies[i]
-			if p.inForce(pol) == nil {
-				continue
-			}
-			for j := range pol.Stances {
-				if st := &pol.Stances[j]; p.stancing[st] != nil {
-					p.file(subjective{sub: st.Subject, stance: st})
-				}
-			}
-			for range pol.Rules {
-				if r := p.rules[rule]; r.judged != nil {
-					p.file(subjective{sub: r.Subject, rule: r})
-				}
-				rule++
-			}
+		for _, s := range p.subjects {
+			p.file(s)
 		}
 	})
 	return p.inNS[ns]

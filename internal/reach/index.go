@@ -16,6 +16,7 @@ type posting struct {
 func (g *Ground) index() {
 	g.postings = map[posting][]int{}
 	g.portNames = map[portName]portIDs{}
+	g.clusterwide = map[portName][]netset.Port{}
 	var hosts []netset.ID
 	for n := range g.classes {
 		h := &g.holders[n]
@@ -33,6 +34,9 @@ func (g *Ground) index() {
 		}
 		for _, p := range h.ports {
 			name := portName{p.Protocol, p.Name}
+			if !h.host && !p.Sidecar && !slices.Contains(g.clusterwide[name], p.Port) {
+				g.clusterwide[name] = append(g.clusterwide[name], p.Port)
+			}
 			if _, ok := g.portNames[name]; !ok {
 				g.portNames[name] = portIDs{map[netset.Port][]int{}, map[netset.Port][]int{}}
 			}

@@ -62,7 +62,11 @@ func (p *Program) peer(peer *policy.Peer) []match {
 	case peer.Block != nil:
 		return p.blockPeers(peer.Block.Addrs())
 	case peer.NS != nil:
-		return p.selectorPeer(*peer.NS, *peer.Pod)
+		var out []match
+		for _, v := range p.variants(*peer.Pod) {
+			out = append(out, within(p.selectorPeer(*peer.NS, v.pod), v.where)...)
+		}
+		return out
 	case peer.Node != nil:
 		return p.nodePeers(*peer.Node)
 	case peer.Entity != policy.NoEntity:
@@ -121,12 +125,13 @@ func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 	return out
 }
 
-// addrsOf is the known addresses of classes, which are named in family IPv4.
-func (g *Ground) addrsOf(classes netset.IDs) netset.Addrs {
+// addrsOf is the known addresses of holders, whichever family ids name them in.
+func (g *Ground) addrsOf(ids netset.IDs) netset.Addrs {
 	var all []netip.Addr
-	for run := range classes.Runs() {
+	for run := range ids.Runs() {
 		for id := run.Lo; id <= run.Hi; id++ {
-			for _, a := range g.holders[id].Addrs {
+			h, _, _ := g.Holder(id)
+			for _, a := range h.Addrs {
 				if a.State == KnownAddr {
 					all = append(all, a.Addr)
 				}
@@ -271,9 +276,28 @@ func (p *Program) entity(e policy.Entity) []match {
 	case policy.RemoteNode:
 		return append(within(p.anyNode(), []branch{{p.all, onOtherNode}}), match{box{region: Region{Addrs: routable}, worlds: p.all}, ofOtherNode})
 	case policy.APIServer:
-		return certainly(Region{IDs: p.endpoints})
+		return p.apiServer()
 	}
 	return nil
+}
+
+// apiServer is what the API server answers on. Where that is the address of a node, it is the whole node, with what runs on its network.
+func (p *Program) apiServer() []match {
+	at := p.addrsOf(p.endpoints)
+	out := []match{{box: box{region: Region{IDs: p.endpoints.Union(p.knownIn(at)), Addrs: at}, worlds: p.all}}}
+	if perhaps := p.unshown(p.local); !perhaps.IsEmpty() {
+		out = append(out, match{box{region: Region{IDs: perhaps}, worlds: p.all}, onlyIf("it is on a node that the API server runs on")})
+	}
+	return out
+}
+
+// unshown returns those of ids whose address the input does not show.
+func (g *Ground) unshown(ids netset.IDs) netset.IDs {
+	var known []netset.ID
+	for _, h := range g.known {
+		known = append(known, h.id)
+	}
+	return ids.Minus(netset.Points(known...))
 }
 
 // nodePeers resolves nodes by their labels. Of pods on the host network it is not known on which node they run.
@@ -309,7 +333,9 @@ func (p *Program) nodePeers(sel label.Selector) []match {
 func (p *Program) namePeer(name netset.Name) []match {
 	cond := Cond{Names: []string{string(name)}}
 	if name.IsExact() {
-		return []match{{box{region: Region{Addrs: special.Internet}, worlds: p.all}, cond}}
+		api := p.endpoints.Intersect(p.knownIn(special.Internet)).Minus(p.local)
+		return []match{{box{region: Region{Addrs: special.Internet, IDs: api}, worlds: p.all}, cond},
+			{box{region: Region{IDs: p.apiPerhapsOnNode.Intersect(p.knownIn(special.Internet))}, worlds: p.all}, cond.and(apiElsewhere)}}
 	}
 	out := within(p.entity(policy.World), []branch{{p.all, cond}})
 	for i := range out {

@@ -26,10 +26,9 @@ type compiled struct {
 	all      Worlds
 	says     opinions
 
-	rules    []*ruleIn
-	groups   [3][]*group // by policy.Direction
-	groupOf  [3][]int    // by policy.Direction and class
-	stancing map[*policy.Stance][]branch
+	subjects []subjective // every rule and stance that applies somewhere, with its subject
+	groups   [3][]*group  // by policy.Direction
+	groupOf  [3][]int     // by policy.Direction and class
 
 	admits  [3]admissions // by policy.Direction
 	peers   sync.Map      // of selectors that name no namespace: their []match
@@ -80,7 +79,7 @@ type ruleIn struct {
 
 // NewProgram compiles g under the given profiles, of which there may be up to [MaxProfiles].
 func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
-	c := &compiled{profiles: profiles, all: worldsOf(len(profiles)), says: opinionsOf(profiles), stancing: map[*policy.Stance][]branch{}}
+	c := &compiled{profiles: profiles, all: worldsOf(len(profiles)), says: opinionsOf(profiles)}
 	p := &Program{g, c, c.all}
 	choices := map[string]selection{}
 	choose := func(sub policy.Subject) selection {
@@ -92,14 +91,13 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 		}
 		return sel
 	}
-	type ref struct{ index, kind int }
 	var on [3][][]byte // what applies to each class, as a key
 	for _, d := range policy.Directions {
 		on[d] = make([][]byte, g.classes)
 	}
 	hostsJudged := c.says.possible(cni.HostNetworkJudged)
 	selectedIn := make([]Worlds, g.classes) // where some policy isolates a class
-	note := func(d policy.Direction, sel selection, r ref, worlds Worlds) {
+	note := func(d policy.Direction, sel selection, index int, worlds Worlds) {
 		for at, ids := range []netset.IDs{sel.must, sel.unlabelled, sel.unsettled} {
 			for run := range ids.Runs() {
 				for id := run.Lo; id <= run.Hi; id++ {
@@ -107,36 +105,17 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 						continue
 					}
 					selectedIn[id] |= worlds
-					on[d][id] = binary.AppendUvarint(on[d][id], uint64((r.index*2+r.kind)*int(certainties)+at))
+					on[d][id] = binary.AppendUvarint(on[d][id], uint64(index*int(certainties)+at))
 				}
 			}
 		}
 	}
-	var stances []*policy.Stance
-	for i := range g.Snapshot.Policies {
-		pol := &g.Snapshot.Policies[i]
-		judged := c.inForce(pol)
-		if judged == nil {
-			continue
-		}
-		for j := range pol.Stances {
-			st := &pol.Stances[j]
-			if c.stancing[st] = c.typed(judged, st.Untyped); c.stancing[st] == nil {
-				continue
-			}
-			var worlds Worlds
-			for _, b := range c.stancing[st] {
-				worlds |= b.worlds
-			}
-			note(st.Dir, choose(st.Subject), ref{len(stances), 0}, worlds)
-			stances = append(stances, st)
-		}
-		for j := range pol.Rules {
-			r := &ruleIn{Rule: &pol.Rules[j]}
-			c.rules = append(c.rules, r)
-			if r.judged = c.typed(judged, r.Untyped); r.judged != nil {
-				note(r.Dir, choose(r.Subject), ref{len(c.rules) - 1, 1}, 0)
-			}
+	c.collect(g)
+	for i, sub := range c.subjects {
+		if sub.stance != nil {
+			note(sub.stance.Dir, choose(sub.sub), i, sub.stance.worlds())
+		} else {
+			note(sub.rule.Dir, choose(sub.sub), i, 0)
 		}
 	}
 	for _, d := range policy.Directions {
@@ -161,11 +140,11 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 				for rest := on[d][n]; len(rest) > 0; {
 					v, size := binary.Uvarint(rest)
 					rest = rest[size:]
-					sure, kind, index := certainty(v%uint64(certainties)), int(v/uint64(certainties)%2), int(v/uint64(certainties)/2)
-					if kind == 0 {
-						grp.stances = append(grp.stances, c.stancesOf(stances[index], sure, grp.host)...)
+					sure, sub := certainty(v%uint64(certainties)), &c.subjects[v/uint64(certainties)]
+					if sub.stance != nil {
+						grp.stances = append(grp.stances, c.stancesOf(sub.stance, sure, grp.host)...)
 					} else {
-						grp.rules = append(grp.rules, applied{c.rules[index], sure})
+						grp.rules = append(grp.rules, applied{sub.rule, sure})
 					}
 				}
 				slices.SortStableFunc(grp.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
@@ -186,33 +165,6 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 		}
 	}
 	return p
-}
-
-// inForce returns the worlds in which a policy is enforced, and those in which it perhaps is; nil where it never is.
-func (c *compiled) inForce(pol *policy.Policy) []branch {
-	yes, maybe := c.judging(string(pol.Dialect))
-	out := branches(yes, maybe, onlyIf(string(pol.Dialect)+" is enforced"))
-	if selectsNodes(pol) { // the plugin refuses the whole policy where such peers are not enabled
-		out = cross(out, c.says.where(cni.NodeSelectors))
-	}
-	if pol.Only != "" {
-		out = cross(out, []branch{{c.all, onlyIf(pol.Only)}})
-	}
-	return out
-}
-
-// typed narrows where a policy is enforced to where its rules of a direction that policyTypes leaves out apply.
-func (c *compiled) typed(judged []branch, untyped bool) []branch {
-	if !untyped {
-		return judged
-	}
-	return cross(judged, c.says.where(cni.UntypedRulesApply))
-}
-
-func selectsNodes(pol *policy.Policy) bool {
-	return slices.ContainsFunc(pol.Rules, func(r policy.Rule) bool {
-		return slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.Node != nil })
-	})
 }
 
 // cross returns where both a branch of a and one of b hold.
@@ -252,16 +204,6 @@ func portsKey(h Holder) string {
 	return fmt.Sprint(h.ports)
 }
 
-// certainty is how surely a rule or stance applies to a class.
-type certainty int
-
-const (
-	certain    certainty = iota
-	unlabelled           // the labels of its namespace are not known
-	unsettled            // a label of its own is not
-	certainties
-)
-
 // PublicAddress is the condition under which blocks that open the internet hold nodes and endpoints of the API server whose address is not known.
 const PublicAddress = "nodes and the API server have public addresses"
 
@@ -273,44 +215,6 @@ var (
 	noLabel       = onlyIf("a label that only the cluster sets has the value that a policy asks for")
 	hostSpared    = onlyIf("policies are not enforced on pods on the host network")
 )
-
-// subject returns when something with such a subject applies to a class that has such certainty.
-func (c *compiled) subject(sure certainty, host bool) []branch {
-	out := []branch{{c.all, [...]Cond{certain: {}, unlabelled: noNamespace, unsettled: noLabel}[sure]}}
-	if host {
-		out = cross(out, c.says.where(cni.HostNetworkJudged))
-	}
-	return out
-}
-
-// stancesOf returns st as it holds for a class, world by world.
-func (c *compiled) stancesOf(st *policy.Stance, sure certainty, host bool) []stance {
-	var free Cond
-	if sure != certain {
-		free = onlyIf(st.Origin.Object + " does not select it, which depends on a label that the input does not show")
-	}
-	var out []stance
-	for _, b := range c.stancing[st] {
-		var idle Cond
-		if !b.cond.IsZero() {
-			idle = onlyIf(notSo + b.cond.String())
-		}
-		for _, h := range c.hostBranches(host) {
-			if w := b.worlds & h.worlds; w != 0 {
-				out = append(out, stance{st, w, free.or(idle).or(h.cond)})
-			}
-		}
-	}
-	return out
-}
-
-// hostBranches says where policies are enforced on a pod, with when they are not; everywhere, if it is not on the host network.
-func (c *compiled) hostBranches(host bool) []branch {
-	if !host {
-		return []branch{{worlds: c.all}}
-	}
-	return branches(c.says.yes[cni.HostNetworkJudged], c.says.maybe[cni.HostNetworkJudged], hostSpared)
-}
 
 func compareRules(a, b *policy.Rule) int {
 	return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Order, b.Order))

@@ -12,11 +12,7 @@ import (
 // ready returns what rule r matches, whatever the group: peers, and for egress also connections.
 func (p *Program) ready(r *ruleIn) *ruleIn {
 	r.once.Do(func() {
-		where := r.judged
-		if r.Only != "" {
-			where = cross(where, []branch{{p.all, onlyIf(r.Only)}})
-		}
-		r.peers = within(p.peersOf(r.Rule), where)
+		r.peers = within(p.peersOf(r.Rule), r.judged)
 		r.numbers = netset.Conns{}
 		if r.AnyPort {
 			r.numbers = netset.AllConns
@@ -37,7 +33,7 @@ func (p *Program) ready(r *ruleIn) *ruleIn {
 			}
 		}
 		if r.Dir == policy.Egress {
-			r.matches = append(r.matches, within(p.matchingServices(r.Rule), where)...)
+			r.matches = append(r.matches, within(p.matchingServices(r.Rule), r.judged)...)
 		}
 		sortMatches(r.matches)
 	})
@@ -46,6 +42,29 @@ func (p *Program) ready(r *ruleIn) *ruleIn {
 
 // namedEgress resolves the port names of an egress rule for each pod it may match.
 func (p *Program) namedEgress(r *ruleIn, m match) []match {
+	out, each := p.sharedNames(r, m)
+	if each == 0 {
+		return out
+	}
+	m.worlds = each
+	if perhaps := each & p.says.maybe[cni.PortNamesShared]; perhaps != 0 {
+		return append(out, p.ownNames(r, within([]match{m}, []branch{{each &^ perhaps, Cond{}}, {perhaps, ownName}}))...)
+	}
+	return append(out, p.ownNames(r, []match{m})...)
+}
+
+var ownName = onlyIf("port names are resolved for each pod")
+
+// ownNames resolves the port names of an egress rule for each pod as it declares them.
+func (p *Program) ownNames(r *ruleIn, peers []match) []match {
+	var out []match
+	for _, m := range peers {
+		out = append(out, p.ownNamesOf(r, m)...)
+	}
+	return out
+}
+
+func (p *Program) ownNamesOf(r *ruleIn, m match) []match {
 	var out []match
 	for _, name := range r.names {
 		resolved := func(byNumber map[netset.Port][]int, cond Cond) {
@@ -63,6 +82,24 @@ func (p *Program) namedEgress(r *ruleIn, m match) []match {
 		}
 	}
 	return out
+}
+
+// sharedNames resolves the port names of an egress rule where they stand for one number in the whole cluster, and returns where they do not. A name
+// with several numbers stands for none (cilium v1.19.1, pkg/endpoint/policy.go, pkg/types/portmap.go).
+func (p *Program) sharedNames(r *ruleIn, m match) (out []match, each Worlds) {
+	for _, b := range p.says.where(cni.PortNamesShared) {
+		w := m.worlds & b.worlds
+		if w == 0 {
+			continue
+		}
+		for _, name := range r.names {
+			if numbers := p.clusterwide[name]; len(numbers) == 1 {
+				conns := netset.ConnsOf(name.protocol, netset.PortRange(numbers[0], numbers[0]))
+				out = append(out, match{box{m.region, conns, w}, m.cond.and(b.cond)})
+			}
+		}
+	}
+	return out, m.worlds &^ p.says.yes[cni.PortNamesShared]
 }
 
 var sidecarPort = onlyIf("port names that sidecars declare, or containers share, are resolved so")

@@ -211,7 +211,7 @@ func (p *Program) frontPorts(service int, r *policy.Rule) []match {
 		}
 		var led []match
 		for _, sp := range svc.Ports {
-			if certainly, perhaps := p.leads(service, sp, item); sp.Protocol == item.Protocol && perhaps {
+			if certainly, perhaps := p.leads(service, sp, item, r); sp.Protocol == item.Protocol && perhaps {
 				led = append(led, match{box{conns: fromPort(item, sp.Port)}, leadsThere})
 				if certainly {
 					led[len(led)-1].cond = Cond{}
@@ -241,13 +241,17 @@ func fromPort(item policy.Port, port netset.Port) netset.Conns {
 	return netset.ConnsOf(item.Protocol, netset.PortRange(port, port))
 }
 
-// leads reports whether a port of a Service is the one that an item of a rule is on its pods: on all of them, or perhaps on some.
-func (p *Program) leads(service int, sp model.ServicePort, item policy.Port) (certainly, perhaps bool) {
+// leads reports whether a port of a Service is the one that an item of a rule is on its pods: on one of them is enough, if on no other the name of the
+// Service's port stands for a number that the rule does not let through.
+func (p *Program) leads(service int, sp model.ServicePort, item policy.Port, r *policy.Rule) (certainly, perhaps bool) {
 	backends := p.backends[service]
 	if len(backends) == 0 {
 		return false, true
 	}
-	certainly = true
+	both := func(a, b []netset.Port) bool {
+		return slices.ContainsFunc(a, func(port netset.Port) bool { return slices.Contains(b, port) })
+	}
+	strays := false
 	for _, b := range backends {
 		h := &p.holders[b.Class]
 		mustBe, mayBe := []netset.Port{item.Lo}, []netset.Port{item.Lo}
@@ -257,14 +261,19 @@ func (p *Program) leads(service int, sp model.ServicePort, item policy.Port) (ce
 		mustGo, mayGo := []netset.Port{sp.Target}, []netset.Port{sp.Target}
 		if sp.TargetName != "" {
 			mustGo, mayGo = h.resolve(portName{sp.Protocol, sp.TargetName})
+			strays = strays || item.Name == "" && slices.ContainsFunc(mayGo, func(n netset.Port) bool { return !allows(r, item.Protocol, n) })
 		}
-		both := func(a, b []netset.Port) bool {
-			return slices.ContainsFunc(a, func(port netset.Port) bool { return slices.Contains(b, port) })
-		}
-		certainly = certainly && both(mustBe, mustGo)
+		certainly = certainly || both(mustBe, mustGo)
 		perhaps = perhaps || both(mayBe, mayGo)
 	}
-	return certainly && perhaps, perhaps
+	return certainly && !strays, perhaps
+}
+
+// allows reports whether a rule names a port by its number.
+func allows(r *policy.Rule, protocol netset.Protocol, port netset.Port) bool {
+	return slices.ContainsFunc(r.Ports, func(item policy.Port) bool {
+		return item.Name == "" && item.Protocol == protocol && item.Lo <= port && port <= item.Hi
+	})
 }
 
 // throughServices adds what is reached only because policy is judged on the address of a Service, or on a node's with a node port.

@@ -74,7 +74,7 @@ func (p *Program) DefaultDeny(namespace string, d policy.Direction) bool {
 	for _, s := range p.about(i, d) {
 		if s.stance != nil && s.stance.Else == policy.Deny && s.sub.Pod.SelectsAll() {
 			if must, _ := s.sub.NS.Match(p.namespaces[i].Labels); must {
-				for _, b := range p.stancing[s.stance] {
+				for _, b := range s.stance.where {
 					if b.cond.IsZero() {
 						certainly |= b.worlds
 					}

@@ -80,6 +80,14 @@ var ifSo = [cni.Questions]Cond{
 	cni.NodeSelectors:          onlyIf("peers that select nodes are enabled"),
 }
 
+func init() {
+	for q := range cni.Questions {
+		if ifSo[q].IsZero() {
+			ifSo[q] = onlyIf(q.String())
+		}
+	}
+}
+
 // Profiles returns the profiles that p speaks of.
 func (p *Program) Profiles() []cni.Profile {
 	var out []cni.Profile

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/matrix"
@@ -46,7 +47,7 @@ type mapHead struct {
 	Groups []matrix.Group `json:"groups"`
 }
 
-// connection is an edge: from and to are "ns/Kind/name", a CIDR, "nodes", "kubernetes API" or "Service addresses". Without a verdict it is allowed.
+// connection is an edge: from and to are "ns/Kind/name", a CIDR, a host name or a pattern of names, "nodes", "kubernetes API" or "Service addresses". Without a verdict it is allowed.
 type connection struct {
 	From    string         `json:"from"`
 	To      string         `json:"to"`
@@ -104,7 +105,7 @@ func Map(m *matrix.Matrix, basis Basis, expand bool, o Options) Document {
 		size[g.Name] = len(g.Members)
 	}
 	workloads, n := m.Size()
-	head := Heading{Text: count(workloads, "workload"), Aside: "policies read as " + some(basis.CNI)}
+	head := Heading{Text: count(workloads, "workload"), Aside: "policies read as " + readAs(basis.CNI)}
 	if !expand && n != workloads {
 		head.Text += fmt.Sprintf(" in %s of equal connections", count(n, "group"))
 	}
@@ -121,7 +122,7 @@ func Map(m *matrix.Matrix, basis Basis, expand bool, o Options) Document {
 	}
 	doc = append(doc, Heading{}, Table{Header: []string{"FROM", "TO", "CONNECTIONS", "WHEN"}, Stream: func(yield func([]string) bool) {
 		for r := range rows {
-			if r.When == reach.SameNode && !o.Verbose {
+			if r.OwnNode && !o.Verbose {
 				continue
 			}
 			if !yield([]string{name(r.From), name(r.To), r.Conns.String(), whenText(r.Verdict, r.When)}) {
@@ -132,12 +133,20 @@ func Map(m *matrix.Matrix, basis Basis, expand bool, o Options) Document {
 	doc = append(doc, groupBlocks(groups, o)...)
 	notes := Notes{{Text: "what no row names is denied"}}
 	if !o.Verbose {
-		notes[0].Text += ", but that a pod's own node can always connect to it"
+		notes[0].Text += ", but that a pod's own node can connect to it, and with some plugins the pod to its own node"
 	}
 	for _, n := range m.Notes() {
 		notes = append(notes, Note{Text: n})
 	}
 	return append(doc, Heading{}, notes)
+}
+
+// readAs says which network plugins policies are read for.
+func readAs(cni []string) string {
+	if len(cni) > 3 {
+		return fmt.Sprintf("each of %d network plugins does", len(cni))
+	}
+	return strings.Join(cni, ", ")
 }
 
 func groupBlocks(groups []matrix.Group, o Options) Document {

@@ -159,6 +159,41 @@ func TestCanGolden(t *testing.T) {
 	golden(t, "can.txt", text.Bytes())
 }
 
+// TestCanWorldsGolden asks where plugins differ: in the verdict, and in the reasons for one.
+func TestCanWorldsGolden(t *testing.T) {
+	profiles, err := cni.Named("cilium,calico,aws-vpc-cni,none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := reach.NewProgram(input(t).Ground, profiles...)
+	var text bytes.Buffer
+	for i, ask := range [][2]string{
+		{"mcp/server", "data/StatefulSet/db:443"},
+		{"mcp/server", "mcp/Service/server:80"},
+		{"mcp/gateway", "mcp/Service/server:80"},
+		{"mcp/server", "169.254.169.254:80"},
+	} {
+		q, err := query.Parse(ask[0], ask[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := query.Ask(p, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(rendered(t, CanText(a, basis, Options{}), Options{}))
+		text.WriteString("\n")
+		if i == 0 {
+			var b bytes.Buffer
+			if err := JSON(&b, Can(a, basis)); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "can-worlds.json", b.Bytes())
+		}
+	}
+	golden(t, "can-worlds.txt", text.Bytes())
+}
+
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain, größe 世界":     "plain, größe 世界",

@@ -147,8 +147,8 @@ func TestCiliumSubjects(t *testing.T) {
 		{cnpHead, "{matchExpressions: [{key: io.cilium.k8s.policy.cluster, operator: NotIn, values: [west]}]}", "ns kubernetes.io/metadata.name=ns pods everything", `the cluster is not called "west"`},
 		{cnpHead, "{matchExpressions: [{key: io.cilium.k8s.policy.cluster, operator: Exists}]}", "ns kubernetes.io/metadata.name=ns pods everything", ""},
 		{cnpHead, "{matchExpressions: [{key: io.cilium.k8s.policy.cluster, operator: DoesNotExist}]}", "", ""},
-		{cnpHead, "{matchLabels: {pod-template-hash: x}}", "ns kubernetes.io/metadata.name=ns pods pod-template-hash=x", `Cilium is set to keep the label "pod-template-hash", which it leaves out by default`},
-		{cnpHead, "{matchExpressions: [{key: topology.kubernetes.io/zone, operator: DoesNotExist}]}", "ns kubernetes.io/metadata.name=ns pods everything", `Cilium leaves out the label "topology.kubernetes.io/zone", as it does by default`},
+		{cnpHead, "{matchLabels: {pod-template-hash: x}}", "ns kubernetes.io/metadata.name=ns pods pod-template-hash=x", ""},
+		{cnpHead, "{matchExpressions: [{key: topology.kubernetes.io/zone, operator: DoesNotExist}]}", "ns kubernetes.io/metadata.name=ns pods !topology.kubernetes.io/zone", ""},
 		{cnpHead, "{matchLabels: {app.kubernetes.io/name: x}}", "ns kubernetes.io/metadata.name=ns pods app.kubernetes.io/name=x", ""},
 		{cnpHead, "{matchLabels: {'container:x': q}}", "ns kubernetes.io/metadata.name=ns pods everything", `Cilium gives it the labels of source "container" that the selector asks for`},
 		{ccnpHead, "{}", "ns everything pods everything", ""},
@@ -158,12 +158,18 @@ func TestCiliumSubjects(t *testing.T) {
 	} {
 		t.Run(tt.selector, func(t *testing.T) {
 			p := cilium(t, tt.head+"spec: {endpointSelector: "+tt.selector+", ingress: [{}]}\n")
-			got := ""
+			got, only := "", ""
 			for _, s := range p.Stances {
 				got += subject(s.Subject)
+				only += s.Only
 			}
-			if got != tt.want || p.Only != tt.only {
-				t.Errorf("%s if %s", got, p.Only)
+			for _, r := range p.Rules {
+				if r.Only != only {
+					t.Errorf("a rule if %s", r.Only)
+				}
+			}
+			if got != tt.want || only != tt.only || p.Only != "" {
+				t.Errorf("%s if %s", got, only)
 			}
 		})
 	}

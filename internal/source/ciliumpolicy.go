@@ -72,9 +72,10 @@ type ciliumDecoder struct {
 
 	// Of the spec that is being read:
 	subject  policy.Subject
-	none     bool // it is about no pods
-	starting bool // it names endpoints that are starting
-	host     bool // it is about nodes
+	specOnly []string // what else must hold for it to be about them
+	none     bool     // it is about no pods
+	starting bool     // it names endpoints that are starting
+	host     bool     // it is about nodes
 }
 
 // ciliumField is one of the four lists of rules in a spec.
@@ -114,7 +115,8 @@ func (d *ciliumDecoder) spec(c *doc.Cursor, path string) {
 		total += len(items)
 		if len(items) > 0 && !d.none && isolates[f.dir] && stanced != f.dir {
 			stanced = f.dir
-			d.Stances = append(d.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: f.dir, Subject: d.subject, Else: policy.Deny, Origin: d.at.At(list.Line())})
+			d.Stances = append(d.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: f.dir, Subject: d.subject, Else: policy.Deny,
+				Only: both(d.specOnly), Origin: d.at.At(list.Line())})
 		}
 		for i, item := range items {
 			d.rule(item, f, path+"."+f.name+"["+strconv.Itoa(i)+"]")
@@ -150,7 +152,7 @@ func (d *ciliumDecoder) about(c *doc.Cursor) {
 	before := c.Problems()
 	list := readCiliumSelector(pods, extendKey)
 	readCiliumSelector(nodes, extendKey)
-	d.subject, d.none, d.host, d.starting = d.wide, true, nodes.IsSet(), selectsStarting(list)
+	d.subject, d.specOnly, d.none, d.host, d.starting = d.wide, nil, true, nodes.IsSet(), selectsStarting(list)
 	switch {
 	case c.Problems() > before:
 	case pods.IsSet() && nodes.IsSet():
@@ -164,6 +166,6 @@ func (d *ciliumDecoder) about(c *doc.Cursor) {
 	default:
 		e := ciliumSubject(list, d.meta.namespace)
 		d.subject, d.none = e.Subject, e.none
-		d.only = append(d.only, e.only...)
+		d.specOnly = e.only
 	}
 }

@@ -395,7 +395,9 @@ func readICMPs(c *doc.Cursor) {
 				at.Fail("not an ICMP type of "+family+": "+doc.Quote(at.Text()), "a number or a name such as EchoRequest")
 			}
 		default:
-			at.Int()
+			if n, ok := at.Int(); ok && n != int64(int32(n)) {
+				at.Fail("not an ICMP type: "+strconv.FormatInt(n, 10), "")
+			}
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 		if len(set.ports) == 0 {
 			continue
 		}
-		condition := both(slices.Concat(only, set.only))
+		condition := both(slices.Concat(d.specOnly, only, set.only))
 		i, ok := at[condition]
 		if !ok {
 			i, at[condition] = len(d.Rules), len(d.Rules)

@@ -138,15 +138,6 @@ func (e *ciliumEndpoints) require(r requirement) {
 	switch {
 	case r.key == ciliumPodNamespace:
 		e.NS = e.NS.Require(label.MetadataName, r.values)
-	case isFiltered(r.key):
-		e.only = append(e.only, "Cilium is set to keep the label "+doc.Quote(r.key)+", which it leaves out by default")
-		if r.values.AllowsAbsent() {
-			e.only[len(e.only)-1] = "Cilium leaves out the label " + doc.Quote(r.key) + ", as it does by default"
-		} else if ofNamespace {
-			e.NS = e.NS.Require(name, r.values)
-		} else {
-			e.Pod = e.Pod.Require(r.key, r.values)
-		}
 	case ofNamespace:
 		e.NS = e.NS.Require(name, r.values)
 	case r.key == ciliumCluster:
@@ -192,21 +183,6 @@ func listed(texts []string) string {
 	}
 	return b.String()
 }
-
-// isFiltered reports whether Cilium leaves a label out of its identities unless it is told otherwise, so that no selector matches it
-// (cilium v1.19.1, pkg/labelsfilter, defaultLabelPrefixCfg).
-func isFiltered(key string) bool {
-	switch {
-	case key == ciliumPodNamespace, key == ciliumCluster, key == ciliumAccount:
-		return false
-	case strings.Contains(key, "beta.kubernetes.io"):
-		return true
-	}
-	return slices.ContainsFunc(filteredPrefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
-}
-
-var filteredPrefixes = []string{"io.kubernetes", "kubernetes.io", setPodName, setPodIndex, completionIndex, controllerUID, "k8s.io", generation,
-	templateHash, revisionHash, oldUID, "annotation", "etcd_node", "topology.kubernetes.io"}
 
 // subject translates the endpointSelector of a policy of namespace, "" for a cluster-wide one. Of its own namespace's name a policy can ask
 // nothing: Cilium replaces what it asks.

@@ -3,4 +3,6 @@
 //
 // The oracles are Cyclonus' matcher with all of its generated cases, the evaluator of kube-network-policies (the data plane of kindnet), and
 // the API server's own decoding, defaulting and validation of NetworkPolicy.
+//
+// Cilium's engine is asked in the folder cilium, which is a module of its own: it needs client libraries older than these.
 package oracle

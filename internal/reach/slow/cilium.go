@@ -78,7 +78,7 @@ func (w *World) identity(e End, a netip.Addr, node string) map[string]string {
 
 func (w *World) podIdentity(p Pod) map[string]string {
 	id := map[string]string{"io.kubernetes.pod.namespace": p.Namespace, "io.cilium.k8s.policy.cluster": "default"}
-	for k, v := range p.Labels {
+	for k, v := range w.seen(p.Labels) {
 		id[k] = v
 	}
 	for k, v := range w.Namespaces[p.Namespace] {
@@ -153,10 +153,10 @@ func (w *World) cilium(subject int, peer End, a netip.Addr, ingress bool, dst En
 		}
 		isolated = isolated || p.isolates(ingress)
 		for _, r := range deny {
-			denied = denied || w.ciliumPeer(p, r, pod.Node, peer, a) && w.ciliumPort(r, dst, protocol, port)
+			denied = denied || w.ciliumPeer(p, r, pod.Node, peer, a) && w.ciliumPort(r, dst, ingress, protocol, port)
 		}
 		for _, r := range allow {
-			allowed = allowed || w.ciliumPeer(p, r, pod.Node, peer, a) && w.ciliumPort(r, dst, protocol, port)
+			allowed = allowed || w.ciliumPeer(p, r, pod.Node, peer, a) && w.ciliumPort(r, dst, ingress, protocol, port)
 		}
 	}
 	return denied, allowed, isolated
@@ -299,7 +299,7 @@ func (w *World) behind(s Service, e End, a netip.Addr) bool {
 	return true
 }
 
-func (w *World) ciliumPort(r CiliumRule, dst End, protocol string, port int) bool {
+func (w *World) ciliumPort(r CiliumRule, dst End, ingress bool, protocol string, port int) bool {
 	if r.Ports == nil {
 		return !r.ICMPs
 	}
@@ -309,7 +309,7 @@ func (w *World) ciliumPort(r CiliumRule, dst End, protocol string, port int) boo
 		}
 		switch {
 		case p.Name != "":
-			if dst.Pod >= 0 && w.Pods[dst.Pod].number(p.Name, protocol) == port {
+			if w.named(p.Name, dst, ingress, protocol, port) {
 				return true
 			}
 		case p.Number == 0, p.Number == port, p.Number <= port && port <= p.EndPort:

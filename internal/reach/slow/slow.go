@@ -39,6 +39,8 @@ type World struct {
 	UntypedRulesApply        bool // rules of a direction that policyTypes does not name apply, and isolate
 	UnselectedDenied         bool // a pod that no policy selects is denied everything
 	NodeSelectors            bool // peers that select nodes are enabled
+	PortNamesShared          bool // a port name in an egress rule is one number in the whole cluster, and none if pods differ
+	LabelsLeftOut            bool // selectors do not see the labels that the platform sets
 	NotEnforced              bool // no policy is
 	IgnoresNetworkPolicies   bool
 	IgnoresCilium            bool // CiliumNetworkPolicies are not enforced
@@ -60,6 +62,7 @@ type Pod struct {
 type NamedPort struct {
 	Name, Protocol string
 	Number         int
+	Init           bool // of an init container that runs on
 }
 
 // Service is a Service with an address of its own and what is behind it.
@@ -283,7 +286,7 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 	for _, p := range w.applying(pod, ingress) {
 		isolated = true
 		for _, r := range p.rules(ingress) {
-			allowed = allowed || w.peersMatch(p, r, peer, a) && w.portsMatch(r, dst, protocol, port)
+			allowed = allowed || w.peersMatch(p, r, peer, a) && w.portsMatch(r, dst, ingress, protocol, port)
 			allowed = allowed || !ingress && w.toService(p, r, peer, a, protocol, port)
 		}
 	}
@@ -294,7 +297,7 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 func (w *World) applying(pod Pod, ingress bool) []Policy {
 	var out []Policy
 	for _, p := range w.Policies {
-		if !w.IgnoresNetworkPolicies && p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) && (p.isolates(ingress) || w.UntypedRulesApply && len(p.rules(ingress)) > 0) {
+		if !w.IgnoresNetworkPolicies && p.Namespace == pod.Namespace && p.PodSelector.matches(w.seen(pod.Labels)) && (p.isolates(ingress) || w.UntypedRulesApply && len(p.rules(ingress)) > 0) {
 			out = append(out, p)
 		}
 	}
@@ -340,7 +343,7 @@ func (w *World) peersMatch(p Policy, r Rule, peer End, a netip.Addr) bool {
 		if x.NamespaceSelector != nil {
 			inNamespace = x.NamespaceSelector.matches(w.Namespaces[pod.Namespace])
 		}
-		if inNamespace && (x.PodSelector == nil || x.PodSelector.matches(pod.Labels)) {
+		if inNamespace && (x.PodSelector == nil || x.PodSelector.matches(w.seen(pod.Labels))) {
 			return true
 		}
 	}
@@ -359,7 +362,7 @@ func (b IPBlock) contains(a netip.Addr) bool {
 	return true
 }
 
-func (w *World) portsMatch(r Rule, dst End, protocol string, port int) bool {
+func (w *World) portsMatch(r Rule, dst End, ingress bool, protocol string, port int) bool {
 	if len(r.Ports) == 0 {
 		return true
 	}
@@ -373,7 +376,7 @@ func (w *World) portsMatch(r Rule, dst End, protocol string, port int) bool {
 		}
 		switch {
 		case p.Name != "":
-			if dst.Pod >= 0 && w.Pods[dst.Pod].number(p.Name, protocol) == port {
+			if w.named(p.Name, dst, ingress, protocol, port) {
 				return true
 			}
 		case p.Number == 0:
@@ -387,6 +390,40 @@ func (w *World) portsMatch(r Rule, dst End, protocol string, port int) bool {
 		}
 	}
 	return false
+}
+
+// named reports whether a port name in a rule stands for port.
+func (w *World) named(name string, dst End, ingress bool, protocol string, port int) bool {
+	if ingress || !w.PortNamesShared {
+		return dst.Pod >= 0 && w.Pods[dst.Pod].number(name, protocol) == port
+	}
+	same := false
+	for _, pod := range w.Pods {
+		for _, n := range pod.Ports {
+			if pod.HostNetwork || n.Init || n.Name != name || n.Protocol != protocol {
+				continue
+			}
+			if n.Number != port {
+				return false
+			}
+			same = true
+		}
+	}
+	return same
+}
+
+// seen is the labels of a pod that selectors see.
+func (w *World) seen(labels map[string]string) map[string]string {
+	if !w.LabelsLeftOut {
+		return labels
+	}
+	out := map[string]string{}
+	for k, v := range labels {
+		if k != "pod-template-hash" && k != "statefulset.kubernetes.io/pod-name" && k != "apps.kubernetes.io/pod-index" && k != "controller-revision-hash" {
+			out[k] = v
+		}
+	}
+	return out
 }
 
 // number resolves a port name; 0 if the pod has none of that name.

@@ -1,0 +1,142 @@
+package query
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/reach"
+)
+
+// maxNodePorts bounds how many node ports one question goes through.
+const maxNodePorts = 256
+
+// nodePort is a port of every node that leads to a Service.
+type nodePort struct {
+	service int
+	port    model.ServicePort
+}
+
+// nodePorts returns those that the question is about.
+func (a *asker) nodePorts() []nodePort {
+	var out []nodePort
+	for i := range a.p.Snapshot.Services {
+		for _, p := range a.p.Snapshot.Services[i].Ports {
+			if p.NodePort != 0 && a.conns.Contains(p.Protocol, p.NodePort) {
+				out = append(out, nodePort{i, p})
+			}
+		}
+	}
+	return out
+}
+
+// toNode decides a connection to a node: on node ports, to the pods behind, else to the node itself.
+func (a *asker) toNode(from, node end) []outcome {
+	ports, rest := a.nodePorts(), a.conns
+	var tried []outcome
+	for i, p := range ports {
+		if i == maxNodePorts {
+			return append(tried, outcome{when: "one of many node ports leads to something", conns: a.conns})
+		}
+		rest = rest.Minus(one(p.port.Protocol, p.port.NodePort))
+		svc := serviceName(a, p.service)
+		a.note(fmt.Sprintf("port %d of every node leads to the Service %s", p.port.NodePort, svc))
+		tried = append(tried, a.toNodePort(from, node, p)...)
+	}
+	if rest.IsEmpty() {
+		return tried
+	}
+	return append(tried, a.pass(a.direct(from, node, rest)))
+}
+
+// toNodePort decides for what is behind one node port.
+func (a *asker) toNodePort(from, node end, p nodePort) []outcome {
+	svc := &a.p.Snapshot.Services[p.service]
+	inner := *a // to whom the question is about the Service's own port
+	inner.conns = one(p.port.Protocol, p.port.Port)
+	asked := one(p.port.Protocol, p.port.NodePort)
+	var tried []outcome
+	for _, b := range inner.backends(p.service) {
+		if b.Protocol == p.port.Protocol && b.PortMapping.Service == p.port.Port {
+			tried = append(tried, a.throughNode(from, node, b, svc.Local, asked))
+		}
+	}
+	a.hosts = inner.hosts
+	switch {
+	case svc.Selector != nil && !a.selects(p.service):
+		tried = append(tried, outcome{verdict: reach.Depends, when: "a pod that " + serviceName(a, p.service) + " selects comes to be and lets it in", conns: asked})
+	case tried == nil && len(a.p.Backends(p.service)) > 0:
+		tried = append(tried, outcome{verdict: reach.Denied})
+	case tried == nil:
+		o := a.toHost(from, "an endpoint of "+serviceName(a, p.service), asked.Union(inner.arriving(svc)))
+		if o.verdict != reach.Denied {
+			o.conns = asked
+		}
+		tried = append(tried, o)
+	}
+	return tried
+}
+
+// seen is how policies may see one side of a connection.
+type seen struct {
+	name string // completing "if ..."
+	end  end
+	open bool // not judged
+}
+
+// throughNode decides for one backend. On what egress is judged, and what the pod takes for the source, depends on the node that translates.
+func (a *asker) throughNode(from, node end, b backend, local bool, asked netset.Conns) outcome {
+	if own, ok := a.ownPod(from, b.end); ok {
+		return own
+	}
+	arriving := one(b.Protocol, b.Target)
+	if at := a.placements(node, b.end); local && a.isPods(b.end) && len(at) == 1 && at[0] == otherNode {
+		a.note(node.name + " has no pod behind this port, and externalTrafficPolicy Local sends to no other node")
+		return outcome{verdict: reach.Denied}
+	}
+	out := []seen{{name: "egress is judged on the node's address and port", end: node}}
+	if a.isPods(from) && a.p.Says(cni.JudgedBeforeService) != cni.Yes {
+		out = append(out, seen{name: "egress is judged on the pod's address, after the node's is translated", end: b.end})
+	}
+	in := []seen{{name: "the client's own address is kept on the way", end: from}}
+	if escapes := a.p.Says(cni.NodePortsEscape); !local {
+		in = append(in, seen{name: "it arrives with the address of the node that took it in", end: node})
+		if escapes != cni.No {
+			in = append(in, seen{name: "what enters through node ports is not judged", end: node, open: true})
+		}
+		if escapes == cni.Yes {
+			in = in[len(in)-1:]
+		}
+	}
+	var worlds []world
+	for _, e := range out {
+		for _, i := range in {
+			r := route{from: from, out: e.end, in: b.end, via: &node, outConns: asked, inConns: arriving, translated: true, asked: asked, open: i.open}
+			if e.end.End == b.end.End {
+				r.outConns = arriving
+			}
+			if i.end.End != from.End {
+				r.as = &i.end
+			}
+			name := ""
+			if len(out) > 1 {
+				name = e.name
+			}
+			if len(in) > 1 {
+				name = joinAnd(name, i.name)
+			}
+			worlds = append(worlds, world{name, a.pass(r)})
+		}
+	}
+	return across(worlds)
+}
+
+// isNode reports whether e is a node.
+func (a *asker) isNode(e end) bool { return e.Holder >= 0 && a.p.Class(e.Holder).Kind == reach.Node }
+
+// nodeTaken reports whether what e would answer goes to a node port instead: e shares its address with a node.
+func (a *asker) nodeTaken(e end, target place) bool {
+	return a.q.Port != 0 && !a.isNode(e) && slices.ContainsFunc(target.ends, a.isNode) && len(a.nodePorts()) > 0
+}
