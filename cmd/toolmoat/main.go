@@ -30,7 +30,8 @@ const (
 )
 
 func main() {
-	debug.SetGCPercent(500) // a command ends before much garbage has gathered
+	debug.SetGCPercent(300) // a command ends before much garbage has gathered
+	debug.SetMemoryLimit(800 << 20)
 	colour := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(os.Stdout)
 	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr, colour}))
 }

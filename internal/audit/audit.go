@@ -4,8 +4,6 @@ package audit
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -67,7 +65,8 @@ type Reach struct {
 	Because []origin.Origin `json:"because"`
 }
 
-// Target is part of what can be reached: one of CIDR, Host and Pods says what, and Name what it is known as.
+// Target is part of what can be reached: one of CIDR, Host and Pods says what, and Name what it is known as; Name alone stands for what has no
+// address in the input.
 type Target struct {
 	CIDR    string         `json:"cidr,omitempty"`   // the addresses of the class in it
 	Except  []netip.Prefix `json:"except,omitempty"` // without these
@@ -77,6 +76,28 @@ type Target struct {
 	Conns   []netset.Part  `json:"conns"`
 	Verdict reach.Verdict  `json:"verdict"`
 	When    string         `json:"when,omitempty"`
+	New     bool           `json:"-"` // pods that do not exist yet
+	Under
+}
+
+// Under says under which profiles something holds, for texts that name them in their own way.
+type Under struct {
+	Worlds reach.Worlds  `json:"-"` // by index into [Result.CNI]
+	Base   reach.Verdict `json:"-"` // the verdict there
+	If     string        `json:"-"` // what else must hold there
+}
+
+// under takes apart what the engine says: its condition names the profiles first.
+func under(atlas *blast.Atlas, worlds reach.Worlds, verdict reach.Verdict, when string) Under {
+	out := Under{Worlds: worlds & atlas.Worlds(), Base: verdict, If: when}
+	on := atlas.On(out.Worlds)
+	if on == "" || verdict != reach.Depends {
+		return out
+	}
+	if out.If = strings.TrimPrefix(strings.TrimPrefix(when, on), ", and "); out.If == "" {
+		out.Base = reach.Allowed
+	}
+	return out
 }
 
 // Caller is who can connect to the server.
@@ -88,6 +109,7 @@ type Caller struct {
 	Verdict reach.Verdict `json:"verdict"`
 	Conns   []netset.Part `json:"conns"`
 	When    string        `json:"when,omitempty"`
+	Under
 }
 
 // Summary counts.
@@ -179,7 +201,8 @@ func server(atlas *blast.Atlas, radius blast.Radius, findings []finding.Finding)
 		got := radius.To[d]
 		r := Reach{Verdict: got.Verdict, Extent: got.Extent, To: []Target{}, Because: blast.Origins(got.Because)}
 		for _, t := range got.To {
-			to := Target{Except: t.Except, Host: string(t.Host), Pods: t.Pods, Name: t.Name, Conns: t.Conns.Parts(), Verdict: t.Verdict, When: t.When}
+			to := Target{Except: t.Except, Host: string(t.Host), Pods: t.Pods, Name: t.Name, Conns: t.Conns.Parts(), Verdict: t.Verdict, When: t.When,
+				New: t.New, Under: under(atlas, t.Worlds(), t.Verdict, t.When)}
 			if t.CIDR.IsValid() {
 				to.CIDR = t.CIDR.String()
 			}
@@ -188,76 +211,7 @@ func server(atlas *blast.Atlas, radius blast.Radius, findings []finding.Finding)
 		out.Reach[d.String()] = r
 	}
 	for _, c := range radius.By {
-		out.ReachableBy = append(out.ReachableBy, Caller{c.Who, c.Names, c.Labels, c.Text, c.Verdict, c.Conns.Parts(), c.When})
+		out.ReachableBy = append(out.ReachableBy, Caller{c.Who, c.Names, c.Labels, c.Text, c.Verdict, c.Conns.Parts(), c.When, under(atlas, c.Worlds(), c.Verdict, c.When)})
 	}
 	return out
-}
-
-// Assumptions lists what the verdicts rest on besides the input, in sentences.
-func Assumptions(p *reach.Program) []string {
-	out := []string{fmt.Sprintf("policies mean what %s says (--cni %s), and a network plugin enforces them", p.Profiles()[0].Title, p.Profiles()[0].Name)}
-	if plan := p.Unplaced(); plan != "" {
-		out = append(out, plan)
-	}
-	out = append(out, "only TCP, UDP and SCTP are judged; ICMP and other protocols are not",
-		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it, and some plugins let it connect to its own node in spite of policies",
-		"the ways in from outside are Services, hostPorts, Ingress and Gateway API routes; routes of other kinds are not read")
-	if open := undeclared(p.Snapshot); open != "" {
-		out = append(out, open)
-	}
-	return append(out, leftOut(p.Snapshot)...)
-}
-
-// leftOut says what was not judged because somebody or something said so, or because its kind is not known here.
-func leftOut(s *model.Snapshot) []string {
-	var out, spared, gateways []string
-	for i := range s.Workloads {
-		if w := &s.Workloads[i]; strings.EqualFold(w.Annotations["toolmoat.dev/server"], "false") {
-			spared = append(spared, w.Namespace+"/"+w.Name)
-		}
-	}
-	for _, srv := range s.Servers {
-		if srv.Role == model.IsGateway {
-			gateways = append(gateways, s.Workloads[srv.Workload].Namespace+"/"+s.Workloads[srv.Workload].Name)
-		}
-	}
-	if spared != nil {
-		out = append(out, "not MCP servers, as their annotation says: "+listed(spared))
-	}
-	if gateways != nil {
-		out = append(out, "taken for MCP gateways: "+listed(gateways))
-	}
-	if n := s.Counts.Excluded; n > 0 {
-		out = append(out, fmt.Sprintf("files left out by --exclude: %d", n))
-	}
-	var kinds []string
-	for _, kind := range slices.Sorted(maps.Keys(s.Counts.IgnoredKinds)) {
-		kinds = append(kinds, fmt.Sprintf("%s (%d)", kind, s.Counts.IgnoredKinds[kind]))
-	}
-	if kinds != nil {
-		out = append(out, "nothing was read from objects of other kinds, nor from what controllers make of them: "+listed(kinds))
-	}
-	return out
-}
-
-// listed names the first few.
-func listed(names []string) string {
-	const most = 8
-	if len(names) > most {
-		names = append(names[:most:most], fmt.Sprintf("and %d more", len(names)-most))
-	}
-	return strings.Join(names, ", ")
-}
-
-func undeclared(s *model.Snapshot) string {
-	var names []string
-	for _, ns := range s.Namespaces {
-		if ns.Labels.IsOpen() {
-			names = append(names, ns.Name)
-		}
-	}
-	if names == nil {
-		return ""
-	}
-	return "nothing is known of the labels of namespaces without a Namespace object: " + listed(names)
 }

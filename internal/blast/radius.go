@@ -70,8 +70,13 @@ func (r Reach) AddrsOn(conns netset.Conns) netset.Addrs {
 func (r Reach) AddrsOnAll(conns netset.Conns) netset.Addrs {
 	out := r.Addrs
 	open := make([]place, len(r.openings))
+	var together netset.Conns
 	for i, o := range r.openings {
 		open[i] = o.place
+		together = together.Union(o.conns)
+	}
+	if !together.Covers(conns) {
+		return netset.Addrs{}
 	}
 	for _, lack := range minus(place{region: reach.Region{Addrs: out}, conns: conns}, open) {
 		out = out.Minus(lack.region.Addrs)
@@ -402,12 +407,14 @@ func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b 
 	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, Rules: b.Rules(), scope: scopeOf(b)}
 	var out []Target
 	for _, family := range families {
-		listed, missing := netset.CIDRs(in.Addrs.Intersect(family)), netset.CIDRs(p.region.Addrs.Intersect(family).Minus(in.Addrs))
-		if len(listed) > maxList && len(missing) < len(listed) {
-			t := base
-			t.CIDR, t.Except = netset.CIDRs(family)[0], missing
-			out = append(out, t)
-			continue
+		listed := netset.CIDRs(in.Addrs.Intersect(family))
+		if len(listed) > maxList {
+			if missing := netset.CIDRs(p.region.Addrs.Intersect(family).Minus(in.Addrs)); len(missing) < len(listed) {
+				t := base
+				t.CIDR, t.Except = netset.CIDRs(family)[0], missing
+				out = append(out, t)
+				continue
+			}
 		}
 		for _, c := range listed {
 			t := base

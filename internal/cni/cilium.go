@@ -23,6 +23,8 @@ var cilium = Profile{
 		UnselectedDenied:  {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
 		LabelsLeftOut:     {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
 		PortNamesShared:   {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
+		IPv6Escapes:       {No, "cilium Documentation/security/policy: both families"},
+		NodesUsePodRange:  {No, "cilium Documentation/security/policy/layer3.rst: a node is known by its identity, whatever its address"},
 		NodeSelectors:     {Uncertain, "cilium Documentation/security/policy/language.rst, Node based: only with --enable-node-selector-labels, off by default"},
 	},
 	Kinds: kinds(
@@ -85,6 +87,8 @@ var aksCilium = Profile{
 		UnselectedDenied:       {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
 		LabelsLeftOut:          {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
 		PortNamesShared:        {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
+		IPv6Escapes:            {No, "cilium Documentation/security/policy: both families"},
+		NodesUsePodRange:       {No, "cilium Documentation/security/policy/layer3.rst: a node is known by its identity, whatever its address"},
 		NodeSelectors:          {Uncertain, "aks-docs azure-cni-powered-by-cilium.md: AKS manages the configuration; whether it sets --enable-node-selector-labels is not said"},
 	},
 	Kinds: kinds(
@@ -126,6 +130,8 @@ var gkeDPv2 = Profile{
 		UnselectedDenied:     {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
 		LabelsLeftOut:        {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
 		PortNamesShared:      {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
+		IPv6Escapes:          {No, "cilium Documentation/security/policy: both families"},
+		NodesUsePodRange:     {No, "cilium Documentation/security/policy/layer3.rst: a node is known by its identity, whatever its address"},
 		NodeSelectors:        {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(

@@ -49,6 +49,8 @@ const (
 	UnselectedDenied                       // a pod that no policy selects is denied everything
 	LabelsLeftOut                          // labels that the platform sets on pods are left out of what selectors are matched against
 	PortNamesShared                        // a port name in an egress rule stands for one number in the whole cluster, for every peer of the rule
+	IPv6Escapes                            // IPv6 traffic is not judged, where pods have IPv6 addresses
+	NodesUsePodRange                       // what a node sends to pods of other nodes may come from an address in the pods' range
 	NodeSelectors                          // peers that select nodes by labels are enabled
 	Questions                              // how many there are
 )
@@ -71,6 +73,8 @@ var questions = [Questions]struct{ name, asks string }{
 	UnselectedDenied:       {"unselectedDenied", "a pod that no policy selects is denied everything"},
 	LabelsLeftOut:          {"labelsLeftOut", "labels that the platform sets on pods are left out of what selectors are matched against"},
 	PortNamesShared:        {"portNamesShared", "a port name in an egress rule stands for one number in the whole cluster, for every peer"},
+	IPv6Escapes:            {"ipv6Escapes", "IPv6 traffic is not judged, where pods have IPv6 addresses"},
+	NodesUsePodRange:       {"nodesUsePodRange", "what a node sends to pods of other nodes may come from an address in the pods' range"},
 	NodeSelectors:          {"nodeSelectors", "peers that select nodes by labels are enabled"},
 }
 

@@ -26,6 +26,7 @@ type concrete struct {
 
 	primary   Family // every pod has an address in it, unless the input says otherwise
 	secondary bool   // most have one in the other too
+	ipv6Pods  bool   // the input shows pods or Services that have IPv6 addresses
 }
 
 // concretise chooses. edges are addresses at which blocks begin and end: what is not known likes to lie there.
@@ -40,6 +41,7 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 		}
 	}
 	w.secondary = !r.v4 && r.one(2)
+	w.ipv6Pods = g.podFamilies[IPv6]
 	if shows(s.snap, IPv6) && !shows(s.snap, IPv4) {
 		w.primary = IPv6
 	}
@@ -102,7 +104,7 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	w.NodeSelectors, w.UntypedRulesApply, w.UnselectedDenied = says(cni.NodeSelectors), says(cni.UntypedRulesApply), says(cni.UnselectedDenied)
 	w.IgnoresNetworkPolicies = !judges(policy.NetworkPolicy)
 	w.IgnoresCilium, w.IgnoresCiliumClusterwide = !judges(policy.CiliumNetworkPolicy), !judges(policy.CiliumClusterwideNetworkPolicy)
-	w.PortNamesShared = says(cni.PortNamesShared)
+	w.PortNamesShared, w.IPv6Escapes = says(cni.PortNamesShared), w.ipv6Pods && says(cni.IPv6Escapes)
 	w.LabelsLeftOut = profile.Says(cni.LabelsLeftOut) != cni.No && r.one(2)
 	w.RequestsFit = r.one(2)
 }

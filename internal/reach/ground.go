@@ -118,21 +118,25 @@ type Ground struct {
 	endpoints   netset.IDs // what the API server answers on, without its Service, in both families
 	servicesIn  [][]int    // Services by namespace
 
-	apiPerhapsOnNode netset.IDs                 // those of endpoints that may be a node's, in both families; those whose address is known are in local too
-	portNames        map[portName]portIDs       // who resolves a name to what
-	clusterwide      map[portName][]netset.Port // the numbers that pods give a name, without those of sidecars and of pods on the host network
-	known            []heldAddr                 // holders by known address, sorted
-	anywhere         [2]netset.IDs              // holders whose address is not known, by Family; without those of onNodes
-	onNodes          [2]netset.IDs              // pods on the host network of nodes that are not known, and the API server where it is not known, by Family
-	taken            netset.Addrs               // addresses that some holder is known to have
-	managed          [2]netset.IDs              // nodes and endpoints of the API server whose address is not known, by Family
-	addressed        map[AddrState]netset.IDs   // under Has, those that certainly have an address in the family; under MayHave, those that may
-	states           [2]AddrState               // of something whose address is not known, by Family
-	seen             [2]bool                    // families that the input shows in use
-	fresh            label.Selector             // the namespaces that do not exist
-	plan             [2]netset.Addrs            // where addresses that are not known may lie, by Family
-	hostPlan         [2]netset.Addrs            // likewise of onNodes: also where nodes are known to be
+	apiPerhapsOnNode netset.IDs               // those of endpoints that may be a node's, in both families; those whose address is known are in local too
+	portNames        map[portName]portIDs     // who resolves a name to what
+	clusterwide      map[portName]shared      // the numbers that pods give a name, without those of sidecars and of pods on the host network
+	known            []heldAddr               // holders by known address, sorted
+	anywhere         [2]netset.IDs            // holders whose address is not known, by Family; without those of onNodes
+	onNodes          [2]netset.IDs            // pods on the host network of nodes that are not known, and the API server where it is not known, by Family
+	taken            netset.Addrs             // addresses that some holder is known to have
+	managed          [2]netset.IDs            // nodes and endpoints of the API server whose address is not known, by Family
+	addressed        map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
+	states           [2]AddrState             // of something whose address is not known, by Family
+	podFamilies      [2]bool                  // families that pods and Services show in use
+	seen             [2]bool                  // families that the input shows in use
+	fresh            label.Selector           // the namespaces that do not exist
+	plan             [2]netset.Addrs          // where addresses that are not known may lie, by Family
+	hostPlan         [2]netset.Addrs          // likewise of onNodes: also where nodes are known to be
 }
+
+// shared is the numbers that pods give a port name.
+type shared struct{ all, running []netset.Port } // by any pod of the input, and by pods that it shows running
 
 // portIDs says to which number classes resolve a port name.
 type portIDs struct {

@@ -25,6 +25,7 @@ func (g *Ground) addressStates() [2]AddrState {
 	for _, svc := range g.Snapshot.Services {
 		note(svc.ClusterIPs)
 	}
+	g.podFamilies = g.seen
 	for _, n := range g.Snapshot.Nodes {
 		note(n.Addrs)
 	}

@@ -28,12 +28,8 @@ type Stranger struct {
 // by family. Pods of existing namespaces other than the class's own are left out where the same pods of a namespace that does not exist can do
 // as much: they add nothing to what an attacker with some namespace can do.
 func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
-	open := box{Region{Cubes: cubesOf(label.Selector{}, label.Selector{})}, netset.AllConns, p.in}
 	var out []Stranger
-	for _, seg := range p.decide(p.groups[d][p.groupOf[d][class]], d, open) {
-		if seg.verdict == Denied {
-			continue
-		}
+	for _, seg := range p.seen(p.groups[d][p.groupOf[d][class]].strange()) {
 		for _, c := range seg.region.Cubes {
 			if possible, exists := p.existence(class, c.Family); possible {
 				at := seg

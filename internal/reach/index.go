@@ -16,7 +16,7 @@ type posting struct {
 func (g *Ground) index() {
 	g.postings = map[posting][]int{}
 	g.portNames = map[portName]portIDs{}
-	g.clusterwide = map[portName][]netset.Port{}
+	g.clusterwide = map[portName]shared{}
 	var hosts []netset.ID
 	for n := range g.classes {
 		h := &g.holders[n]
@@ -34,8 +34,14 @@ func (g *Ground) index() {
 		}
 		for _, p := range h.ports {
 			name := portName{p.Protocol, p.Name}
-			if !h.host && !p.Sidecar && !slices.Contains(g.clusterwide[name], p.Port) {
-				g.clusterwide[name] = append(g.clusterwide[name], p.Port)
+			if all := g.clusterwide[name]; !h.host && !p.Sidecar {
+				if !slices.Contains(all.all, p.Port) {
+					all.all = append(all.all, p.Port)
+				}
+				if h.shown() && !slices.Contains(all.running, p.Port) {
+					all.running = append(all.running, p.Port)
+				}
+				g.clusterwide[name] = all
 			}
 			if _, ok := g.portNames[name]; !ok {
 				g.portNames[name] = portIDs{map[netset.Port][]int{}, map[netset.Port][]int{}}
@@ -104,17 +110,23 @@ func (g *Ground) candidates(sel label.Selector) (classes []int, narrowed bool) {
 		if others || sel.On(k).AllowsAbsent() {
 			continue
 		}
-		var found []int
+		open := g.postings[posting{key: k, open: true}]
+		if len(values) == 1 && open == nil { // sorted already, and not to be changed
+			if found := g.postings[posting{key: k, value: values[0]}]; !narrowed || len(found) < len(classes) {
+				classes, narrowed = found, true
+			}
+			continue
+		}
+		found := slices.Clone(open)
 		for _, v := range values {
 			found = append(found, g.postings[posting{key: k, value: v}]...)
 		}
-		found = append(found, g.postings[posting{key: k, open: true}]...)
-		if !narrowed || len(found) < len(classes) {
+		slices.Sort(found)
+		if found = slices.Compact(found); !narrowed || len(found) < len(classes) {
 			classes, narrowed = found, true
 		}
 	}
-	slices.Sort(classes)
-	return slices.Compact(classes), narrowed
+	return classes, narrowed
 }
 
 // selection is what a pair of selectors selects among the classes, in family IPv4.
@@ -141,7 +153,7 @@ func (g *Ground) choose(ns, pod label.Selector) selection {
 	}
 	classes, narrowed := g.candidates(pod)
 	if size := g.sizeOf(mustNS) + g.sizeOf(mayNS); !narrowed || size < len(classes) {
-		classes = classes[:0]
+		classes = make([]int, 0, size)
 		for _, i := range slices.Concat(mustNS, mayNS) {
 			for r := range g.nsRuns[i].Runs() {
 				for id := r.Lo; id <= r.Hi; id++ {

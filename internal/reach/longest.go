@@ -39,6 +39,13 @@ type portItem struct {
 // crowded is the condition under which a block whose ports are more than the plugin holds lets a connection through.
 var crowded = onlyIf("the plugin keeps this port for a block that has more ports than it can hold")
 
+// part is addresses in which a prefix decides for some of the ends that may have them, under a condition.
+type part struct {
+	addrs netset.Addrs
+	of    func(Region) Region
+	cond  Cond
+}
+
 // longestMatches returns what the blocks of a group's rules match where the longest block decides, by rule; nil if there are no such worlds.
 func (p *Program) longestMatches(g *group) [][]match {
 	worlds := p.says.yes[cni.LongestPrefixDecides]
@@ -55,36 +62,11 @@ func (p *Program) longestMatches(g *group) [][]match {
 	limit := p.portsPerBlock()
 	out := make([][]match, len(g.rules))
 	surely, perhaps := p.namedPods(g, worlds)
-	add := func(rule int, addrs netset.Addrs, conns netset.Conns, within func(match) []match, cond Cond) {
-		if addrs.IsEmpty() {
-			return
-		}
-		where := g.rules[rule].rule.judged
-		for _, m := range p.blockPeers(addrs) {
-			m.conns, m.cond = conns, m.cond.and(cond)
-			for _, w := range where {
-				at := m
-				if at.worlds &= worlds & w.worlds; at.worlds != 0 {
-					at.cond = at.cond.and(w.cond)
-					out[rule] = append(out[rule], within(at)...)
-				}
-			}
-		}
-	}
 	named := surely.union(Region{IDs: perhaps.IDs, Addrs: perhaps.Addrs, Cubes: minusCubes(perhaps.Cubes, surely.Cubes)})
-	alone := func(m match) []match { // what no selector names
-		m.region = m.region.Minus(named)
-		return keepMatch(m)
-	}
-	chosen := func(m match) []match { // what some selector names
-		m.region = m.region.Intersect(surely)
-		return keepMatch(m)
-	}
-	either := func(m match) []match { // what some selector perhaps names
-		m.region = m.region.Intersect(perhaps).Minus(surely)
-		return keepMatch(m)
-	}
-	full := Cond{} // of a pod that a selector names
+	alone := func(r Region) Region { return r.Minus(named) }                      // what no selector names
+	chosen := func(r Region) Region { return r.Intersect(surely) }                // what some selector names
+	either := func(r Region) Region { return r.Intersect(perhaps).Minus(surely) } // what some selector perhaps names
+	full := Cond{}                                                                // of a pod that a selector names
 	if limit > 0 && p.portItems(g) > limit {
 		full = crowded
 	}
@@ -95,33 +77,46 @@ func (p *Program) longestMatches(g *group) [][]match {
 		if limit > 0 && len(pre.items) > limit {
 			cond = crowded
 		}
-		longest := netset.Prefixes(pre.Prefix)
+		var inner []netip.Prefix
 		for _, other := range table[i+1:] {
 			if other.Bits() > pre.Bits() && pre.Contains(other.Addr()) {
-				longest = longest.Minus(netset.Prefixes(other.Prefix))
+				inner = append(inner, other.Prefix)
 			}
 		}
-		inherited := netset.Prefixes(pre.Prefix).Minus(netset.Prefixes(pre.except...))
-		grants := func(rule int, conns netset.Conns, cond Cond) {
-			if conns.IsEmpty() {
-				return
-			}
-			add(rule, longest, conns, alone, cond)
-			left := netset.Addrs{} // what it leaves to a pod that a selector names
-			if bequeaths(pre.Prefix) {
-				left = inherited
-			}
-			if !surely.IsEmpty() {
-				add(rule, left, conns, chosen, cond.and(full))
-			}
-			if hasPerhaps {
-				add(rule, longest.Intersect(left), conns, either, cond.and(full))
-				add(rule, longest.Union(left).Minus(longest.Intersect(left)), conns, either, cond.and(full).and(noLabel))
-			}
+		longest := netset.Prefixes(pre.Prefix).Minus(netset.Prefixes(inner...))
+		left := netset.Addrs{} // what it leaves to a pod that a selector names
+		if bequeaths(pre.Prefix) && (hasPerhaps || !surely.IsEmpty()) {
+			left = netset.Prefixes(pre.Prefix).Minus(netset.Prefixes(pre.except...))
 		}
-		for _, gr := range pre.grants {
-			grants(gr.rule, gr.conns, cond)
-			grants(gr.rule, gr.perhaps.Minus(gr.conns), cond.and(otherPods))
+		parts := []part{{longest, alone, cond}}
+		if !surely.IsEmpty() {
+			parts = append(parts, part{left, chosen, cond.and(full)})
+		}
+		if hasPerhaps {
+			both := longest.Intersect(left)
+			parts = append(parts, part{both, either, cond.and(full)}, part{longest.Union(left).Minus(both), either, cond.and(full).and(noLabel)})
+		}
+		for _, at := range parts {
+			if len(pre.grants) == 0 || at.addrs.IsEmpty() {
+				continue
+			}
+			peers := p.blockPeers(at.addrs)
+			for _, gr := range pre.grants {
+				where := cross(g.rules[gr.rule].rule.judged, []branch{{worlds, Cond{}}})
+				for _, m := range within(peers, where) {
+					if m.region = at.of(m.region); m.region.IsEmpty() {
+						continue
+					}
+					m.conns, m.cond = gr.conns, m.cond.and(at.cond)
+					if !gr.conns.IsEmpty() {
+						out[gr.rule] = append(out[gr.rule], m)
+					}
+					if perhaps := gr.perhaps.Minus(gr.conns); !perhaps.IsEmpty() {
+						m.conns, m.cond = perhaps, m.cond.and(otherPods)
+						out[gr.rule] = append(out[gr.rule], m)
+					}
+				}
+			}
 		}
 	}
 	for i := range out {
@@ -187,13 +182,6 @@ func (p *Program) portItems(g *group) int {
 
 func minusCubes(cubes, others []Cube) []Cube {
 	return Region{Cubes: cubes}.Minus(Region{Cubes: others}).Cubes
-}
-
-func keepMatch(m match) []match {
-	if m.region.IsEmpty() {
-		return nil
-	}
-	return []match{m}
 }
 
 // joinMatches joins matches that differ only in their region.
@@ -273,14 +261,20 @@ func (p *Program) inTable(r *ruleIn) bool {
 	return r.Action == policy.Allow && slices.ContainsFunc(r.judged, func(b branch) bool { return b.worlds&p.says.yes[cni.LongestPrefixDecides] != 0 })
 }
 
+// maxGrants is how many rules are told apart that let something through to one prefix.
+const maxGrants = 16
+
 // take adds what another prefix lets through.
 func (p *prefix) take(o prefix) {
 	for _, gr := range o.grants {
 		if i := slices.IndexFunc(p.grants, func(own grant) bool { return own.rule == gr.rule }); i >= 0 {
 			p.grants[i].conns = p.grants[i].conns.Union(gr.conns)
 			p.grants[i].perhaps = p.grants[i].perhaps.Union(gr.perhaps)
-		} else {
+		} else if n := len(p.grants); n < maxGrants {
 			p.grants = append(p.grants, gr)
+		} else { // who of so many rules it was does not matter any more
+			p.grants[n-1].conns = p.grants[n-1].conns.Union(gr.conns)
+			p.grants[n-1].perhaps = p.grants[n-1].perhaps.Union(gr.perhaps)
 		}
 	}
 	for item := range o.items {

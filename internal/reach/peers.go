@@ -3,6 +3,7 @@ package reach
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/label"
@@ -51,7 +52,11 @@ func (p *Program) peersOf(r *policy.Rule) []match {
 		out = append(out, p.entity(e)...)
 	}
 	if blocks != nil {
-		out = append(out, within(p.blockPeers(netset.Union(blocks...)), []branch{{union, Cond{}}})...)
+		all := netset.Union(blocks...)
+		out = append(out, within(p.blockPeers(all), []branch{{union, Cond{}}})...)
+		if r.Dir == policy.Ingress {
+			out = append(out, within(p.masked(all), []branch{{union, Cond{}}})...)
+		}
 	}
 	return out
 }
@@ -181,6 +186,23 @@ func (p *Program) blockPeers(addrs netset.Addrs) []match {
 	sortMatches(out)
 	return out
 }
+
+// masked returns the nodes that blocks of ingress rules match because what they send comes from another address of theirs, in the pods' range.
+func (p *Program) masked(addrs netset.Addrs) []match {
+	var out []match
+	for _, f := range Families {
+		if !addrs.Overlaps(p.plan[f]) {
+			continue
+		}
+		nodes := Region{IDs: p.local.Intersect(netset.IDRange(p.ID(0, f), int(p.width)))}
+		for _, b := range p.says.where(cni.NodesUsePodRange) {
+			out = append(out, match{box{region: nodes, worlds: b.worlds}, b.cond.and(fromPodRange)})
+		}
+	}
+	return out
+}
+
+var fromPodRange = onlyIf("the node's connections come from an address of the pods' range that a block holds")
 
 // bareAddrs returns what blocks match of addresses that nothing in the input has. Some are known to be each node's own.
 func (p *Program) bareAddrs(addrs netset.Addrs) []match {
@@ -328,11 +350,11 @@ func (p *Program) nodePeers(sel label.Selector) []match {
 	}
 }
 
-// namePeer resolves a host name: to addresses, never to pods or nodes. An exact name is taken to resolve to addresses of the internet, as
-// the reports' assumptions say; a pattern to any address outside of the cluster.
+// namePeer resolves a host name: to addresses, never to pods or nodes. An exact name of the public DNS is taken to resolve to addresses of the internet, as
+// the reports' assumptions say; a pattern, or a name of a private domain, to any address outside of the cluster.
 func (p *Program) namePeer(name netset.Name) []match {
 	cond := Cond{Names: []string{string(name)}}
-	if name.IsExact() {
+	if name.IsExact() && isPublic(name) {
 		api := p.endpoints.Intersect(p.knownIn(special.Internet)).Minus(p.local)
 		return []match{{box{region: Region{Addrs: special.Internet, IDs: api}, worlds: p.all}, cond},
 			{box{region: Region{IDs: p.apiPerhapsOnNode.Intersect(p.knownIn(special.Internet))}, worlds: p.all}, cond.and(apiElsewhere)}}
@@ -343,6 +365,15 @@ func (p *Program) namePeer(name netset.Name) []match {
 	}
 	return out
 }
+
+// isPublic reports whether a name is one of the public DNS, as far as its last label tells (RFC 6762, RFC 8375, ICANN's reservation of .internal, and
+// those that networks use in practice).
+func isPublic(name netset.Name) bool {
+	i := strings.LastIndexByte(string(name), '.')
+	return i >= 0 && !slices.Contains(privateDomains, string(name[i+1:]))
+}
+
+var privateDomains = []string{"internal", "local", "localdomain", "localhost", "corp", "home", "lan", "intranet", "private", "test", "arpa", "cluster", "svc"}
 
 // servicePeer resolves Services: to the pods behind them, or where they select none, to the addresses of their endpoints.
 func (p *Program) servicePeer(peer *policy.ServicePeer) []match {

@@ -51,7 +51,8 @@ type group struct {
 
 	unselected Worlds // where no policy isolates its classes, in either direction
 
-	steps func() []step // its rules, made ready
+	steps   func() []step    // its rules, made ready
+	strange func() []segment // what these do not deny to pods that do not exist
 
 	once  sync.Once
 	table []segment
@@ -149,6 +150,7 @@ func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
 				}
 				slices.SortStableFunc(grp.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
 				grp.steps = sync.OnceValue(func() []step { return p.steps(grp) })
+				grp.strange = sync.OnceValue(func() []segment { return p.strange(grp, d) })
 				c.groups[d] = append(c.groups[d], grp)
 			}
 			c.groups[d][at].classes = append(c.groups[d][at].classes, n)

@@ -86,7 +86,7 @@ var familySpace = [2]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustP
 
 // escapes returns the worlds in which a pod whose address is an IPv6 one has a way out over IPv4 that nothing judges.
 func (p *Program) escapes(class int) []branch {
-	if p.states[IPv6] != Has || p.holders[class].Addrs[IPv4].State != NoAddr {
+	if s := p.holders[class].Addrs; s[IPv4].State != NoAddr || s[IPv6].State != KnownAddr {
 		return nil
 	}
 	var out []branch
@@ -272,9 +272,11 @@ func (p *Program) addPods(out *boxes, seg, back segment, ids netset.IDs, f Famil
 // at returns what a class's table says of one holder.
 func (p *Program) at(class int, d policy.Direction, id netset.ID) []segment {
 	var out []segment
-	for _, seg := range p.tableOf(class, d) {
-		if seg.region.IDs.Contains(id) {
-			out = append(out, seg)
+	table := p.decided(p.groups[d][p.groupOf[d][class]], d).table
+	for i := range table {
+		if seg := &table[i]; seg.worlds&p.in != 0 && seg.region.IDs.Contains(id) {
+			out = append(out, *seg)
+			out[len(out)-1].worlds &= p.in
 		}
 	}
 	return out

@@ -84,6 +84,8 @@ func (p *Program) ownNamesOf(r *ruleIn, m match) []match {
 	return out
 }
 
+var oneNumber = onlyIf("all pods that give a port this name, and run, give it the same number")
+
 // sharedNames resolves the port names of an egress rule where they stand for one number in the whole cluster, and returns where they do not. A name
 // with several numbers stands for none (cilium v1.19.1, pkg/endpoint/policy.go, pkg/types/portmap.go).
 func (p *Program) sharedNames(r *ruleIn, m match) (out []match, each Worlds) {
@@ -93,9 +95,16 @@ func (p *Program) sharedNames(r *ruleIn, m match) (out []match, each Worlds) {
 			continue
 		}
 		for _, name := range r.names {
-			if numbers := p.clusterwide[name]; len(numbers) == 1 {
-				conns := netset.ConnsOf(name.protocol, netset.PortRange(numbers[0], numbers[0]))
-				out = append(out, match{box{m.region, conns, w}, m.cond.and(b.cond)})
+			numbers := p.clusterwide[name]
+			for _, number := range numbers.all {
+				at := match{box{m.region, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), w}, m.cond.and(b.cond)}
+				switch {
+				case len(numbers.running) > 1:
+					continue
+				case len(numbers.all) > 1:
+					at.cond = at.cond.and(oneNumber)
+				}
+				out = append(out, at)
 			}
 		}
 	}

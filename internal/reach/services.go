@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -278,19 +279,24 @@ func allows(r *policy.Rule, protocol netset.Protocol, port netset.Port) bool {
 
 // throughServices adds what is reached only because policy is judged on the address of a Service, or on a node's with a node port.
 func (p *Program) throughServices(out *boxes, class int) {
-	for _, before := range p.says.where(cni.JudgedBeforeService) {
-		p.throughServicesIn(out, class, before)
+	before := p.says.where(cni.JudgedBeforeService)
+	if before == nil {
+		return
 	}
-}
-
-func (p *Program) throughServicesIn(out *boxes, class int, before branch) {
 	for _, seg := range p.openOf(class, policy.Egress) {
-		if seg.worlds &= before.worlds; seg.worlds == 0 {
+		if seg.worlds &= p.says.possible(cni.JudgedBeforeService); seg.worlds == 0 {
 			continue
 		}
-		through := seg
-		if through.cond = before.cond.and(seg.cond); seg.verdict == Allowed && !through.cond.IsZero() {
-			through.verdict = Depends
+		var through []segment
+		for _, b := range before {
+			at := seg
+			if at.worlds &= b.worlds; at.worlds == 0 {
+				continue
+			}
+			if at.cond = b.cond.and(seg.cond); seg.verdict == Allowed && !at.cond.IsZero() {
+				at.verdict = Depends
+			}
+			through = append(through, at)
 		}
 		for _, f := range Families {
 			entry := entrance{seg, f, seg.region.IDs.Intersect(p.fronting).Intersect(p.addressed[Has].Union(p.addressed[MayHave])), seg.region.IDs.Overlaps(p.nodes)}
@@ -303,7 +309,7 @@ func (p *Program) throughServicesIn(out *boxes, class int, before branch) {
 			if seg.conns.IsAll() && seg.region.IDs.Covers(netset.IDRange(p.ID(0, f), p.classes)) {
 				continue // the pods are reached without their Services
 			}
-			for _, at := range p.frontsOf(entry, p.ID(class, f)) {
+			for at := range p.frontsOf(entry, p.ID(class, f)) {
 				p.throughService(out, class, at, entry, through)
 			}
 		}
@@ -330,58 +336,74 @@ func (p *Program) opens(e entrance, service int, m PortMapping) bool {
 // front is a Service that leads to a class: an index into Snapshot.Services and one into its backends.
 type front struct{ service, backing int }
 
-// frontsOf returns Services and backends among which are all that e leads to and that let id in: found from whichever is fewer.
-func (p *Program) frontsOf(e entrance, id netset.ID) []front {
-	var out []front
-	if size(e.doors) <= wide {
+// frontsOf yields Services and backends among which are all that e leads to and that let id in: found from whichever is fewer.
+func (p *Program) frontsOf(e entrance, id netset.ID) iter.Seq[front] {
+	return func(yield func(front) bool) {
+		if size(e.doors) > wide {
+			for _, g := range p.admitting(policy.Ingress, id) {
+				for _, class := range p.groups[policy.Ingress][g].classes {
+					for _, at := range p.fronts[class] {
+						if !yield(at) {
+							return
+						}
+					}
+				}
+			}
+			return
+		}
 		for r := range e.doors.Runs() {
 			for at := r.Lo; at <= r.Hi; at++ {
 				h, _, _ := p.Holder(at)
 				for i := range p.backends[h.Service] {
-					out = append(out, front{h.Service, i})
+					if !yield(front{h.Service, i}) {
+						return
+					}
 				}
 			}
 		}
 		if e.nodes {
-			out = append(out, p.onNodePorts...)
-		}
-		return out
-	}
-	for _, g := range p.admitting(policy.Ingress, id) {
-		for _, class := range p.groups[policy.Ingress][g].classes {
-			out = append(out, p.fronts[class]...)
+			for _, at := range p.onNodePorts {
+				if !yield(at) {
+					return
+				}
+			}
 		}
 	}
-	return out
 }
 
 // throughService adds the pods of one backend that only its Service leads to; through is e as far as they are concerned.
-func (p *Program) throughService(out *boxes, class int, at front, e entrance, through segment) {
+func (p *Program) throughService(out *boxes, class int, at front, e entrance, through []segment) {
 	b := p.backends[at.service][at.backing]
 	id := p.ID(b.Class, e.family)
 	for _, m := range b.Ports {
 		if !p.opens(e, at.service, m) || p.direct(class, id, m, e.segment) {
 			continue
 		}
-		through.conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
+		conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
 		_, exists := p.existence(class, e.family)
 		for _, back := range p.openOf(b.Class, policy.Ingress) {
-			if back.region.IDs.Contains(p.ID(class, e.family)) {
-				p.addPods(out, through, back, netset.Points(id), e.family, exists, policy.Egress)
+			if !back.region.IDs.Contains(p.ID(class, e.family)) {
+				continue
+			}
+			for _, t := range through {
+				t.conns = conns
+				p.addPods(out, t, back, netset.Points(id), e.family, exists, policy.Egress)
 			}
 		}
 	}
 }
 
 // throughOutsider adds an endpoint that is no pod.
-func (p *Program) throughOutsider(out *boxes, o outsider, e entrance, through segment) {
+func (p *Program) throughOutsider(out *boxes, o outsider, e entrance, through []segment) {
 	if familyOf(o.addr) != e.family || e.region.Addrs.Contains(o.addr) && e.conns.IsAll() {
 		return
 	}
 	for _, m := range o.ports {
 		if p.opens(e, o.service, m) {
 			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-			out.add(through, box{Region{Addrs: netset.Points(o.addr)}, conns, through.worlds}, through.verdict, through.cond, policy.Egress)
+			for _, t := range through {
+				out.add(t, box{Region{Addrs: netset.Points(o.addr)}, conns, t.worlds}, t.verdict, t.cond, policy.Egress)
+			}
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package reach
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/parallel"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -36,13 +38,22 @@ func (p *Program) seen(segs []segment) []segment {
 func (p *Program) decided(g *group, d policy.Direction) *group {
 	g.once.Do(func() {
 		g.table = p.decide(g, d, box{p.Everything(), netset.AllConns, p.all})
-		for _, seg := range g.table {
-			if seg.verdict != Denied && !seg.region.IsEmpty() {
-				g.open = append(g.open, seg)
-			}
+		slices.SortStableFunc(g.table, func(a, b segment) int { return cmp.Compare(a.shut(), b.shut()) })
+		n := slices.IndexFunc(g.table, func(s segment) bool { return s.shut() > 0 })
+		if n < 0 {
+			n = len(g.table)
 		}
+		g.open = g.table[:n:n]
 	})
 	return g
+}
+
+// shut is 1 for what lets nothing through, else 0.
+func (s segment) shut() int {
+	if s.verdict == Denied || s.region.IsEmpty() {
+		return 1
+	}
+	return 0
 }
 
 // Fold makes every table, on every processor. Without it, tables are made when they are asked for.
@@ -50,6 +61,12 @@ func (p *Program) Fold() {
 	for _, d := range policy.Directions {
 		parallel.Do(len(p.groups[d]), func(i int) { p.decided(p.groups[d][i], d) })
 	}
+}
+
+// strange returns what a group's rules do not deny to pods that do not exist.
+func (p *Program) strange(g *group, d policy.Direction) []segment {
+	segs := p.decide(g, d, box{Region{Cubes: cubesOf(label.Selector{}, label.Selector{})}, netset.AllConns, p.all})
+	return slices.DeleteFunc(segs, func(s segment) bool { return s.verdict == Denied })
 }
 
 // decide folds a group's rules over a region, and applies what plugins do whatever the policies say.
@@ -63,10 +80,16 @@ func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
 		own = cni.OwnNodeMayEnter
 	}
 	segs = p.spare(segs, Region{IDs: p.local}, branch{p.says.possible(own), onNode[d]})
-	if p.states[IPv6] == Has {
+	if p.podFamilies[IPv6] && !p.podFamilies[IPv4] {
 		v4 := Region{IDs: netset.IDRange(0, int(p.width)), Addrs: familySpace[IPv4]}
 		for _, b := range p.says.where(cni.IPv4EscapesIPv6) {
 			segs = p.spare(segs, v4, b)
+		}
+	}
+	if p.podFamilies[IPv6] {
+		v6 := Region{IDs: netset.IDRange(p.width, int(p.width)), Addrs: familySpace[IPv6]}
+		for _, b := range p.says.where(cni.IPv6Escapes) {
+			segs = p.spare(segs, v6, b)
 		}
 	}
 	return p.unenforced(segs)

@@ -1,61 +1,59 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/audit"
-	"github.com/toolmoat/toolmoat/internal/blast"
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/netset"
-	"github.com/toolmoat/toolmoat/internal/reach"
 )
 
 // How much of an audit a person sees before asking for all of it.
 const (
-	blocksShown   = 4 // servers with a block of their own
+	blocksShown   = 4 // blocks, each of servers that are alike
+	alikeShown    = 6 // servers of one block
 	rowsShown     = 12
 	findingsShown = 4 // of a server
+	commonShown   = 8 // of several in one block
 	problemsShown = 20
 	callersShown  = 6
+	tableProfiles = 4 // up to how many network plugins have a column each
 )
 
 // Audit is the report that a person reads first: what was assumed, then the servers, worst first, with what each can reach, who can reach it, why, and
-// where to start.
+// where to start. Servers that are alike have one block together.
 func Audit(res audit.Result, o Options) Document {
 	doc := Document{Heading{
 		Mark: res.Summary.Grade, Tone: gradeTone(res.Summary.Grade),
 		Text:  count(res.Summary.Servers, "MCP server") + " among " + count(res.Summary.Workloads, "workload") + " and " + count(res.Summary.Policies, "policy"),
 		Aside: severities(res.Summary.BySeverity),
 	}}
-	if o.Verbose {
-		notes := Notes{}
-		for _, a := range res.Assumptions {
-			notes = append(notes, Note{Label: "assumed", Tone: Dim, Text: a})
-		}
-		doc = append(doc, notes)
-	} else if len(res.Assumptions) > 0 {
-		doc = append(doc, Paragraph{Text: "Assumed: " + res.Assumptions[0] + "; " + strconv.Itoa(len(res.Assumptions)-1) + " more with --verbose.", Tone: Dim})
-	}
-	doc = append(doc, problems(res.Problems, o)...)
+	doc = append(doc, basisBlocks(Basis{Assumptions: res.Assumptions, Problems: res.Problems}, o)...)
 	byServer := map[string][]finding.Finding{}
 	for _, f := range res.Findings {
 		byServer[f.Server] = append(byServer[f.Server], f)
 	}
-	shown := res.Servers
-	if !o.Verbose && len(shown) > blocksShown {
-		shown = shown[:blocksShown]
+	a := auditText{plugins{res.CNI, o.Verbose}, o, map[string]string{}}
+	blocks := a.alike(res.Servers)
+	shown := min(len(blocks), blocksShown)
+	if o.Verbose {
+		shown = len(blocks)
 	}
-	for _, srv := range shown {
-		doc = append(doc, serverBlock(srv, byServer[srv.ID()], o)...)
+	var rest []audit.Server
+	for i, b := range blocks {
+		if i >= shown {
+			rest = append(rest, b.servers...)
+			continue
+		}
+		doc = append(doc, a.block(b, byServer)...)
 	}
-	doc = append(doc, serverRows(res.Servers[len(shown):], byServer)...)
-	if rest := byServer[""]; len(rest) > 0 {
+	doc = append(doc, serverRows(rest, byServer)...)
+	if input := byServer[""]; len(input) > 0 {
 		doc = append(doc, Heading{Text: "In the input"})
-		doc = append(doc, findingNotes(rest, o, "")...)
+		doc = append(doc, a.findings(together(nil, input), findingsShown)...)
 	}
 	if len(res.Findings) > 0 {
 		doc = append(doc, Heading{}, Paragraph{Text: "toolmoat rules " + res.Findings[0].Rule + " explains a rule; --verbose prints every finding with its fix.", Tone: Dim})
@@ -85,7 +83,102 @@ func problems(ps []finding.Problem, o Options) Document {
 	return Document{Heading{Text: "Incomplete", Aside: "not judged; what a policy among them could change is unknown, and counts as unsafe"}, notes}
 }
 
-func serverBlock(srv audit.Server, fs []finding.Finding, o Options) Document {
+// auditText words an audit.
+type auditText struct {
+	plugins
+	Options
+	said map[string]string // findings that stand in a block above, and whose block that is
+}
+
+// block is servers of which the same is to be said, but for their findings.
+type block struct {
+	servers []audit.Server
+	facts   Document // what they can reach, and who can reach them
+}
+
+// alike puts servers together that have the same grade, reach the same and are reached alike, in the order of the first of each.
+func (a auditText) alike(servers []audit.Server) []block {
+	var out []block
+	at := map[string]int{}
+	for _, srv := range servers {
+		facts := a.facts(srv)
+		key := fmt.Sprint(srv.Grade, srv.Grades, facts)
+		i, ok := at[key]
+		if !ok {
+			i = len(out)
+			at[key] = i
+			out = append(out, block{facts: facts})
+		}
+		out[i].servers = append(out[i].servers, srv)
+	}
+	return out
+}
+
+// facts is what a server can reach and who can reach it: in words, or by network plugin where there are a few.
+func (a auditText) facts(srv audit.Server) Document {
+	fields := Fields{}
+	if srv.Grades != nil {
+		fields = append(fields, Field{Name: "grade", Text: a.grades(srv.Grades)})
+	}
+	calls := Field{Name: "called by", Text: a.callers(srv.ReachableBy)}
+	if len(a.names) > 1 && len(a.names) <= tableProfiles {
+		return append(Document{append(fields, calls)}, a.table(srv)...)
+	}
+	can, cannot := a.destinations(srv)
+	if can != "" {
+		fields = append(fields, Field{Name: "can reach", Text: can})
+	}
+	if cannot != "" {
+		fields = append(fields, Field{Name: "cannot reach", Text: cannot, Tone: Good})
+	}
+	return Document{append(fields, calls)}
+}
+
+// block is servers that are alike, with their findings.
+func (a auditText) block(b block, byServer map[string][]finding.Finding) Document {
+	var doc Document
+	for i, srv := range b.servers {
+		if i == alikeShown && !a.Verbose && len(b.servers) > alikeShown+1 {
+			var names []string
+			for _, srv := range b.servers[i:] {
+				names = append(names, srv.ID())
+			}
+			doc = append(doc, Paragraph{Text: "and " + count(len(names), "server") + " alike: " + some(names), Tone: Dim})
+			break
+		}
+		doc = append(doc, Heading{Mark: srv.Grade, Tone: gradeTone(srv.Grade), Text: srv.ID(), Aside: about(srv), Close: i > 0})
+	}
+	fs := together(b.servers, nil)
+	for _, srv := range b.servers {
+		fs.add(srv, byServer[srv.ID()])
+	}
+	facts := slices.Clone(b.facts)
+	if fix := firstFix(byServer[b.servers[0].ID()]); fix != "" {
+		fields, _ := facts[0].(Fields)
+		facts[0] = append(slices.Clip(fields), Field{Name: "start with", Text: fix, Tone: Strong})
+	}
+	doc = append(doc, facts...)
+	if a.Verbose {
+		notes := Notes{}
+		for _, srv := range b.servers {
+			for _, e := range srv.Evidence {
+				n := Note{Label: "evidence", Tone: Dim, Text: e.Detail}
+				if len(b.servers) > 1 {
+					n.Text = srv.ID() + ": " + n.Text
+				}
+				notes = append(notes, n)
+			}
+		}
+		doc = append(doc, notes)
+	}
+	most := findingsShown
+	if len(b.servers) > 1 {
+		most = commonShown
+	}
+	return append(doc, a.findings(fs, most)...)
+}
+
+func about(srv audit.Server) string {
 	about := []string{srv.Kind}
 	if srv.Catalog != "" {
 		about = append([]string{srv.Catalog}, about...)
@@ -93,48 +186,7 @@ func serverBlock(srv audit.Server, fs []finding.Finding, o Options) Document {
 	if len(srv.Ports) > 0 {
 		about = append(about, netset.ConnsOf(netset.TCP, netset.Points(srv.Ports...)).String())
 	}
-	about = append(about, "score "+strconv.Itoa(srv.Score), srv.Origin.Pos())
-	can, cannot := destinations(srv)
-	fields := Fields{}
-	if can != "" {
-		fields = append(fields, Field{Name: "can reach", Text: can})
-	}
-	if cannot != "" {
-		fields = append(fields, Field{Name: "cannot reach", Text: cannot, Tone: Good})
-	}
-	fields = append(fields, Field{Name: "called by", Text: callers(srv.ReachableBy)})
-	if fix := firstFix(fs); fix != "" {
-		fields = append(fields, Field{Name: "start with", Text: fix, Tone: Strong})
-	}
-	doc := Document{Heading{Mark: srv.Grade, Tone: gradeTone(srv.Grade), Text: srv.ID(), Aside: strings.Join(about, " · ")}, fields}
-	if o.Verbose {
-		notes := Notes{}
-		for _, e := range srv.Evidence {
-			notes = append(notes, Note{Label: "evidence", Tone: Dim, Text: e.Detail})
-		}
-		doc = append(doc, notes)
-	}
-	return append(doc, findingNotes(fs, o, srv.Origin.Pos())...)
-}
-
-// findingNotes lists findings, with where each is written unless that is at.
-func findingNotes(fs []finding.Finding, o Options, at string) Document {
-	notes := Notes{}
-	for i, f := range fs {
-		if i == findingsShown && !o.Verbose {
-			notes = append(notes, Note{Text: fmt.Sprintf("and %s: --verbose", count(len(fs)-i, "more finding")), Tone: Dim})
-			break
-		}
-		n := Note{Label: f.Severity.String() + " " + f.Rule, Tone: severityTone(f.Severity), Text: f.Message}
-		if pos := f.Origin.Pos(); pos != at {
-			n.Text += " (" + pos + ")"
-		}
-		if f.Fix != "" && o.Verbose {
-			n.Below = []string{"fix: " + f.Fix}
-		}
-		notes = append(notes, n)
-	}
-	return Document{notes}
+	return strings.Join(append(about, "score "+strconv.Itoa(srv.Score), srv.Origin.Pos()), " · ")
 }
 
 func serverRows(rest []audit.Server, byServer map[string][]finding.Finding) Document {
@@ -157,129 +209,6 @@ func serverRows(rest []audit.Server, byServer map[string][]finding.Finding) Docu
 		doc = append(doc, Paragraph{Text: fmt.Sprintf("and %d more. --server NAMESPACE/NAME shows one whole, --verbose all of them.", len(rest)-rowsShown), Tone: Dim})
 	}
 	return doc
-}
-
-// destinations says in words what a server can and cannot reach.
-func destinations(srv audit.Server) (can, cannot string) {
-	var yes, no []string
-	for _, d := range blast.Dests {
-		r := srv.Reach[d.String()]
-		if r.Verdict == reach.Denied {
-			no = append(no, destinationNames[d])
-		} else {
-			yes = append(yes, destinationNames[d]+extent(d, r))
-		}
-	}
-	return strings.Join(yes, "; "), strings.Join(no, ", ")
-}
-
-var destinationNames = map[blast.Dest]string{
-	blast.Metadata: "credential endpoints", blast.KubeAPI: "the Kubernetes API", blast.Nodes: "nodes", blast.DNS: "DNS", blast.OtherServers: "other MCP servers",
-	blast.SameNamespace: "its namespace", blast.OtherNamespaces: "other namespaces", blast.PrivateNetworks: "private networks", blast.Internet: "the internet",
-}
-
-// extent says how much of a destination class is open, where it is not all of it on any port.
-func extent(d blast.Dest, r audit.Reach) string {
-	switch r.Verdict {
-	case reach.Unknown:
-		return " (unknown)"
-	case reach.Depends:
-		return " (depends)"
-	}
-	if d == blast.Metadata || r.Extent == blast.All && d != blast.Internet {
-		return ""
-	}
-	open := slices.DeleteFunc(slices.Clone(r.To), func(t audit.Target) bool { return t.Verdict != reach.Allowed || t.CIDR+t.Pods == "" })
-	slices.SortStableFunc(open, func(t, u audit.Target) int { return cmp.Compare(bits(t.CIDR), bits(u.CIDR)) })
-	var what []string
-	for _, t := range open {
-		if name := t.CIDR + t.Pods; slices.Equal(t.Conns, open[0].Conns) && !slices.Contains(what, name) {
-			what = append(what, name)
-		}
-	}
-	if len(what) == 0 {
-		return ""
-	}
-	if len(what) > 2 {
-		what = append(what[:2], strconv.Itoa(len(what)-2)+" more")
-	}
-	return " (" + strings.Join(what, ", ") + " on " + partsText(open[0].Conns) + ")"
-}
-
-// bits is the length of a prefix; what is none comes first.
-func bits(cidr string) int {
-	_, length, _ := strings.Cut(cidr, "/")
-	n, _ := strconv.Atoi(length)
-	return n
-}
-
-func partsText(parts []netset.Part) string {
-	var texts []string
-	for _, p := range parts {
-		text := p.Protocol + " " + p.Ports
-		if p.Ports == "1-65535" {
-			text = p.Protocol + " any port"
-		}
-		texts = append(texts, text)
-	}
-	if len(parts) == len(netset.Protocols) && !slices.ContainsFunc(parts, func(p netset.Part) bool { return p.Ports != "1-65535" }) {
-		return "any port"
-	}
-	return strings.Join(texts, " · ")
-}
-
-// callers says in words who can connect to a server. What a node always can is left out: it is an assumption of every report.
-func callers(cs []audit.Caller) string {
-	anybody := slices.ContainsFunc(cs, func(c audit.Caller) bool { return c.Who == blast.AnyPod && c.Verdict == reach.Allowed })
-	var texts []string
-	for _, c := range cs {
-		text := ""
-		if anybody && c.Who != blast.AnyPod && c.Who != blast.External {
-			continue
-		}
-		switch c.Who {
-		case blast.AnyPod:
-			text = strings.Replace(c.Text, "new pod", "pod", 1)
-		case blast.NamespacePod:
-			text = "any pod of its namespace"
-		case blast.Hypothetical:
-			text = strings.Replace(c.Text, "new pod", "pod", 1)
-		case blast.NodeCallers:
-			if c.Verdict != reach.Allowed {
-				continue
-			}
-			text = "nodes"
-		case blast.GatewayPods:
-			text = "gateway " + some(c.Names)
-		case blast.Pods:
-			text = some(c.Names)
-		default:
-			text = "from outside: " + some(c.Names)
-		}
-		switch c.Verdict {
-		case reach.Depends:
-			text += " (if " + c.When + ")"
-		case reach.Unknown:
-			text += " (unknown)"
-		}
-		if !slices.Contains(texts, text) {
-			texts = append(texts, text)
-		}
-	}
-	if texts == nil {
-		return "nobody but its own node"
-	}
-	if len(texts) > callersShown {
-		texts = append(texts[:callersShown], strconv.Itoa(len(texts)-callersShown)+" more")
-	}
-	return strings.Join(texts, "; ")
-}
-
-func some(names []string) string {
-	if len(names) > 3 {
-		return strings.Join(names[:3], ", ") + " and " + strconv.Itoa(len(names)-3) + " more"
-	}
-	return strings.Join(names, ", ")
 }
 
 // firstFix is where to start: at what leaves a server open altogether, else at the worst finding.

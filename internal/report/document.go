@@ -30,6 +30,7 @@ type Heading struct {
 	Tone  Tone
 	Text  string
 	Aside string // what else to know, in the background
+	Close bool   // it belongs to the heading before it, with the same section
 }
 
 // Paragraph is running text.
@@ -47,6 +48,7 @@ type Note struct {
 	Tone  Tone
 	Text  string
 	Below []string
+	Aside []string // lines after Below, in the background
 }
 
 // Fields is names with a text each.

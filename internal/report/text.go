@@ -49,7 +49,7 @@ type span struct {
 func (t *textWriter) block(b Block, first bool) {
 	switch b := b.(type) {
 	case Heading:
-		if !first {
+		if !first && !b.Close {
 			t.WriteByte('\n')
 		}
 		text := []span{{b.Tone, Clean(b.Mark)}, {Strong, gap(b.Mark, Clean(b.Text))}, {Dim, gap(b.Mark+b.Text, Clean(b.Aside))}}
@@ -65,6 +65,9 @@ func (t *textWriter) block(b Block, first bool) {
 			t.hanging([]span{{n.Tone, Clean(n.Label)}, {Plain, gap(n.Label, Clean(n.Text))}}, 0, indent+2)
 			for _, below := range n.Below {
 				t.hanging([]span{{Plain, Clean(below)}}, indent+2, indent+4)
+			}
+			for _, aside := range n.Aside {
+				t.hanging([]span{{Dim, Clean(aside)}}, indent+2, indent+4)
 			}
 		}
 	case Fields:

@@ -74,7 +74,7 @@ var isolationRules = []Rule{{
 				other = policyAt(u.Origin) + " may limit its egress and is not judged"
 			}
 			p.Found(Report{Message: fmt.Sprintf("%s selects it for ingress only; %s", ingress[0].Origin.Object, other), Origin: ingress[0].Origin,
-				Fix: "add Egress to policyTypes of " + ingress[0].Origin.Object + " (" + ingress[0].Origin.Pos() + "), and egress rules for what the server needs"})
+				Fix: "isolate its egress too: " + egressAt(ingress[0]) + " (" + ingress[0].Origin.Pos() + "), and egress rules for what the server needs"})
 		}
 	},
 }, {
@@ -117,6 +117,14 @@ func (p *Pass) notIsolated(d policy.Direction) string {
 		return fmt.Sprintf("no policy selects some of its pods for %s: everything passes", d)
 	}
 	return fmt.Sprintf("whether %s selects it for %s depends on labels that the input does not show", perhaps.Origin.Object, d)
+}
+
+// egressAt says what to write in a policy that isolates ingress only.
+func egressAt(st *policy.Stance) string {
+	if strings.HasPrefix(st.Origin.Object, "Cilium") {
+		return "add an egress section to " + st.Origin.Object
+	}
+	return "add Egress to policyTypes of " + st.Origin.Object
 }
 
 // policyAt names a policy, of which perhaps nothing could be read.

@@ -159,6 +159,13 @@ func widened(r *policy.Rule) (wide, narrow *policy.Peer) {
 
 // shutOut returns the gateways meant for the server, if none of them can reach all of its pods on one of its ports.
 func (p *Pass) shutOut() []int {
+	if !p.shutSet {
+		p.shut, p.shutSet = p.gatewaysShutOut(), true
+	}
+	return p.shut
+}
+
+func (p *Pass) gatewaysShutOut() []int {
 	if len(p.Server.Ports) == 0 {
 		return nil
 	}

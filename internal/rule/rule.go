@@ -54,6 +54,9 @@ type Pass struct {
 
 	rule *Rule
 	out  *[]found
+
+	shut    []int // see shutOut
+	shutSet bool
 }
 
 // Overall is what a rule reads of the whole input, under all profiles.
@@ -124,10 +127,12 @@ func Server(a *blast.Atlas, radius blast.Radius) []finding.Finding {
 	srv := &a.Snapshot.Servers[radius.Server]
 	var out []found
 	for _, group := range radius.Groups {
-		view, in := a.Under(group, radius)
+		pass := &Pass{Server: srv, Workload: &a.Snapshot.Workloads[srv.Workload], out: &out}
+		pass.Atlas, pass.Radius = a.Under(group, radius)
 		for i := range All {
 			if All[i].Server != nil {
-				All[i].Server(&Pass{view, in, srv, &a.Snapshot.Workloads[srv.Workload], &All[i], &out})
+				pass.rule = &All[i]
+				All[i].Server(pass)
 			}
 		}
 	}

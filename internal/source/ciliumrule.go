@@ -38,7 +38,7 @@ func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 	}
 	first := len(d.Rules)
 	if ports == nil {
-		base.AnyPort, base.Only = true, both(only)
+		base.AnyPort, base.Only = true, both(slices.Concat(d.specOnly, only))
 		if n := len(r.uses); n > 0 && r.uses[n-1].services != nil { // without ports, Services that do not exist are nothing
 			base.Peers, r.uses = base.Peers[:len(base.Peers)-1], r.uses[:n-1]
 		}

@@ -36,6 +36,7 @@ type World struct {
 	OwnNodeOpen              bool // a pod needs no policy's leave to reach its own node
 	LongestPrefixDecides     bool // of the blocks that hold an address the longest decides, and an exception is a block that denies
 	IPv4Escapes              bool // pods that have only IPv6 addresses have another way out over IPv4, which is not judged
+	IPv6Escapes              bool // what is sent over IPv6 is not judged
 	UntypedRulesApply        bool // rules of a direction that policyTypes does not name apply, and isolate
 	UnselectedDenied         bool // a pod that no policy selects is denied everything
 	NodeSelectors            bool // peers that select nodes are enabled
@@ -273,7 +274,7 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 			return o.Allow
 		}
 	}
-	if w.NotEnforced {
+	if w.NotEnforced || w.IPv6Escapes && !a.Is4() {
 		return true
 	}
 	if w.UnselectedDenied && !slices.ContainsFunc(w.Policies, func(p Policy) bool { return p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) }) {
