@@ -203,6 +203,31 @@ func (c Conns) String() string {
 	return strings.Join(parts, " · ")
 }
 
+// ProtocolPort is one port of one protocol.
+type ProtocolPort struct {
+	Protocol Protocol
+	Port     Port
+}
+
+// Few lists the ports of c if there are at most n; else nil.
+func (c Conns) Few(n int) []ProtocolPort {
+	var out []ProtocolPort
+	for _, proto := range Protocols {
+		for r := range c.Of(proto).Runs() {
+			if len(out)+int(r.Hi-r.Lo) >= n {
+				return nil
+			}
+			for port := r.Lo; ; port++ {
+				out = append(out, ProtocolPort{proto, port})
+				if port == r.Hi {
+					break
+				}
+			}
+		}
+	}
+	return out
+}
+
 // Part is the ports of one protocol, in text.
 type Part struct {
 	Protocol string `json:"protocol"`

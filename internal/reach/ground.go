@@ -102,14 +102,15 @@ type Ground struct {
 
 	classOf     [][]int // by workload: its classes
 	byAddr      map[netip.Addr]RunningPod
-	vips        map[netip.Addr]int // holder by Service address
-	doors       [][]int            // by service: the holders of its addresses, its own first
-	backends    [][]Backing        // by service
-	fronts      [][]front          // by class
-	fronting    netset.IDs         // holders of addresses of Services, in both families
-	translated  netset.IDs         // those of them of which it is known what is behind, in both families
-	nodes       netset.IDs         // nodes, in both families
-	onNodePorts []front            // Services with node ports
+	vips        map[netip.Addr]int              // holder by Service address
+	doors       [][]int                         // by service: the holders of its addresses, its own first
+	backends    [][]Backing                     // by service
+	fronts      [][]front                       // by class
+	frontsOn    map[netset.ProtocolPort][]front // by the port of the Service
+	fronting    netset.IDs                      // holders of addresses of Services, in both families
+	translated  netset.IDs                      // those of them of which it is known what is behind, in both families
+	nodes       netset.IDs                      // nodes, in both families
+	onNodePorts []front                         // Services with node ports
 	outsiders   []outsider
 	postings    map[posting][]int // classes by label; under value "" and open those where it is not known
 	said        mentions

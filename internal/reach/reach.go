@@ -161,6 +161,12 @@ func (p *Program) existence(n int, f Family) (possible bool, cond Cond) {
 func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 	opposite := d.Opposite()
 	table := p.openOf(class, d)
+	var worlds Worlds // of any of them
+	var conns netset.Conns
+	for _, seg := range table {
+		worlds |= seg.worlds
+		conns = conns.Union(seg.conns)
+	}
 	for _, f := range Families {
 		in, exists := p.existence(class, f)
 		if !in {
@@ -169,12 +175,16 @@ func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 		self := p.ID(class, f)
 		for _, g := range p.candidateGroups(table, f, opposite, self) {
 			members := p.groups[opposite][g].ids[f]
-			for _, back := range p.decided(p.groups[opposite][g], opposite).open {
-				if !back.region.IDs.Contains(self) {
+			open := p.decided(p.groups[opposite][g], opposite).open
+			for i := range open {
+				back := &open[i]
+				if back.worlds&worlds == 0 || !back.conns.Overlaps(conns) || !back.region.IDs.Contains(self) {
 					continue
 				}
 				for _, seg := range table {
-					p.addPods(out, seg, back, seg.region.IDs.Intersect(members), f, exists, d)
+					if seg.worlds&back.worlds != 0 && seg.conns.Overlaps(back.conns) {
+						p.addPods(out, seg, *back, seg.region.IDs.Intersect(members), f, exists, d)
+					}
 				}
 			}
 		}

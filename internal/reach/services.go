@@ -102,12 +102,19 @@ func endpointPorts(svc *model.Service, e model.Endpoint) []PortMapping {
 // indexFronts turns the Services' backends round.
 func (g *Ground) indexFronts() {
 	g.fronts = make([][]front, g.classes)
+	g.frontsOn = map[netset.ProtocolPort][]front{}
 	var doors, nodes []int
 	for i, backends := range g.backends {
 		doors = append(doors, g.doors[i]...)
 		for j, b := range backends {
 			at := front{i, j}
 			g.fronts[b.Class] = append(g.fronts[b.Class], at)
+			for _, m := range b.Ports {
+				on := netset.ProtocolPort{Protocol: m.Protocol, Port: m.Service}
+				if list := g.frontsOn[on]; len(list) == 0 || list[len(list)-1] != at {
+					g.frontsOn[on] = append(list, at)
+				}
+			}
 			if slices.ContainsFunc(b.Ports, func(m PortMapping) bool { return !m.Node.IsEmpty() }) {
 				g.onNodePorts = append(g.onNodePorts, at)
 			}
@@ -336,9 +343,29 @@ func (p *Program) opens(e entrance, service int, m PortMapping) bool {
 // front is a Service that leads to a class: an index into Snapshot.Services and one into its backends.
 type front struct{ service, backing int }
 
+// fewPorts is up to how many ports are looked up one by one.
+const fewPorts = 16
+
 // frontsOf yields Services and backends among which are all that e leads to and that let id in: found from whichever is fewer.
 func (p *Program) frontsOf(e entrance, id netset.ID) iter.Seq[front] {
 	return func(yield func(front) bool) {
+		if few := e.conns.Few(fewPorts); size(e.doors) > wide && few != nil {
+			for _, port := range few {
+				for _, at := range p.frontsOn[port] {
+					if !yield(at) {
+						return
+					}
+				}
+			}
+			if e.nodes {
+				for _, at := range p.onNodePorts {
+					if !yield(at) {
+						return
+					}
+				}
+			}
+			return
+		}
 		if size(e.doors) > wide {
 			for _, g := range p.admitting(policy.Ingress, id) {
 				for _, class := range p.groups[policy.Ingress][g].classes {
