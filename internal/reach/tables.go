@@ -9,6 +9,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/parallel"
 	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // tableOf returns the table of a class in one direction, in the worlds of p.
@@ -80,6 +81,10 @@ func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
 		own = cni.OwnNodeMayEnter
 	}
 	segs = p.spare(segs, Region{IDs: p.local}, branch{p.says.possible(own), onNode[d]})
+	if byPath := p.says.possible(own) &^ p.says.yes[cni.LongestPrefixDecides]; d == policy.Egress && byPath != 0 {
+		// Where the longest block decides, the node is spared by its one address; elsewhere because of the way that packets take to it.
+		segs = p.spare(segs, Region{Addrs: special.OnNode}, branch{byPath, ofOwnNode})
+	}
 	if p.podFamilies[IPv6] && !p.podFamilies[IPv4] {
 		v4 := Region{IDs: netset.IDRange(0, int(p.width)), Addrs: familySpace[IPv4]}
 		for _, b := range p.says.where(cni.IPv4EscapesIPv6) {

@@ -238,7 +238,7 @@ func (w *World) leaves(from, to End, t netip.Addr, protocol string, port int) bo
 	if from.Pod < 0 {
 		return true
 	}
-	if w.OwnNodeOpen && w.isNode(to, t, w.Pods[from.Pod].Node) {
+	if w.OwnNodeOpen && (w.isNode(to, t, w.Pods[from.Pod].Node) || !w.LongestPrefixDecides && slices.Contains(w.NodeLocal, t)) {
 		return true
 	}
 	return w.side(from.Pod, to, t, false, to, protocol, port)
