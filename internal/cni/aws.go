@@ -40,9 +40,13 @@ var awsVPCCNI = Profile{
 	PortsPerBlock: 24,
 	LimitSource:   "aws-network-policy-agent pkg/ebpf/c/tc.v4ingress.bpf.c: MAX_PORT_PROTOCOL 24; EKS documentation, cni-network-policy",
 	Other: []string{
-		"A named port in a rule with an ipBlock peer is dropped, and the peer with it if no port is left (pkg/resolvers/endpoints.go).",
+		"A named port in an egress rule with an ipBlock peer is dropped, and the peer with it if no port is left; in an ingress rule it stands for the numbers of all pods " +
+			"that the policy selects (pkg/resolvers/endpoints.go).",
 		"A Service without a selector satisfies a peer whose selector is empty: its ClusterIP is then allowed too, the API server's included (pkg/resolvers/endpoints.go).",
 		"An exception of exactly the node's own address, as a /32 or /128, takes the node's entry away (pkg/fwruleprocessor/fw_rule_processor.go, from source only).",
+		"Policies are documented for pods that a controller made; those without ownerReferences are not said to be covered (EKS documentation, cni-network-policy).",
+		"Pods of one namespace and node whose names agree up to the last '-' share one map of rules (pkg/utils/utils.go, GetPodIdentifier): pods without a " +
+			"controller called mcp-a and mcp-b are held to each other's policies.",
 		"Rules of the other IP family are skipped: a cluster has one family (pkg/fwruleprocessor/fw_rule_processor.go, shouldSkipRule).",
 		"Fargate and Windows nodes enforce nothing (EKS documentation, cni-network-policy).",
 		"A map holds 65,536 entries per pod and direction (pkg/ebpf/c/tc.v4egress.bpf.c).",
