@@ -245,6 +245,18 @@ func (c Conns) Parts() []Part {
 	return parts
 }
 
+// Hash returns a number that is the same for equal sets, and mostly another for others.
+func (c Conns) Hash() uint64 {
+	h := uint64(14695981039346656037)
+	for i := range c.ports {
+		h = (h ^ uint64(i)) * 1099511628211
+		for r := range c.ports[i].Runs() {
+			h = (h ^ uint64(r.Lo)<<16 ^ uint64(r.Hi)) * 1099511628211
+		}
+	}
+	return h
+}
+
 // Count returns how many ports s holds.
 func Count(s Ports) int {
 	n := 0

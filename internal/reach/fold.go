@@ -250,23 +250,44 @@ func isolation(stances []stance, worlds Worlds) []isolated {
 
 // mergeCells joins cells that differ only in their region, so that their number stays that of the distinct connections left.
 func mergeCells(cells []cell) []cell {
-	return merge(cells, func(a, b *cell) bool {
+	return merge(cells, func(c *cell) likeness { return likenessOf(c.box, c.by) }, func(a, b *cell) bool {
 		return a.worlds == b.worlds && a.conns.Equal(b.conns) && a.perhaps.equal(b.perhaps) && a.denied.equal(b.denied) && slices.Equal(a.by, b.by)
 	}, func(c *cell) *Region { return &c.region })
 }
 
+// likeness is what things that are alike have in common, as far as it is cheap to tell.
+type likeness struct {
+	worlds Worlds
+	rules  int
+	last   *policy.Rule
+	conns  uint64
+}
+
+func likenessOf(b box, by []*policy.Rule) likeness {
+	out := likeness{worlds: b.worlds, rules: len(by), conns: b.conns.Hash()}
+	if len(by) > 0 {
+		out.last = by[len(by)-1]
+	}
+	return out
+}
+
 // mergeSegments joins segments that differ only in their region, and then those that differ only in their worlds.
 func mergeSegments(segs []segment) []segment {
-	segs = merge(segs, func(a, b *segment) bool { return a.worlds == b.worlds && a.alike(b) }, func(s *segment) *Region { return &s.region })
+	segs = merge(segs, func(s *segment) likeness { return likenessOf(s.box, s.by) }, func(a, b *segment) bool { return a.worlds == b.worlds && a.alike(b) },
+		func(s *segment) *Region { return &s.region })
 	var out []segment
+	at := map[likeness][]int{}
 next:
 	for _, s := range segs {
-		for i := range out {
+		key := likenessOf(s.box, s.by)
+		key.worlds = 0
+		for _, i := range at[key] {
 			if o := &out[i]; o.alike(&s) && o.region.equal(s.region) {
 				o.worlds |= s.worlds
 				continue next
 			}
 		}
+		at[key] = append(at[key], len(out))
 		out = append(out, s)
 	}
 	return out
@@ -277,18 +298,24 @@ func (s *segment) alike(t *segment) bool {
 	return s.verdict == t.verdict && slices.Equal(s.by, t.by) && s.cond.equal(t.cond) && s.conns.Equal(t.conns)
 }
 
-// merge joins what is alike into the first of it, with the union of their regions.
-func merge[T any](list []T, alike func(a, b *T) bool, region func(*T) *Region) []T {
+// merge joins what is alike into the first of it, with the union of their regions. What is alike has the same key.
+func merge[T any](list []T, key func(*T) likeness, alike func(a, b *T) bool, region func(*T) *Region) []T {
+	if len(list) < 2 {
+		return list
+	}
 	var out []T
-	var regions [][]Region // by index of out
+	var regions [][]Region     // by index of out
+	at := map[likeness][]int{} // indices of out
 next:
 	for i := range list {
-		for j := range out {
+		k := key(&list[i])
+		for _, j := range at[k] {
 			if alike(&out[j], &list[i]) {
 				regions[j] = append(regions[j], *region(&list[i]))
 				continue next
 			}
 		}
+		at[k] = append(at[k], len(out))
 		out = append(out, list[i])
 		regions = append(regions, []Region{*region(&list[i])})
 	}

@@ -118,6 +118,7 @@ type Ground struct {
 	local       netset.IDs // what may be a pod's own node: nodes and hostNetwork classes, in both families
 	endpoints   netset.IDs // what the API server answers on, without its Service, in both families
 	servicesIn  [][]int    // Services by namespace
+	showsAPI    bool       // the Service of the API server is among them
 
 	apiPerhapsOnNode netset.IDs               // those of endpoints that may be a node's, in both families; those whose address is known are in local too
 	portNames        map[portName]portIDs     // who resolves a name to what

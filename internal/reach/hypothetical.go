@@ -69,18 +69,25 @@ func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []S
 
 // SettleStrangers takes out of strangers that are not certain, or of the other family, those that a certain one stands for anyway.
 func SettleStrangers(in []Stranger) []Stranger {
+	type who struct{ namespace, ns, pod string }
+	same := map[who][]int{}
+	keys := make([]who, len(in))
+	for i, s := range in {
+		keys[i] = who{s.Namespace, s.NS.String(), s.Pod.String()}
+		same[keys[i]] = append(same[keys[i]], i)
+	}
 	var out []Stranger
 	for i, s := range in {
-		if !slices.ContainsFunc(in[:i], s.covered) && !slices.ContainsFunc(in[i+1:], func(t Stranger) bool { return s.covered(t) && !t.covered(s) }) {
+		if !slices.ContainsFunc(same[keys[i]], func(j int) bool { return j != i && s.covered(in[j]) && (j < i || !in[j].covered(s)) }) {
 			out = append(out, s)
 		}
 	}
 	return out
 }
 
-// covered reports whether t says at least as much of the same pods as s.
+// covered reports whether t, which is of the same pods, says at least as much as s.
 func (s Stranger) covered(t Stranger) bool {
-	return s.Namespace == t.Namespace && s.NS.Equal(t.NS) && s.Pod.Equal(t.Pod) && t.Conns.Covers(s.Conns) && t.Worlds.Covers(s.Worlds) &&
+	return t.Conns.Covers(s.Conns) && t.Worlds.Covers(s.Worlds) &&
 		(t.Base == Allowed || t.Base == s.Base && t.Cond.equal(s.Cond)) && !s.Conns.IsEmpty()
 }
 

@@ -78,6 +78,7 @@ func (g *Ground) index() {
 	g.endpoints, g.apiPerhapsOnNode = g.IDs(endpoints...), g.IDs(perhaps...)
 	g.servicesIn = make([][]int, len(g.namespaces))
 	for i, svc := range g.Snapshot.Services {
+		g.showsAPI = g.showsAPI || svc.Namespace == "default" && svc.Name == "kubernetes"
 		if ns, ok := g.nsIndex[svc.Namespace]; ok {
 			g.servicesIn[ns] = append(g.servicesIn[ns], i)
 		}

@@ -186,7 +186,7 @@ func minusCubes(cubes, others []Cube) []Cube {
 
 // joinMatches joins matches that differ only in their region.
 func joinMatches(ms []match) []match {
-	return merge(ms, func(a, b *match) bool {
+	return merge(ms, func(m *match) likeness { return likenessOf(m.box, nil) }, func(a, b *match) bool {
 		return a.worlds == b.worlds && a.conns.Equal(b.conns) && a.cond.equal(b.cond)
 	}, func(m *match) *Region { return &m.region })
 }

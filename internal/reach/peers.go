@@ -425,6 +425,7 @@ func (p *Program) matchingServices(r *policy.Rule) []match {
 		if peer.NS == nil {
 			continue
 		}
+		out = append(out, within(p.unshownAPI(r, peer), where)...)
 		mustNS, mayNS := p.chooseNamespaces(*peer.NS)
 		for _, ns := range mustNS {
 			out = append(out, within(p.servicesFor(ns, r, *peer.Pod), where)...)
@@ -434,4 +435,37 @@ func (p *Program) matchingServices(r *policy.Rule) []match {
 		}
 	}
 	return out
+}
+
+// unshownAPI is the API server as a selector peer matches its Service, which every cluster has in namespace default without a selector, where the
+// input does not show it.
+func (p *Program) unshownAPI(r *policy.Rule, peer *policy.Peer) []match {
+	if p.showsAPI {
+		return nil
+	}
+	must, may := peer.NS.Match(label.Known(label.Set{label.MetadataName: "default"}).Open())
+	if all, _ := peer.Pod.Match(label.Labels{}); !may || !all {
+		return nil
+	}
+	conns := netset.Conns{}
+	if r.AnyPort {
+		conns = special.KubeAPI
+	}
+	for _, port := range r.Ports { // the Service's port leads to one of these
+		switch {
+		case port.Protocol != netset.TCP || port.Name != "":
+		case port.Lo == 1 && port.Hi == 65535:
+			conns = special.KubeAPI
+		default:
+			conns = conns.Union(special.KubeAPI.Intersect(netset.ConnsOf(netset.TCP, netset.PortRange(port.Lo, port.Lo))))
+		}
+	}
+	if conns.IsEmpty() {
+		return nil
+	}
+	m := match{box: box{Region{IDs: p.endpoints}, conns, p.all}}
+	if !must {
+		m.cond = noNamespace
+	}
+	return []match{m}
 }

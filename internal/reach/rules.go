@@ -96,6 +96,10 @@ func (p *Program) sharedNames(r *ruleIn, m match) (out []match, each Worlds) {
 		}
 		for _, name := range r.names {
 			numbers := p.clusterwide[name]
+			if numbers.all == nil {
+				cond := onlyIf("some pod, which the input does not show, gives a port the name " + name.name)
+				out = append(out, match{box{m.region, netset.ConnsOf(name.protocol, netset.AllPorts), w}, m.cond.and(b.cond).and(cond)})
+			}
 			for _, number := range numbers.all {
 				at := match{box{m.region, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), w}, m.cond.and(b.cond)}
 				switch {

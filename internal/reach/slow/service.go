@@ -93,3 +93,35 @@ func selects(want, labels map[string]string) bool {
 	}
 	return true
 }
+
+// kubernetesService reports whether pod reaches the API server at address a because its policies match the Service that every cluster has for it, in
+// namespace default and without a selector, where Services does not list it.
+func (w *World) kubernetesService(pod Pod, a netip.Addr, protocol string, port int) bool {
+	listed := slices.ContainsFunc(w.Services, func(s Service) bool { return s.Namespace == "default" && s.Name == "kubernetes" })
+	if listed || protocol != "TCP" || port != 443 && port != 6443 || !slices.Contains(w.APIServers, a) {
+		return false
+	}
+	labels := w.Namespaces["default"]
+	if labels == nil {
+		labels = map[string]string{"kubernetes.io/metadata.name": "default"}
+	}
+	for _, p := range w.applying(pod, false) {
+		for _, r := range p.Egress {
+			for _, x := range r.Peers {
+				here := p.Namespace == "default"
+				if x.NamespaceSelector != nil {
+					here = x.NamespaceSelector.matches(labels)
+				}
+				if x.IPBlock != nil || !here || x.PodSelector != nil && !x.PodSelector.matches(nil) {
+					continue
+				}
+				if len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(q Port) bool {
+					return q.Name == "" && (q.Protocol == "" || q.Protocol == "TCP") && (q.Number == 0 || q.Number == port)
+				}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

@@ -280,6 +280,9 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 	if w.UnselectedDenied && !slices.ContainsFunc(w.Policies, func(p Policy) bool { return p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) }) {
 		return false
 	}
+	if w.LongestPrefixDecides && !ingress && w.SelectorsMatchServices && w.kubernetesService(pod, a, protocol, port) {
+		return true
+	}
 	if w.LongestPrefixDecides {
 		return w.longestPrefix(subject, a, ingress, protocol, port)
 	}

@@ -1,0 +1,129 @@
+package reach
+
+import (
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/source"
+)
+
+// under is load for the profiles that text names, in the order of their names.
+func under(t *testing.T, text, yaml string) *Program {
+	t.Helper()
+	snap := source.LoadFiles(source.File{Name: "in.yaml", Data: []byte(yaml)})
+	if len(snap.Problems) > 0 {
+		t.Fatal(snap.Problems)
+	}
+	profiles, err := cni.Named(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewProgram(NewGround(snap), profiles...)
+}
+
+// named returns the class of the first workload with a name, -1 for none.
+func named(p *Program, name string) int {
+	for w := range p.Snapshot.Workloads {
+		if p.Snapshot.Workloads[w].Name == name {
+			return p.ClassesOf(w)[0]
+		}
+	}
+	return -1
+}
+
+const onePod = `
+{apiVersion: v1, kind: Namespace, metadata: {name: default}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: a, labels: {app: a}}, spec: {containers: [{name: c, image: x}]}}
+---
+`
+
+// TestIsolationOfViews demands that a policy isolates only in the view of plugins that enforce it.
+func TestIsolationOfViews(t *testing.T) {
+	p := under(t, "calico,cilium", onePod+
+		"{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: default, name: p}, spec: {endpointSelector: {}, egress: [{}]}}\n")
+	for _, tt := range []struct {
+		view     Worlds
+		policies int
+		certain  bool
+	}{
+		{1, 0, false}, // Calico
+		{2, 1, true},
+		{3, 1, false},
+	} {
+		by, certain := p.In(tt.view).Isolation(0, policy.Egress)
+		if len(by) != tt.policies || certain != tt.certain {
+			t.Errorf("%v: %d policies isolate, for certain %v", p.In(tt.view).Names(), len(by), certain)
+		}
+		if got := p.In(tt.view).DefaultDeny("default", policy.Egress); got != tt.certain {
+			t.Errorf("%v: default deny %v", p.In(tt.view).Names(), got)
+		}
+	}
+}
+
+// TestPerhapsDefaultDeny demands that what perhaps is not in force is no default deny.
+func TestPerhapsDefaultDeny(t *testing.T) {
+	p := under(t, "cilium", onePod+
+		"{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: default, name: p}, spec: {endpointSelector: {}, egress: [{toNodes: [{matchLabels: {zone: a}}]}]}}\n")
+	if by, certain := p.Isolation(0, policy.Egress); len(by) != 1 || certain {
+		t.Errorf("%d policies isolate, for certain %v", len(by), certain)
+	}
+	if p.DefaultDeny("default", policy.Egress) {
+		t.Error("a policy that may be refused is a default deny")
+	}
+}
+
+// TestSharedPortNames demands that a port name is one number where all pods agree on it, those on the network of their node aside.
+func TestSharedPortNames(t *testing.T) {
+	const rest = `
+{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: host, labels: {app: host}}, spec: {hostNetwork: true, containers: [{name: c, image: x, ports: [{name: web, containerPort: 9999}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: default, name: p}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: b}}}], ports: [{port: web}]}]}}
+---
+`
+	for _, tt := range []struct {
+		name, more string
+		want       Verdict
+	}{
+		{"b alone", "", Allowed},
+		{"another with that number", "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: c}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 8080}]}]}}\n", Allowed},
+		{"another with another number", "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: c}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 80}]}]}}\n", Depends},
+		{"two that run and differ", "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: c}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 80}]}]}, status: {phase: Running, podIP: 10.0.0.3, podIPs: [{ip: 10.0.0.3}]}}\n---\n" +
+			"{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: d}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 8080}]}]}, status: {phase: Running, podIP: 10.0.0.4, podIPs: [{ip: 10.0.0.4}]}}\n", Denied},
+	} {
+		p := under(t, "cilium", onePod+"{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: b, labels: {app: b}}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 8080}]}]}}\n---\n"+rest+tt.more)
+		if got := p.Explain(AtHolder(named(p, "a")), AtHolder(named(p, "b")), netset.TCP, 8080); got.Verdict != tt.want {
+			t.Errorf("%s: %v if %q, want %v", tt.name, got.Verdict, got.Cond, tt.want)
+		}
+	}
+}
+
+// TestStrangersOfSomeWorlds demands that pods of an existing namespace are listed where those of a new one do not get as far under every plugin.
+func TestStrangersOfSomeWorlds(t *testing.T) {
+	p := under(t, "calico,cilium", onePod+`
+{apiVersion: v1, kind: Namespace, metadata: {name: other}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: p}, spec: {endpointSelector: {matchExpressions: [{key: io.kubernetes.pod.namespace, operator: NotIn, values: [default, other]}]}, ingress: [{}]}}
+`)
+	in := map[string]Worlds{}
+	for _, s := range p.Hypothetical(0, policy.Egress) {
+		if s.Base == Allowed {
+			in[s.Namespace] |= s.Worlds
+		}
+	}
+	if in[""] != 1 || in["other"] != p.Worlds() {
+		t.Errorf("new namespaces under %v, an existing one under %v", p.In(in[""]).Names(), p.In(in["other"]).Names())
+	}
+}
+
+func TestSettleStrangersByWorlds(t *testing.T) {
+	sure, perhaps := Stranger{Conns: netset.AllConns, Worlds: 1, Base: Allowed}, Stranger{Conns: netset.AllConns, Worlds: 3, Base: Depends, Cond: onlyIf("it rains")}
+	if got := SettleStrangers([]Stranger{sure, perhaps}); len(got) != 2 {
+		t.Errorf("what is certain under one profile settles another: %+v", got)
+	}
+	if sure.Worlds = 3; len(SettleStrangers([]Stranger{sure, perhaps})) != 1 {
+		t.Error("what is certain settles nothing")
+	}
+}
