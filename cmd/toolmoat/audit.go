@@ -28,11 +28,15 @@ reports findings, worst first, with a grade from A to F.
 
 PATH is a file or folder of Kubernetes YAML or JSON, or - for standard input.
 
+Network plugins read the same policy differently. Without --cni every one that enforces policies is
+judged, and the report says on which something holds; with two to four names, each has a column.
+
 Exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 something could not be
 read or judged (wins over 1).`,
 		Example: `  kubectl get -A -o json ns,no,po,deploy,rs,sts,ds,job,cj,svc,ing,endpointslices,netpol |
     toolmoat audit -
-  toolmoat audit examples/unprotected`,
+  toolmoat audit examples/unprotected
+  toolmoat audit --cni aws-vpc-cni,calico,cilium examples/mcp-connect`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			threshold := finding.Severity(0)
 			if failOn != "none" {

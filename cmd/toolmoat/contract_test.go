@@ -66,7 +66,7 @@ func oneOf(t *testing.T, what string, got any, names []string) {
 // TestAuditContract holds the JSON of audit to its documented shape, on inputs that are fine, bad and broken.
 func TestAuditContract(t *testing.T) {
 	broken := files(t, map[string]string{"a.yaml": "{"})
-	for _, in := range []string{"examples/unprotected", "examples/article", "examples/mcp-connect", broken} {
+	for _, in := range []string{"examples/unprotected", "examples/article", "examples/mcp-connect", "examples/article-cilium", broken} {
 		got := toolmoat(t, root(t), "", "audit", "-q", "-o", "json", in)
 		res := parse(t, got.out)
 		res.keys(t, "the result", "schema cni complete assumptions problems servers findings summary", "")
@@ -76,12 +76,26 @@ func TestAuditContract(t *testing.T) {
 		if complete := res["complete"] == true; complete != (in != broken) || complete != (len(res.objects("problems")) == 0) {
 			t.Errorf("%s: complete is %v, with %d problems", in, res["complete"], len(res.objects("problems")))
 		}
+		var plugins []string
+		for _, name := range res["cni"].([]any) {
+			plugins = append(plugins, name.(string))
+		}
 		for _, p := range res.objects("problems") {
 			p.keys(t, "a problem", "rule message origin", "hint")
 		}
 		for _, srv := range res.objects("servers") {
-			srv.keys(t, "a server", "namespace name kind origin ports transport evidence grade score reach reachableBy", "catalog")
-			oneOf(t, "grade", srv["grade"], []string{"A", "B", "C", "D", "F"})
+			srv.keys(t, "a server", "namespace name kind origin ports transport evidence grade score reach reachableBy", "catalog grades")
+			grades := []string{"A", "B", "C", "D", "F"}
+			oneOf(t, "grade", srv["grade"], grades)
+			worst := ""
+			for name, grade := range srv.object("grades") {
+				oneOf(t, "grades", name, plugins)
+				oneOf(t, name, grade, grades)
+				worst = max(worst, grade.(string))
+			}
+			if by := srv.object("grades"); by != nil && (len(by) != len(plugins) || worst != srv["grade"]) {
+				t.Errorf("%s: grade %v, by plugin %v", in, srv["grade"], by)
+			}
 			reach := srv.object("reach")
 			if names := slices.Sorted(maps.Keys(reach)); !slices.Equal(names, destinations) {
 				t.Errorf("destinations %v", names)
@@ -101,7 +115,16 @@ func TestAuditContract(t *testing.T) {
 			}
 		}
 		for _, f := range res.objects("findings") {
-			f.keys(t, "a finding", "rule severity message origin fingerprint", "server witness fix")
+			f.keys(t, "a finding", "rule severity message origin fingerprint", "server cni witness fix")
+			if cni, ok := f["cni"]; ok {
+				some, _ := cni.([]any)
+				if len(some) == 0 || len(some) >= len(plugins) {
+					t.Errorf("%s: holds on %v, of %v", f["rule"], cni, plugins)
+				}
+				for _, name := range some {
+					oneOf(t, "cni", name, plugins)
+				}
+			}
 			oneOf(t, "severity", f["severity"], []string{"critical", "high", "medium", "low", "info"})
 			if w := f.object("witness"); w != nil {
 				w.keys(t, "a witness", "", "from to port protocol world")
@@ -181,7 +204,7 @@ func TestAuditArticle(t *testing.T) {
 
 // TestOrder demands the same bytes whichever way round the same files are given, and however often.
 func TestOrder(t *testing.T) {
-	for _, example := range []string{"unprotected", "article", "mcp-connect"} {
+	for _, example := range []string{"unprotected", "article", "article-cilium", "mcp-connect"} {
 		paths, err := filepath.Glob(filepath.Join(root(t), "examples", example, "*.yaml"))
 		if err != nil || len(paths) < 3 {
 			t.Fatal(paths, err)

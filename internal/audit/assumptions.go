@@ -19,7 +19,7 @@ func Assumptions(p *reach.Program) []string {
 		out = append(out, plan)
 	}
 	if names := exactNames(p.Snapshot); names != nil {
-		out = append(out, "host names that policies allow resolve to addresses of the internet, outside of private and special ranges, unless a rule denies these: "+listed(names))
+		out = append(out, "host names that policies allow resolve to addresses of the internet, outside of private and special ranges: "+listed(names))
 	}
 	out = append(out, "only TCP, UDP and SCTP are judged; ICMP and other protocols are not",
 		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it, and some plugins let it connect to its own node in spite of policies",
@@ -57,7 +57,7 @@ func plugins(profiles []cni.Profile) []string {
 		out = append(out, fmt.Sprintf("one of %d network plugins runs and enforces the policies; --cni NAME says which", len(enforcing)))
 	}
 	if idle != nil {
-		out = append(out, "nothing enforces policies where the cluster runs "+either(idle))
+		out = append(out, "with --cni "+either(idle)+" nothing enforces policies")
 	}
 	if len(enforcing) > 0 {
 		out = append(out, "what plugins do was read from these versions: "+strings.Join(versions, "; "))

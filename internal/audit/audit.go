@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/blast"
+	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/model"
@@ -87,14 +88,18 @@ type Under struct {
 	If     string        `json:"-"` // what else must hold there
 }
 
-// under takes apart what the engine says: its condition names the profiles first.
+// under takes apart what the engine says: its condition names the profiles first. What is reached only where nothing enforces policies is so because of
+// that.
 func under(atlas *blast.Atlas, worlds reach.Worlds, verdict reach.Verdict, when string) Under {
 	out := Under{Worlds: worlds & atlas.Worlds(), Base: verdict, If: when}
 	on := atlas.On(out.Worlds)
 	if on == "" || verdict != reach.Depends {
 		return out
 	}
-	if out.If = strings.TrimPrefix(strings.TrimPrefix(when, on), ", and "); out.If == "" {
+	out.If = strings.TrimPrefix(strings.TrimPrefix(when, on), ", and ")
+	if atlas.In(out.Worlds).Says(cni.Enforces) == cni.No {
+		out.Base = reach.NotEnforced
+	} else if out.If == "" {
 		out.Base = reach.Allowed
 	}
 	return out

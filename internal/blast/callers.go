@@ -166,7 +166,11 @@ func (a *Atlas) through(w wayIn, class int, in []reach.Box, strangers []Caller) 
 		case b.Region.Addrs.Overlaps(outside):
 			add(callerOf(b), "")
 		case !w.keepsAddress && b.Region.IDs.Overlaps(a.nodeIDs()):
-			add(callerOf(b), "the connection enters at the pod's own node, which then counts as its source")
+			node := "a node"
+			if slices.Contains(b.Cond.All, reach.SameNode) {
+				node = "the pod's own node"
+			}
+			add(callerOf(b), "the connection enters at "+node+", which then counts as its source")
 		}
 	}
 	if escape, perhaps := a.Answering(cni.NodePortsEscape); w.onNodes && !w.keepsAddress && escape|perhaps != 0 {

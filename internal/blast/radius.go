@@ -46,6 +46,7 @@ type Reach struct {
 type opening struct {
 	place
 	worlds reach.Worlds
+	byName bool
 }
 
 // settle makes the verdict that of all profiles, where each lets through something.
@@ -92,6 +93,7 @@ type Target struct {
 	Host    netset.Name // a host name, or a pattern of such; the addresses it resolves to are not known
 	Name    string      // of a special endpoint, or of a kind of holder: "nodes", "the API server"
 	New     bool        // pods that do not exist
+	ByName  bool        // only because some host name may resolve there
 	Conns   netset.Conns
 	Verdict reach.Verdict
 	When    string
@@ -177,6 +179,36 @@ func (a *Atlas) Under(group reach.Worlds, r Radius) (*Atlas, Radius) {
 	view := *a
 	view.Program = a.Program.In(group)
 	return &view, view.narrow(r)
+}
+
+// WithoutNames returns r without what is reached only because some host name may resolve there, but for the internet: that is for whoever owns the
+// name to do, and says nothing of the server's own policies.
+func (r Radius) WithoutNames() Radius {
+	for d := range r.To {
+		if slices.ContainsFunc(r.To[d].To, func(t Target) bool { return t.ByName }) {
+			r.To[d] = r.To[d].withoutNames()
+		}
+	}
+	return r
+}
+
+func (r Reach) withoutNames() Reach {
+	out := Reach{Verdict: reach.Denied, Open: r.Open, sure: r.sure}
+	for _, t := range r.To {
+		if !t.ByName {
+			out.add(t.Verdict, t.Rules, t)
+			out.Extent = r.Extent
+		}
+	}
+	addrs := make([]netset.Addrs, 0, len(r.openings))
+	for _, o := range r.openings {
+		if !o.byName {
+			out.openings = append(out.openings, o)
+			addrs = append(addrs, o.region.Addrs)
+		}
+	}
+	out.Addrs = netset.Union(addrs...)
+	return out
 }
 
 // narrow narrows a radius that was computed for more profiles to those of a, which nothing in it tells apart.
@@ -287,7 +319,7 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 			}
 			got = reach.Region{IDs: got.IDs.Union(in.IDs), Addrs: got.Addrs.Union(in.Addrs)}
 			if !in.Addrs.IsEmpty() {
-				out.openings = append(out.openings, opening{place{region: reach.Region{Addrs: in.Addrs}, conns: conns}, b.Worlds})
+				out.openings = append(out.openings, opening{place{region: reach.Region{Addrs: in.Addrs}, conns: conns}, b.Worlds, named(b.Cond)})
 			}
 			if !in.IsEmpty() {
 				out.add(b.Verdict, b.Rules(), a.targets(d, p, in, conns, b)...)
@@ -404,7 +436,7 @@ const maxList = 16
 
 // targets describes what a box reaches of a place.
 func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b reach.Box) []Target {
-	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, Rules: b.Rules(), scope: scopeOf(b)}
+	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, ByName: named(b.Cond), Rules: b.Rules(), scope: scopeOf(b)}
 	var out []Target
 	for _, family := range families {
 		listed := netset.CIDRs(in.Addrs.Intersect(family))

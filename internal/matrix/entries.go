@@ -43,6 +43,7 @@ type entry struct {
 	hosts []string // sorted
 	addrs netset.Addrs
 	conns netset.Conns
+	door  bool // it comes through node ports, from anybody
 	way
 }
 
@@ -50,7 +51,7 @@ type entries []entry
 
 // same reports whether two entries differ only in where they lead.
 func (e entry) same(o entry) bool {
-	return e.way == o.way && e.conns.Equal(o.conns)
+	return e.way == o.way && e.door == o.door && e.conns.Equal(o.conns)
 }
 
 func (es entries) add(e entry) entries {
@@ -79,7 +80,7 @@ func (es entries) sorted() entries {
 func (es entries) key() string {
 	h := sha256.New()
 	for _, e := range es {
-		fmt.Fprintf(h, "%d\x00%d\x00%q\x00%q\x00%q\x00", e.verdict, e.worlds, e.rest, e.hosts, e.conns.String())
+		fmt.Fprintf(h, "%d\x00%d\x00%q\x00%q\x00%q\x00%v\x00", e.verdict, e.worlds, e.rest, e.hosts, e.conns.String(), e.door)
 		for r := range e.ids.Runs() {
 			fmt.Fprintf(h, "%d-%d,", r.Lo, r.Hi)
 		}
@@ -97,8 +98,9 @@ func (m *Matrix) row(class int) entries { return m.entriesOf(class, policy.Egres
 func (m *Matrix) comesIn(class int) entries {
 	others := netset.IDRange(netset.ID(m.p.Classes()), m.p.Holders()-m.p.Classes())
 	isolating, _ := m.p.Isolation(class, policy.Ingress)
+	in := m.entriesOf(class, policy.Ingress)
 	var out entries
-	for _, e := range m.entriesOf(class, policy.Ingress) {
+	for _, e := range in {
 		if e.ids = e.ids.Intersect(others); isolating == nil {
 			e.ids = netset.IDs{}
 		}
@@ -106,7 +108,7 @@ func (m *Matrix) comesIn(class int) entries {
 			out = append(out, e)
 		}
 	}
-	return out
+	return append(out, m.throughDoors(class, in)...)
 }
 
 func (m *Matrix) entriesOf(class int, d policy.Direction) entries {

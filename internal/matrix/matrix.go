@@ -26,7 +26,8 @@ type Matrix struct {
 	groupsW []int    // by workload: its group
 	groupsU [][]int  // by unit: the groups that have it
 	outside []entries
-	allVIPs netset.IDs // Services whose address is not known, nor what is behind them: else what is behind says all
+	doors   map[int]netset.Conns // by class: what leads to it from ports of nodes, which hide who connects
+	allVIPs netset.IDs           // Services whose address is not known, nor what is behind them: else what is behind says all
 }
 
 // group is workloads with equal rows and columns.
@@ -50,6 +51,7 @@ func Of(p *reach.Program) *Matrix {
 	}
 	m.allVIPs = p.Numbers(p.IDs(vips...))
 	p.Fold()
+	m.findDoors()
 	m.partition()
 	m.group()
 	return m
@@ -120,6 +122,7 @@ func (m *Matrix) partition() {
 	type outsideKey struct {
 		group  int
 		exists [2]int
+		doors  string
 	}
 	outside := map[outsideKey]entries{}
 	type unitKey struct {
@@ -129,7 +132,7 @@ func (m *Matrix) partition() {
 	byKey := map[unitKey]int{}
 	m.unitOf = make([]int, n)
 	for c := range n {
-		ok := outsideKey{m.p.GroupOf(c, policy.Ingress), m.existence(c)}
+		ok := outsideKey{m.p.GroupOf(c, policy.Ingress), m.existence(c), m.doors[c].String()}
 		if _, seen := outside[ok]; !seen {
 			outside[ok] = m.comesIn(c)
 		}
@@ -256,6 +259,10 @@ func (m *Matrix) names(g int) []string {
 // Notes returns sentences on what the rows do not show.
 func (m *Matrix) Notes() []string {
 	notes := []string{"pods that do not exist yet are left out"}
+	if len(m.doors) > 0 {
+		notes = append(notes, "what nodes take in for Services, on node ports and for load balancers, may arrive with the address of a node, the pod's own among them, "+
+			"unless externalTrafficPolicy is Local: what nodes reach is then open to whoever reaches a node")
+	}
 	if m.p.Says(cni.HostNetworkJudged) == cni.Yes {
 		return notes
 	}

@@ -20,6 +20,7 @@ const (
 	Hosts          // what host names resolve to
 	KubeAPI        // the Kubernetes API, where its address is not known
 	Nodes          // nodes whose address is not known, or that reach a pod for being its own node
+	NodePorts      // whoever connects to a node's ports for a Service, or to its load balancer
 	Services       // addresses of Services, where they are not known
 	Workloads      // pods of workloads
 )
@@ -31,8 +32,8 @@ type End struct {
 	Addrs netset.Addrs // of Addresses
 }
 
-// Name returns what to call e: the first workload of a group, ranges with the exceptions that make them shortest, "nodes", "kubernetes API" or
-// "Service addresses".
+// Name returns what to call e: the first workload of a group, ranges with the exceptions that make them shortest, "nodes", "node ports",
+// "kubernetes API" or "Service addresses".
 func (e End) Name() string {
 	switch e.Kind {
 	case Addresses:
@@ -41,6 +42,8 @@ func (e End) Name() string {
 		return "kubernetes API"
 	case Nodes:
 		return "nodes"
+	case NodePorts:
+		return "node ports"
 	case Services:
 		if e.Names == nil {
 			return "Service addresses"
@@ -298,9 +301,12 @@ func (m *Matrix) rowsTo(from End, to targets, ends func(group int) []End) []Row 
 	return slices.CompactFunc(rows, func(a, b Row) bool { return a.compareTo(b) == 0 })
 }
 
+// ownNode is the conditions of what passes between a pod and its own node only, the last of them where the node has addresses that all nodes have.
+var ownNode = []string{reach.SameNode, reach.OwnNode, "it is an address of the pod's own node"}
+
 // newRow is the row of a way.
 func (m *Matrix) newRow(from, to End, conns netset.Conns, w way) Row {
-	r := Row{From: from, To: to, Conns: conns, Verdict: w.verdict, When: w.rest, OwnNode: w.rest == reach.SameNode || w.rest == reach.OwnNode}
+	r := Row{From: from, To: to, Conns: conns, Verdict: w.verdict, When: w.rest, OwnNode: slices.Contains(ownNode, w.rest)}
 	if on := m.p.On(w.worlds); on != "" {
 		if r.Verdict > reach.Depends {
 			r.Verdict = reach.Depends
@@ -369,6 +375,9 @@ type other struct {
 // source. A Service is never the source.
 func (m *Matrix) others(e entry, source bool) []other {
 	var out []other
+	if e.door {
+		out = append(out, other{End{Kind: NodePorts}, e.conns})
+	}
 	if !e.addrs.IsEmpty() {
 		out = append(out, other{End{Kind: Addresses, Addrs: e.addrs}, e.conns})
 	}

@@ -218,12 +218,12 @@ func (a *asker) direct(from, to end, conns netset.Conns) route {
 	return route{from: from, out: to, in: to, outConns: conns, inConns: conns, asked: conns}
 }
 
-// try decides a connection straight to an end.
-func (a *asker) try(from, to end) outcome {
+// try decides connections straight to an end.
+func (a *asker) try(from, to end, conns netset.Conns) outcome {
 	if own, ok := a.ownPod(from, to); ok {
 		return own
 	}
-	return a.pass(a.direct(from, to, a.conns))
+	return a.pass(a.direct(from, to, conns))
 }
 
 // ownPod answers for a pod that connects to itself, which no policy can deny.

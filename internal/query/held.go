@@ -118,6 +118,13 @@ func (a *asker) listening(addr netip.Addr) place {
 	if outer != nil {
 		pl := a.address(addr) // a Service takes its own ports only
 		pl.name, pl.services = addr.String(), slices.Concat(own, outer)
+		if x := a.holding(); !reserved(addr) && x.pods[addr] == nil && x.holders[addr] == nil {
+			for _, s := range outer {
+				for _, p := range a.p.Snapshot.Services[s.service].Ports {
+					pl.taken = pl.taken.Union(one(p.Protocol, p.Port))
+				}
+			}
+		}
 		return pl
 	}
 	switch len(own) {

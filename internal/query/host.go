@@ -33,7 +33,7 @@ type toName struct {
 func (a *asker) hostBoxes(from end, host string) (out []toName, others []toName) {
 	for _, b := range a.oneSided(from.Holder, policy.Egress) {
 		at := toName{Box: b}
-		never := slices.Contains(b.Cond.All, reach.OwnNode) // which nobody takes a name for
+		never := slices.Contains(b.Cond.All, reach.OwnNode) || slices.Contains(b.Cond.All, atOwnNode) // which nobody takes a name for
 		switch {
 		case b.Cond.Names == nil:
 		case isName(host) && slices.ContainsFunc(b.Cond.Names, func(n string) bool { return netset.Name(n).Matches(host) }):

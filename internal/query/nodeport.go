@@ -100,34 +100,65 @@ func (a *asker) throughNode(from, node end, b backend, local bool, asked netset.
 	if a.isPods(from) && a.p.Says(cni.JudgedBeforeService) != cni.Yes {
 		out = append(out, seen{name: "egress is judged on the pod's address, after the node's is translated", end: b.end})
 	}
-	in := []seen{{name: "the client's own address is kept on the way", end: from}}
-	if escapes := a.p.Says(cni.NodePortsEscape); !local {
-		in = append(in, seen{name: "it arrives with the address of the node that took it in", end: node})
-		if escapes != cni.No {
-			in = append(in, seen{name: "what enters through node ports is not judged", end: node, open: true})
-		}
-		if escapes == cni.Yes {
-			in = in[len(in)-1:]
-		}
+	r := route{from: from, in: b.end, via: &node, inConns: arriving, translated: true, asked: asked}
+	return a.cross(r, out, a.arrivals(from, []end{node}, local))
+}
+
+// arrivals returns how policies of the pods behind a Service may see what nodes take in for it. local is that externalTrafficPolicy is Local.
+func (a *asker) arrivals(from end, nodes []end, local bool) []seen {
+	kept := seen{name: "the client's own address is kept on the way", end: from}
+	unjudged := seen{name: notJudged, end: from, open: true}
+	escapes := a.p.Says(cni.NodePortsEscape)
+	switch {
+	case local:
+		return []seen{kept}
+	case escapes == cni.Yes:
+		return []seen{unjudged}
 	}
-	var worlds []world
+	out := []seen{kept}
+	for _, n := range nodes {
+		out = append(out, seen{name: "it arrives with the address of the node that took it in", end: n})
+	}
+	if escapes != cni.No {
+		out = append(out, unjudged)
+	}
+	return out
+}
+
+// cross decides a route, but for what is out of the source and open, in each way in which policies of the source and of the destination may see it.
+func (a *asker) cross(r route, out, in []seen) outcome {
+	var rows [][]world // by out, and by in
 	for _, e := range out {
+		var row []world
 		for _, i := range in {
-			r := route{from: from, out: e.end, in: b.end, via: &node, outConns: asked, inConns: arriving, translated: true, asked: asked, open: i.open}
-			if e.end.End == b.end.End {
-				r.outConns = arriving
+			r := r
+			r.out, r.outConns, r.open = e.end, r.asked, i.open
+			if e.end.End == r.in.End {
+				r.outConns = r.inConns
 			}
-			if i.end.End != from.End {
+			switch {
+			case i.end.End == r.from.End:
+			case r.via == nil: // what the client connects to may be of another family than it has behind a load balancer
+				r.from = i.end
+			default:
 				r.as = &i.end
 			}
 			name := ""
-			if len(out) > 1 {
-				name = e.name
-			}
 			if len(in) > 1 {
-				name = joinAnd(name, i.name)
+				name = i.name
 			}
-			worlds = append(worlds, world{name, a.pass(r)})
+			row = append(row, world{name, a.pass(r)})
+		}
+		rows = append(rows, row)
+	}
+	agree := func(v, w world) bool { return v.verdict == w.verdict && v.when == w.when && v.conns.Equal(w.conns) }
+	if !slices.ContainsFunc(rows, func(row []world) bool { return !slices.EqualFunc(row, rows[0], agree) }) {
+		return across(rows[0]) // then it does not matter what is out
+	}
+	var worlds []world
+	for i, row := range rows {
+		for _, w := range row {
+			worlds = append(worlds, world{joinAnd(out[i].name, w.name), w.outcome})
 		}
 	}
 	return across(worlds)

@@ -163,7 +163,11 @@ func (a *asker) decide(source, target place) outcome {
 // choices tries every choice of a target.
 func (a *asker) choices(from end, target place) []outcome {
 	var tried []outcome
+	rest := a.conns.Minus(target.taken)
 	for _, to := range target.ends {
+		if rest.IsEmpty() {
+			break
+		}
 		if target.api && a.q.Port == apiService {
 			tried = append(tried, a.toKubeAPI(from, to, to))
 			continue
@@ -172,7 +176,7 @@ func (a *asker) choices(from end, target place) []outcome {
 		case a.isNode(to):
 			tried = append(tried, a.toNode(from, to)...)
 		case !a.nodeTaken(to, target):
-			tried = append(tried, a.try(from, to))
+			tried = append(tried, a.try(from, to, rest))
 		}
 	}
 	for _, at := range target.services {
@@ -185,8 +189,8 @@ func (a *asker) choices(from end, target place) []outcome {
 			a.noteDNS(from, target.host)
 		}
 		tried = append(tried, o)
-	case target.unknown.IsValid():
-		tried = append(tried, a.toUnknown(from, target.unknown, a.conns))
+	case target.unknown.IsValid() && !rest.IsEmpty():
+		tried = append(tried, a.toUnknown(from, target.unknown, rest))
 	}
 	return tried
 }

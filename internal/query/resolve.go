@@ -16,12 +16,13 @@ type place struct {
 	name      string
 	namespace string // of a workload
 	ends      []end
-	services  []entry    // choices too
-	host      string     // a name that resolves to addresses nobody knows
-	unknown   netip.Addr // an address that somebody in the cluster may hold
-	namesakes []int      // with a workload: Services that are called the same
-	api       bool       // the ends are the API server, by the name of its Service
-	always    *outcome   // where no policy has a say
+	services  []entry      // choices too
+	taken     netset.Conns // what the services take, so that it goes to no end
+	host      string       // a name that resolves to addresses nobody knows
+	unknown   netip.Addr   // an address that somebody in the cluster may hold
+	namesakes []int        // with a workload: Services that are called the same
+	api       bool         // the ends are the API server, by the name of its Service
+	always    *outcome     // where no policy has a say
 }
 
 // entry is a way into a Service.

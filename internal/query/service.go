@@ -216,27 +216,56 @@ func (a *asker) namesOf(class int) string {
 	return listed(names, 2)
 }
 
-// arrive tries one backend. What comes from outside may arrive with a node's address.
+// arrive tries one backend. What connects to another address than the Service's own may arrive with a node's address, and some plugins then do not
+// judge it.
 func (a *asker) arrive(from, front end, b backend, svc *model.Service) outcome {
-	open := svc.Type == "NodePort" || svc.Type == "LoadBalancer" || len(svc.ExternalIPs) > 0
-	if from.Holder >= 0 {
+	if from.Holder >= 0 && front.Holder >= 0 {
 		return a.translate(from, front, b)
 	}
-	if !open {
-		a.note(svc.Namespace + "/Service/" + svc.Name + " has no address outside the cluster; the answer is for its pods")
+	if own, ok := a.ownPod(from, b.end); ok {
+		return own
 	}
-	kept := a.pass(route{from: from, out: b.end, in: b.end, outConns: one(b.Protocol, b.Target), inConns: one(b.Protocol, b.Target), translated: true, asked: one(b.Protocol, b.PortMapping.Service)})
-	if !open || svc.Local {
-		return kept
-	}
-	worlds := []world{{"the client's own address is kept on the way", kept}}
-	for n := a.p.Classes(); n < a.p.Holders(); n++ {
-		if a.p.Class(n).Kind == reach.Node {
-			worlds = append(worlds, world{"it arrives with the address of the node that took it in", a.translate(a.holderEnd(n), front, b)})
+	asked, arriving := one(b.Protocol, b.PortMapping.Service), one(b.Protocol, b.Target)
+	r := route{from: from, in: b.end, inConns: arriving, translated: true, asked: asked}
+	out := []seen{{name: onPod, end: b.end}}
+	if from.Holder >= 0 {
+		r.via = &front
+		if a.isPods(from) { // who translates the address, and where, is open
+			out = append(out, seen{name: onService, end: front})
 		}
 	}
-	return across(worlds)
+	if !exposed(svc) {
+		a.note(svc.Namespace + "/Service/" + svc.Name + " has no address outside the cluster; the answer is for its pods")
+		return a.cross(r, out, a.arrivals(from, nil, true))
+	}
+	if svc.Type == "LoadBalancer" {
+		a.assume("load balancers keep the client's address, or a node's takes its place")
+	}
+	return a.cross(r, out, a.arrivals(from, a.allNodes(), svc.Local))
 }
+
+// exposed reports whether svc has ways in from outside the cluster.
+func exposed(svc *model.Service) bool {
+	return svc.Type == "NodePort" || svc.Type == "LoadBalancer" || len(svc.ExternalIPs) > 0
+}
+
+// allNodes returns the nodes that were read, or the one that stands for all of them.
+func (a *asker) allNodes() []end {
+	var out []end
+	for n := a.p.Classes(); n < a.p.Holders(); n++ {
+		if a.p.Class(n).Kind == reach.Node {
+			out = append(out, a.holderEnd(n))
+		}
+	}
+	*a.held += len(out)
+	return out
+}
+
+// On what egress to a Service may be judged.
+const (
+	onPod     = "policy is judged on the pod's address, after the Service's is translated"
+	onService = "policy is judged on a Service's address, before it is translated"
+)
 
 // translate tries one backend in each order of translation and policy that the profile leaves open.
 func (a *asker) translate(from, front end, b backend) outcome {
@@ -248,9 +277,6 @@ func (a *asker) translate(from, front end, b backend) outcome {
 	before := after
 	before.out, before.outConns = front, asked
 	order := a.p.Says(cni.JudgedBeforeService)
-	if front.Holder < 0 { // not the Service's own address: who translates it, and where, is open
-		order = cni.Uncertain
-	}
 	switch {
 	case !a.isPods(from) || order == cni.No:
 		return a.pass(after)
@@ -258,8 +284,8 @@ func (a *asker) translate(from, front end, b backend) outcome {
 		return a.pass(before)
 	}
 	return across([]world{
-		{"policy is judged on the pod's address, after the Service's is translated", a.pass(after)},
-		{"policy is judged on a Service's address, before it is translated", a.pass(before)},
+		{onPod, a.pass(after)},
+		{onService, a.pass(before)},
 	})
 }
 
@@ -290,12 +316,12 @@ func (a *asker) toHeadless(from end, service int) []outcome {
 	for _, b := range a.p.Backends(service) {
 		e := a.holderEnd(b.Class)
 		a.noteHost(e)
-		tried = append(tried, a.try(from, e))
+		tried = append(tried, a.try(from, e, a.conns))
 	}
 	for _, e := range svc.Endpoints {
 		ends, unknown := a.endsAt(e)
 		for _, at := range ends {
-			tried = append(tried, a.try(from, at))
+			tried = append(tried, a.try(from, at, a.conns))
 		}
 		if unknown.IsValid() {
 			tried = append(tried, a.toEndpoint(from, unknown, a.conns, a.conns))

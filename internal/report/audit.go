@@ -13,8 +13,9 @@ import (
 
 // How much of an audit a person sees before asking for all of it.
 const (
-	blocksShown   = 4 // blocks, each of servers that are alike
-	alikeShown    = 6 // servers of one block
+	compared      = 200 // servers of which it is seen whether they are alike
+	blocksShown   = 4   // blocks, each of servers that are alike
+	alikeShown    = 6   // servers of one block
 	rowsShown     = 12
 	findingsShown = 4 // of a server
 	commonShown   = 8 // of several in one block
@@ -37,20 +38,19 @@ func Audit(res audit.Result, o Options) Document {
 		byServer[f.Server] = append(byServer[f.Server], f)
 	}
 	a := auditText{plugins{res.CNI, o.Verbose}, o, map[string]string{}}
-	blocks := a.alike(res.Servers)
-	shown := min(len(blocks), blocksShown)
-	if o.Verbose {
-		shown = len(blocks)
+	worst, rest := res.Servers, []audit.Server(nil)
+	if !o.Verbose && len(worst) > compared {
+		worst, rest = worst[:compared], worst[compared:]
 	}
-	var rest []audit.Server
-	for i, b := range blocks {
-		if i >= shown {
-			rest = append(rest, b.servers...)
+	var more []audit.Server
+	for i, b := range a.alike(worst) {
+		if i >= blocksShown && !o.Verbose {
+			more = append(more, b.servers...)
 			continue
 		}
 		doc = append(doc, a.block(b, byServer)...)
 	}
-	doc = append(doc, serverRows(rest, byServer)...)
+	doc = append(doc, serverRows(append(more, rest...), byServer)...)
 	if input := byServer[""]; len(input) > 0 {
 		doc = append(doc, Heading{Text: "In the input"})
 		doc = append(doc, a.findings(together(nil, input), findingsShown)...)

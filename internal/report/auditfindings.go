@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -52,16 +53,16 @@ func (c *common) add(srv audit.Server, fs []finding.Finding) {
 	}
 }
 
-// ordered lists them worst first, by rule, and those of most servers first.
+// ordered lists them worst first, then by rule, those of most servers first, then those on most plugins.
 func (c *common) ordered() []shared {
+	breadth := func(s shared) int {
+		if s.CNI == nil {
+			return reach.MaxProfiles
+		}
+		return len(s.CNI)
+	}
 	slices.SortStableFunc(c.all, func(a, b shared) int {
-		if a.Severity != b.Severity {
-			return int(b.Severity) - int(a.Severity)
-		}
-		if a.Rule != b.Rule {
-			return strings.Compare(a.Rule, b.Rule)
-		}
-		return len(b.of) - len(a.of)
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Rule, b.Rule), cmp.Compare(len(b.of), len(a.of)), cmp.Compare(breadth(b), breadth(a)))
 	})
 	return c.all
 }
@@ -80,9 +81,9 @@ func (a auditText) findings(c *common, most int) Document {
 		}
 		fresh = append(fresh, f)
 	}
-	fold := !a.Verbose && len(fresh) > most
+	fold := !a.Verbose && len(above)+len(fresh) > most
 	notes := Notes{}
-	shown, left := 0, 0
+	shown, left := len(above), 0
 	for i := 0; i < len(fresh); {
 		f := fresh[i]
 		same := 1
@@ -90,7 +91,7 @@ func (a auditText) findings(c *common, most int) Document {
 			same++
 		}
 		i += same
-		if fold && shown == most {
+		if fold && shown >= most {
 			left += same
 			continue
 		}

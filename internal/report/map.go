@@ -47,7 +47,7 @@ type mapHead struct {
 	Groups []matrix.Group `json:"groups"`
 }
 
-// connection is an edge: from and to are "ns/Kind/name", a CIDR, a host name or a pattern of names, "nodes", "kubernetes API" or "Service addresses". Without a verdict it is allowed.
+// connection is an edge: from and to are "ns/Kind/name", a CIDR, a host name or a pattern of names, "nodes", "node ports", "kubernetes API" or "Service addresses". Without a verdict it is allowed.
 type connection struct {
 	From    string         `json:"from"`
 	To      string         `json:"to"`

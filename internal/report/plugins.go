@@ -58,9 +58,6 @@ func (p plugins) in(w reach.Worlds) []string {
 	return out
 }
 
-// all is every plugin.
-func (p plugins) all() reach.Worlds { return 1<<len(p.names) - 1 }
-
 // grades lists the plugins by what grade a server has on each, the worst first.
 func (p plugins) grades(by map[string]string) string {
 	names := map[string][]string{}

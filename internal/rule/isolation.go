@@ -111,6 +111,8 @@ func (p *Pass) notIsolated(d policy.Direction) string {
 	switch u := p.unjudged(d); {
 	case open > 0 && u != nil:
 		return fmt.Sprintf("%s may select it for %s and is not judged; no other policy does", policyAt(u.Origin), d)
+	case open == len(p.Radius.Class) && p.denied(d):
+		return fmt.Sprintf("policies deny it some %s, and none isolates it: everything else passes", d)
 	case open == len(p.Radius.Class):
 		return fmt.Sprintf("no policy selects it for %s: everything passes", d)
 	case open > 0:
@@ -125,6 +127,13 @@ func egressAt(st *policy.Stance) string {
 		return "add an egress section to " + st.Origin.Object
 	}
 	return "add Egress to policyTypes of " + st.Origin.Object
+}
+
+// denied reports whether some rule denies the server something in one direction.
+func (p *Pass) denied(d policy.Direction) bool {
+	return slices.ContainsFunc(p.Radius.Class, func(class int) bool {
+		return slices.ContainsFunc(p.RulesOn(class, d), func(r *policy.Rule) bool { return r.Action == policy.Deny })
+	})
 }
 
 // policyAt names a policy, of which perhaps nothing could be read.

@@ -204,7 +204,7 @@ func startsOpen(p *Pass) {
 	var w *finding.Witness
 	if _, by := p.isolated(policy.Egress); len(by) > 0 {
 		out = append(out, "may connect to anything")
-		if p.Radius.To[blast.Metadata].Verdict == reach.Denied {
+		if !p.Radius.To[blast.Metadata].Addrs.Overlaps(special.MetadataIPv4) {
 			w = &finding.Witness{To: "169.254.169.254", Port: 80, Protocol: netset.TCP.String(), World: "the pod has just started"}
 		}
 	}

@@ -93,13 +93,29 @@ func widest(ts []blast.Target) []blast.Target {
 // reaching words a finding about what can be reached, of which the first target is the example.
 func (p *Pass) reaching(got blast.Reach, what, fix string) Report {
 	worst := got.To[0]
-	r := Report{Message: fmt.Sprintf("it %s %s on %s", may(worst.Verdict, worst.When), what, worst.Conns), Fix: fix, Witness: witness(worst)}
+	r := Report{Message: fmt.Sprintf("it %s %s on %s", may(worst.Verdict, worst.When), what, portsOf(got.To)), Fix: fix, Witness: witness(worst)}
 	if len(worst.Rules) > 0 {
 		r.Origin = worst.Rules[0].Origin
 	} else if got.Open {
 		r.Fix = "isolate its egress first; " + fix
 	}
 	return r
+}
+
+// portsOf says on what targets are reached in the way of the first of them, and on what else in other ways.
+func portsOf(ts []blast.Target) string {
+	var conns, others netset.Conns
+	for _, t := range ts {
+		if t.Verdict == ts[0].Verdict && t.When == ts[0].When {
+			conns = conns.Union(t.Conns)
+		} else {
+			others = others.Union(t.Conns)
+		}
+	}
+	if conns.Covers(others) {
+		return conns.String()
+	}
+	return conns.String() + ", and under other conditions on " + others.String()
 }
 
 // witness is one connection out of a target.

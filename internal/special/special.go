@@ -104,10 +104,11 @@ func credentialAddrs() netset.Addrs {
 }
 
 // DNS is what a resolver answers on: port 53, over UDP and TCP. ResolverPods is what resolver pods may listen on, which on
-// OpenShift is 5353.
+// OpenShift is 5353; rules for any protocol open SCTP too, on which nothing answers.
 var (
 	DNS          = dns
-	ResolverPods = netset.ConnsOf(netset.UDP, netset.Points[netset.Port](53, 5353)).Union(tcp(53, 5353))
+	ResolverPods = netset.ConnsOf(netset.UDP, netset.Points[netset.Port](53, 5353)).Union(tcp(53, 5353)).
+			Union(netset.ConnsOf(netset.SCTP, netset.Points[netset.Port](53, 5353)))
 )
 
 // ResolverSelector names the resolver pods of a distribution.
@@ -126,6 +127,9 @@ var Resolvers = []ResolverSelector{
 	{"kube-system", label.Equals(label.Set{"k8s-app": "node-local-dns"}), 53, true, "kubernetes.io nodelocaldns"},
 	{"openshift-dns", label.Equals(label.Set{"dns.operator.openshift.io/daemonset-dns": "default"}), 5353, false, "OpenShift DNS operator; openshift/kubernetes-nmstate issue 776"},
 }
+
+// MetadataIPv4 is where the instance metadata of most clouds answers.
+var MetadataIPv4 = netset.MustPrefixes("169.254.169.254/32")
 
 // OnNode is the addresses that agents on each node answer at, where they run: EKS Pod Identity, NodeLocal DNSCache, AKS LocalDNS, the GKE metadata
 // server.
