@@ -17,8 +17,12 @@ func newMap(s streams) *cobra.Command {
 		Short: "Show who may connect to whom",
 		Long: `map lists every connection that policies let through between the workloads of the input, addresses
 outside the cluster, nodes and the Kubernetes API. Workloads that nothing can tell apart are one
-row; --expand lists every pair. What is not listed is denied. What passes with some of the network
-plugins of --cni only says with which.
+row; --expand lists every pair. What passes with some of the network plugins of --cni only says
+with which.
+
+What is not listed is denied, with two exceptions. The table leaves out what passes between a pod
+and its own node only, which --verbose and the other formats have. And pods that do not exist yet
+are in no format: a policy may let them in, or connect to them, all the same.
 
 Exit codes: 0; 2 if something could not be read or judged.`,
 		Example: `  toolmoat map examples/article

@@ -46,7 +46,7 @@ type Reach struct {
 type opening struct {
 	place
 	worlds reach.Worlds
-	byName bool
+	aside  bool
 }
 
 // settle makes the verdict that of all profiles, where each lets through something.
@@ -93,7 +93,7 @@ type Target struct {
 	Host    netset.Name // a host name, or a pattern of such; the addresses it resolves to are not known
 	Name    string      // of a special endpoint, or of a kind of holder: "nodes", "the API server"
 	New     bool        // pods that do not exist
-	ByName  bool        // only because some host name may resolve there
+	Aside   bool        // for no doing of the server's policies: some host name may resolve there, or it is at the pod's own node
 	Conns   netset.Conns
 	Verdict reach.Verdict
 	When    string
@@ -181,28 +181,33 @@ func (a *Atlas) Under(group reach.Worlds, r Radius) (*Atlas, Radius) {
 	return &view, view.narrow(r)
 }
 
-// WithoutNames returns r without what is reached only because some host name may resolve there, but for the internet: that is for whoever owns the
-// name to do, and says nothing of the server's own policies.
-func (r Radius) WithoutNames() Radius {
+// aside reports whether a box holds for no doing of policies.
+func aside(b reach.Box) bool {
+	return named(b.Cond) || slices.Contains(b.Cond.All, reach.OwnNodeAddress)
+}
+
+// Proper returns r without what is reached for no doing of the server's policies: what is at addresses of the pod's own node, and, but on the internet,
+// what some host name may resolve to.
+func (r Radius) Proper() Radius {
 	for d := range r.To {
-		if slices.ContainsFunc(r.To[d].To, func(t Target) bool { return t.ByName }) {
-			r.To[d] = r.To[d].withoutNames()
+		if slices.ContainsFunc(r.To[d].To, func(t Target) bool { return t.Aside }) {
+			r.To[d] = r.To[d].proper()
 		}
 	}
 	return r
 }
 
-func (r Reach) withoutNames() Reach {
+func (r Reach) proper() Reach {
 	out := Reach{Verdict: reach.Denied, Open: r.Open, sure: r.sure}
 	for _, t := range r.To {
-		if !t.ByName {
+		if !t.Aside {
 			out.add(t.Verdict, t.Rules, t)
 			out.Extent = r.Extent
 		}
 	}
 	addrs := make([]netset.Addrs, 0, len(r.openings))
 	for _, o := range r.openings {
-		if !o.byName {
+		if !o.aside {
 			out.openings = append(out.openings, o)
 			addrs = append(addrs, o.region.Addrs)
 		}
@@ -319,7 +324,7 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 			}
 			got = reach.Region{IDs: got.IDs.Union(in.IDs), Addrs: got.Addrs.Union(in.Addrs)}
 			if !in.Addrs.IsEmpty() {
-				out.openings = append(out.openings, opening{place{region: reach.Region{Addrs: in.Addrs}, conns: conns}, b.Worlds, named(b.Cond)})
+				out.openings = append(out.openings, opening{place{region: reach.Region{Addrs: in.Addrs}, conns: conns}, b.Worlds, aside(b)})
 			}
 			if !in.IsEmpty() {
 				out.add(b.Verdict, b.Rules(), a.targets(d, p, in, conns, b)...)
@@ -436,7 +441,7 @@ const maxList = 16
 
 // targets describes what a box reaches of a place.
 func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b reach.Box) []Target {
-	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, ByName: named(b.Cond), Rules: b.Rules(), scope: scopeOf(b)}
+	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, Aside: aside(b), Rules: b.Rules(), scope: scopeOf(b)}
 	var out []Target
 	for _, family := range families {
 		listed := netset.CIDRs(in.Addrs.Intersect(family))

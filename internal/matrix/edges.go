@@ -16,6 +16,7 @@ type Edge struct {
 	Conns    netset.Conns
 	Verdict  reach.Verdict
 	When     string
+	Worlds   reach.Worlds // the profiles under which it passes; see [Matrix.Profiles]
 }
 
 // Edges yields rows, which are sorted, with one edge for each prefix and Service in them, sorted again.
@@ -40,7 +41,7 @@ func Edges(rows iter.Seq[Row]) iter.Seq[Edge] {
 			last = r.From
 			for _, from := range r.From.names() {
 				for _, to := range r.To.names() {
-					held = append(held, pending{from, to, Edge{from.name, to.name, r.Conns, r.Verdict, r.When}})
+					held = append(held, pending{from, to, Edge{from.name, to.name, r.Conns, r.Verdict, r.When, r.Worlds}})
 				}
 			}
 		}

@@ -114,15 +114,19 @@ func (m *Matrix) comesIn(class int) entries {
 func (m *Matrix) entriesOf(class int, d policy.Direction) entries {
 	var out entries
 	boxes := m.p.Settle(m.p.Reach(class, d))
+	told := m.told(boxes)
 	for _, b := range boxes {
-		e := entry{ids: m.p.Numbers(b.Region.IDs), addrs: b.Region.Addrs, conns: b.Conns, way: wayOf(b)}
+		e := entry{ids: m.p.Numbers(b.Region.IDs.Minus(m.shownIDs)), addrs: b.Region.Addrs, conns: b.Conns, way: wayOf(b)}
+		for _, left := range m.untold(b, told) {
+			out = out.add(left)
+		}
 		if byName(b) && !e.addrs.IsEmpty() {
 			out = out.add(m.hosts(class, b, boxes))
-			if e.addrs = (netset.Addrs{}); e.ids.IsEmpty() {
-				continue
-			}
+			e.addrs = netset.Addrs{}
 		}
-		out = out.add(e)
+		if !e.ids.IsEmpty() || !e.addrs.IsEmpty() {
+			out = out.add(e)
+		}
 	}
 	return out.spread().sorted()
 }

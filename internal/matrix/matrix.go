@@ -18,16 +18,18 @@ import (
 
 // Matrix is the connections of one program. It is immutable; each iteration computes its rows anew.
 type Matrix struct {
-	p       *reach.Program
-	ids     []string // of workloads, by index
-	unitOf  []int    // by class
-	units   []int    // by unit: one of its classes
-	groups  []group  // sorted by the name of the first member
-	groupsW []int    // by workload: its group
-	groupsU [][]int  // by unit: the groups that have it
-	outside []entries
-	doors   map[int]netset.Conns // by class: what leads to it from ports of nodes, which hide who connects
-	allVIPs netset.IDs           // Services whose address is not known, nor what is behind them: else what is behind says all
+	p        *reach.Program
+	ids      []string // of workloads, by index
+	unitOf   []int    // by class
+	units    []int    // by unit: one of its classes
+	groups   []group  // sorted by the name of the first member
+	groupsW  []int    // by workload: its group
+	groupsU  [][]int  // by unit: the groups that have it
+	outside  []entries
+	doors    map[int]netset.Conns // by class: what leads to it from ports of nodes, which hide who connects
+	shown    []shown              // sorted by address
+	shownIDs netset.IDs           // theirs
+	allVIPs  netset.IDs           // Services whose address is not known, nor what is behind them: else what is behind says all
 }
 
 // group is workloads with equal rows and columns.
@@ -50,6 +52,7 @@ func Of(p *reach.Program) *Matrix {
 		}
 	}
 	m.allVIPs = p.Numbers(p.IDs(vips...))
+	m.findShown()
 	p.Fold()
 	m.findDoors()
 	m.partition()
@@ -243,6 +246,14 @@ func (m *Matrix) Groups() []Group {
 		}
 	}
 	return out
+}
+
+// Profiles returns the names of the profiles in w, nil if they are all that the matrix is of.
+func (m *Matrix) Profiles(w reach.Worlds) []string {
+	if w.Covers(m.p.Worlds()) {
+		return nil
+	}
+	return m.p.In(w).Names()
 }
 
 // Size returns how many workloads and groups of them there are.

@@ -18,8 +18,8 @@ const (
 	NoEnd     Kind = iota
 	Addresses      // address ranges, whoever holds them
 	Hosts          // what host names resolve to
-	KubeAPI        // the Kubernetes API, where its address is not known
-	Nodes          // nodes whose address is not known, or that reach a pod for being its own node
+	KubeAPI        // the Kubernetes API, likewise
+	Nodes          // nodes, where it is not for their addresses that they are let through
 	NodePorts      // whoever connects to a node's ports for a Service, or to its load balancer
 	Services       // addresses of Services, where they are not known
 	Workloads      // pods of workloads
@@ -70,6 +70,7 @@ type Row struct {
 	Conns    netset.Conns
 	Verdict  reach.Verdict // never Denied
 	When     string        // of Depends and Unknown, completing "if ..."
+	Worlds   reach.Worlds  // the profiles under which it passes; see [Matrix.Profiles]
 	OwnNode  bool          // it is between a pod and its own node only
 }
 
@@ -302,11 +303,11 @@ func (m *Matrix) rowsTo(from End, to targets, ends func(group int) []End) []Row 
 }
 
 // ownNode is the conditions of what passes between a pod and its own node only, the last of them where the node has addresses that all nodes have.
-var ownNode = []string{reach.SameNode, reach.OwnNode, "it is an address of the pod's own node"}
+var ownNode = []string{reach.SameNode, reach.OwnNode, reach.OwnNodeAddress}
 
 // newRow is the row of a way.
 func (m *Matrix) newRow(from, to End, conns netset.Conns, w way) Row {
-	r := Row{From: from, To: to, Conns: conns, Verdict: w.verdict, When: w.rest, OwnNode: slices.Contains(ownNode, w.rest)}
+	r := Row{From: from, To: to, Conns: conns, Verdict: w.verdict, When: w.rest, Worlds: w.worlds, OwnNode: slices.Contains(ownNode, w.rest)}
 	if on := m.p.On(w.worlds); on != "" {
 		if r.Verdict > reach.Depends {
 			r.Verdict = reach.Depends
@@ -371,8 +372,7 @@ type other struct {
 	conns netset.Conns
 }
 
-// others names what is no pod in an entry. Holders whose address is known are among the addresses; a pod's own node is not, when it is the
-// source. A Service is never the source.
+// others names what is no pod in an entry, which has no holders that addresses tell; see [Matrix.untold]. A Service is never the source.
 func (m *Matrix) others(e entry, source bool) []other {
 	var out []other
 	if e.door {
@@ -389,9 +389,9 @@ func (m *Matrix) others(e entry, source bool) []other {
 	for r := range e.ids.Minus(netset.IDRange(0, m.p.Classes())).Runs() {
 		for id := r.Lo; id <= r.Hi; id++ {
 			switch h := m.p.Class(int(id)); {
-			case h.Kind == reach.Node && (!known(h) || source && !e.certain()):
+			case h.Kind == reach.Node:
 				nodes = true
-			case h.Kind != reach.KubeAPI || known(h):
+			case h.Kind != reach.KubeAPI:
 			case source && h.Service < 0:
 				api = e.conns
 			case !source:

@@ -123,7 +123,7 @@ func (a *asker) ownNode(peer end, at placement, d policy.Direction, conns netset
 const (
 	onOwnNode   = "it is on the pod's own node"
 	onOtherNode = "it is on another node than the pod's own"
-	atOwnNode   = "it is an address of the pod's own node"
+	atOwnNode   = reach.OwnNodeAddress
 	notDenied   = "no rule denies it, as one does if "
 )
 

@@ -251,7 +251,7 @@ var (
 	apiElsewhere = onlyIf("the API server does not run on a node of the cluster")
 	apiOnNode    = onlyIf("the API server runs on a node of the cluster")
 	notOfNode    = onlyIf("nothing on the pod's own node has the address")
-	ofOwnNode    = onlyIf("it is an address of the pod's own node")
+	ofOwnNode    = onlyIf(OwnNodeAddress)
 	ofOtherNode  = onlyIf("it is an address of another node than the pod's own")
 	onOwnNode    = Cond{Texts: []string{ownNodeText}}
 	onOtherNode  = Cond{Texts: []string{otherNodeText}}

@@ -44,6 +44,9 @@ func AtAddr(a netip.Addr) End { return End{Holder: -1, Addr: a} }
 // SameNode is the condition under which a node, or a pod on its network, connects to a pod in spite of policies.
 const SameNode = "both are on the same node, whose own traffic to its pods no policy denies"
 
+// OwnNodeAddress is the condition under which an address that nothing in the input has is one of the pod's own node.
+const OwnNodeAddress = "it is an address of the pod's own node"
+
 // OwnNode is the condition under which a pod connects to a node, or to what runs on its network, in spite of policies.
 const OwnNode = "it is the pod's own node, which no policy closes"
 

@@ -127,3 +127,16 @@ func TestSettleStrangersByWorlds(t *testing.T) {
 		t.Error("what is certain settles nothing")
 	}
 }
+
+func TestSettleByWorlds(t *testing.T) {
+	p := under(t, "calico,cilium", onePod)
+	at := Region{IDs: p.IDs(0)}
+	sure := Box{Region: at, Conns: netset.AllConns, Worlds: 1, Base: Allowed}
+	perhaps := Box{Region: at, Conns: netset.AllConns, Worlds: 3, Base: Depends, Cond: onlyIf("it rains")}
+	if got := p.Settle([]Box{sure, perhaps}); len(got) != 2 {
+		t.Errorf("what is certain under one profile settles another: %+v", got)
+	}
+	if sure.Worlds = 3; len(p.Settle([]Box{sure, perhaps})) != 1 {
+		t.Error("what is certain settles nothing")
+	}
+}

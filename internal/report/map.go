@@ -47,13 +47,15 @@ type mapHead struct {
 	Groups []matrix.Group `json:"groups"`
 }
 
-// connection is an edge: from and to are "ns/Kind/name", a CIDR, a host name or a pattern of names, "nodes", "node ports", "kubernetes API" or "Service addresses". Without a verdict it is allowed.
+// connection is an edge: from and to are "ns/Kind/name", a CIDR, a host name or a pattern of names, "nodes", "node ports", "kubernetes API" or "Service addresses".
+// cni is under which network plugins it passes, where that is not all of the map's; "when" has that in words too.
 type connection struct {
-	From    string         `json:"from"`
-	To      string         `json:"to"`
-	Conns   []netset.Part  `json:"conns"`
-	Verdict *reach.Verdict `json:"verdict,omitempty"`
-	When    string         `json:"when,omitempty"`
+	From    string        `json:"from"`
+	To      string        `json:"to"`
+	Conns   []netset.Part `json:"conns"`
+	Verdict reach.Verdict `json:"verdict"`
+	When    string        `json:"when,omitempty"`
+	CNI     []string      `json:"cni,omitempty"`
 }
 
 // rowsOf returns the rows of m and, if they name groups, the groups.
@@ -76,10 +78,7 @@ func MapJSON(w io.Writer, m *matrix.Matrix, basis Basis, expand bool) error {
 	out.WriteString(",\n  \"connections\": [")
 	separator := "\n    "
 	for e := range matrix.Edges(rows) {
-		c := connection{From: e.From, To: e.To, Conns: e.Conns.Parts(), When: e.When}
-		if e.Verdict != reach.Allowed {
-			c.Verdict = &e.Verdict
-		}
+		c := connection{From: e.From, To: e.To, Conns: e.Conns.Parts(), Verdict: e.Verdict, When: e.When, CNI: m.Profiles(e.Worlds)}
 		text, err := marshal(c, "    ")
 		if err != nil {
 			return err

@@ -131,9 +131,9 @@ var Resolvers = []ResolverSelector{
 // MetadataIPv4 is where the instance metadata of most clouds answers.
 var MetadataIPv4 = netset.MustPrefixes("169.254.169.254/32")
 
-// OnNode is the addresses that agents on each node answer at, where they run: EKS Pod Identity, NodeLocal DNSCache, AKS LocalDNS, the GKE metadata
+// OnNode is the addresses that agents on each node answer at, where they run: NodeLocal DNSCache, EKS Pod Identity, AKS LocalDNS, the GKE metadata
 // server.
-var OnNode = netset.MustPrefixes("169.254.170.23/32", "fd00:ec2::23/128", "169.254.20.10/32", "169.254.25.10/32", "169.254.10.10/31", "169.254.169.252/32")
+var OnNode = netset.MustPrefixes("169.254.20.10/32", "169.254.25.10/32", "169.254.170.23/32", "fd00:ec2::23/128", "169.254.10.10/31", "169.254.169.252/32")
 
 // KubeAPI is what an API server listens on where nothing tells: the Service port and the usual target port.
 var KubeAPI = tcp(443, 6443)
