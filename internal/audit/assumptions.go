@@ -24,6 +24,9 @@ func Assumptions(p *reach.Program) []string {
 	out = append(out, "only TCP, UDP and SCTP are judged; ICMP and other protocols are not",
 		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it, and some plugins let it connect to its own node in spite of policies",
 		"the ways in from outside are Services, hostPorts, Ingress and Gateway API routes; routes of other kinds are not read")
+	if bare := uncontrolled(p); bare != "" {
+		out = append(out, bare)
+	}
 	if open := undeclared(p.Snapshot); open != "" {
 		out = append(out, open)
 	}
@@ -57,7 +60,12 @@ func plugins(profiles []cni.Profile) []string {
 		out = append(out, fmt.Sprintf("one of %d network plugins runs and enforces the policies; --cni NAME says which", len(enforcing)))
 	}
 	if idle != nil {
-		out = append(out, "with --cni "+either(idle)+" nothing enforces policies")
+		text := "with --cni " + either(idle) + " nothing enforces policies"
+		if len(out) > 0 {
+			out[0] += "; " + text
+		} else {
+			out = append(out, text)
+		}
 	}
 	if len(enforcing) > 0 {
 		out = append(out, "what plugins do was read from these versions: "+strings.Join(versions, "; "))
@@ -84,7 +92,7 @@ func exactNames(s *model.Snapshot) []string {
 	for i := range s.Policies {
 		for _, r := range s.Policies[i].Rules {
 			for _, peer := range r.Peers {
-				if r.Action == policy.Allow && peer.Name != "" && peer.Name.IsExact() {
+				if r.Action == policy.Allow && peer.Name != "" && peer.Name.IsExact() && reach.PublicName(peer.Name) {
 					found[string(peer.Name)] = true
 				}
 			}
@@ -166,4 +174,22 @@ func undeclared(s *model.Snapshot) string {
 		return ""
 	}
 	return "nothing is known of the labels of namespaces without a Namespace object: " + listed(names)
+}
+
+// uncontrolled names the servers that are pods without a controller, where a plugin in AWS may run: EKS documents that it applies policies to pods that
+// a controller made (EKS documentation, cni-network-policy).
+func uncontrolled(p *reach.Program) string {
+	if !slices.ContainsFunc(p.Profiles(), func(profile cni.Profile) bool { return profile.Cloud == "AWS" }) {
+		return ""
+	}
+	var names []string
+	for _, srv := range p.Snapshot.Servers {
+		if w := &p.Snapshot.Workloads[srv.Workload]; w.Kind == "Pod" {
+			names = append(names, w.Namespace+"/"+w.Name)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return "on EKS policies apply to pods without a controller too, which its documentation does not promise: " + listed(names)
 }

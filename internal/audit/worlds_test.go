@@ -103,8 +103,8 @@ func TestPluginsAssumed(t *testing.T) {
 		"calico,cilium":        "the network plugin is calico or cilium, and it enforces the policies",
 		"any":                  "one of 12 network plugins runs and enforces the policies; --cni NAME says which",
 		"none":                 "with --cni none nothing enforces policies",
-		"calico,cilium,none":   "the network plugin is calico or cilium, and it enforces the policies",
-		"none,spec":            "policies mean what the Kubernetes API text says (--cni spec), and a network plugin enforces them",
+		"calico,cilium,none":   "the network plugin is calico or cilium, and it enforces the policies; with --cni none nothing enforces policies",
+		"none,spec":            "policies mean what the Kubernetes API text says (--cni spec), and a network plugin enforces them; with --cni none nothing enforces policies",
 		"antrea,calico,cilium": "the network plugin is antrea, calico or cilium, and it enforces the policies",
 	} {
 		profiles := named(t, names)

@@ -47,6 +47,7 @@ type place struct {
 type Atlas struct {
 	*reach.Program
 	fixed      [destCount][]place // those that are the same for every server
+	held       netset.Addrs       // addresses of nodes and of the API server that the engine knows to be theirs
 	servers    netset.IDs         // classes of servers
 	resolvers  netset.IDs         // classes of resolver pods
 	pods       netset.IDs
@@ -124,8 +125,13 @@ func specialAddrs() netset.Addrs {
 // fixHolders places the API server, the nodes and the resolver pods and Services.
 func (a *Atlas) fixHolders() {
 	var nodes []int
+	var held []netset.Addrs
 	for n := a.Classes(); n < a.Holders(); n++ {
-		switch h := a.Class(n); h.Kind {
+		h := a.Class(n)
+		if h.Kind == reach.KubeAPI || h.Kind == reach.Node {
+			held = append(held, addrsOf(h))
+		}
+		switch h.Kind {
 		case reach.KubeAPI:
 			at := place{region: reach.Region{IDs: a.IDs(n), Addrs: addrsOf(h)}, conns: h.Conns}
 			a.fixed[KubeAPI] = append(a.fixed[KubeAPI], at)
@@ -137,6 +143,7 @@ func (a *Atlas) fixHolders() {
 			}
 		}
 	}
+	a.held = netset.Union(held...)
 	var addrs []netip.Addr // all of them: the engine keeps one a family
 	for _, n := range a.Snapshot.Nodes {
 		for _, addr := range n.Addrs {
@@ -176,6 +183,22 @@ func (a *Atlas) heldAddrs() netset.Addrs {
 		}
 	}
 	return netset.Union(append(services, netset.Points(pods...))...)
+}
+
+// known returns the addresses of nodes, Services and the API server among ids, as far as the input shows them.
+func (a *Atlas) known(ids netset.IDs) netset.Addrs {
+	var out []netip.Addr
+	numbers := a.Numbers(ids)
+	for r := range numbers.Runs() {
+		for n := max(int(r.Lo), a.Classes()); n <= int(r.Hi); n++ {
+			for _, f := range reach.Families {
+				if addr := a.Class(n).Addrs[f]; addr.State == reach.KnownAddr && ids.Contains(a.ID(n, f)) {
+					out = append(out, addr.Addr)
+				}
+			}
+		}
+	}
+	return netset.Points(out...)
 }
 
 func addrsOf(h *reach.Holder) netset.Addrs {

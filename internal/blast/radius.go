@@ -315,6 +315,10 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 				continue
 			}
 			in, conns := p.region.Intersect(b.Region), p.conns.Intersect(b.Conns)
+			if d == KubeAPI || d == Nodes {
+				// Whose an address is decides how plugins judge it: what is said of it as an address alone does not count.
+				in.Addrs = in.Addrs.Minus(a.held)
+			}
 			if conns.IsEmpty() || in.IsEmpty() {
 				continue
 			}
@@ -443,10 +447,14 @@ const maxList = 16
 func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b reach.Box) []Target {
 	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, Aside: aside(b), Rules: b.Rules(), scope: scopeOf(b)}
 	var out []Target
+	addrs := in.Addrs
+	if d == KubeAPI || d == Nodes {
+		addrs = addrs.Union(a.known(in.IDs))
+	}
 	for _, family := range families {
-		listed := netset.CIDRs(in.Addrs.Intersect(family))
+		listed := netset.CIDRs(addrs.Intersect(family))
 		if len(listed) > maxList {
-			if missing := netset.CIDRs(p.region.Addrs.Intersect(family).Minus(in.Addrs)); len(missing) < len(listed) {
+			if missing := netset.CIDRs(p.region.Addrs.Intersect(family).Minus(addrs)); len(missing) < len(listed) {
 				t := base
 				t.CIDR, t.Except = netset.CIDRs(family)[0], missing
 				out = append(out, t)
@@ -465,7 +473,7 @@ func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b 
 		t.Pods = name
 		out = append(out, t)
 	}
-	if named := holderNames[d]; named != "" && in.Addrs.IsEmpty() && pods == nil {
+	if named := holderNames[d]; named != "" && addrs.IsEmpty() && pods == nil {
 		t := base
 		t.Name = named
 		out = append(out, t)

@@ -419,6 +419,16 @@ func settleAddr(cond reach.Cond, claimed netip.Addr) (settled reach.Cond, never 
 	if !claimed.IsValid() || cond.Unjudged {
 		return cond, false
 	}
+	var all []string
+	for _, text := range cond.All {
+		if text, never = settleDenied(text, claimed); never {
+			return cond, true
+		}
+		if text != "" {
+			all = append(all, text)
+		}
+	}
+	cond.All = all
 	open := !cond.Plan.IsEmpty() || cond.Names != nil || cond.Texts != nil
 	if special.Plan.Contains(claimed) { // which is not public
 		isPublic := func(text string) bool { return slices.Contains(strings.Split(text, ", and "), reach.PublicAddress) }

@@ -32,14 +32,16 @@ func (a *asker) nodePorts() []nodePort {
 	return out
 }
 
-// toNode decides a connection to a node: on node ports, to the pods behind, else to the node itself.
+// toNode decides a connection to a node: on node ports and host ports, to the pods behind, else to the node itself.
 func (a *asker) toNode(from, node end) []outcome {
 	ports, rest := a.nodePorts(), a.conns
 	var tried []outcome
-	for i, p := range ports {
-		if i == maxNodePorts {
-			return append(tried, outcome{when: "one of many node ports leads to something", conns: a.conns})
-		}
+	onHosts, taken, ok := a.toHostPorts(from, node)
+	tried, rest = onHosts, rest.Minus(taken)
+	if !ok || len(ports) > maxNodePorts {
+		tried = append(tried, outcome{when: "one of many node ports leads to something", conns: a.conns})
+	}
+	for _, p := range ports[:min(len(ports), maxNodePorts)] {
 		rest = rest.Minus(one(p.port.Protocol, p.port.NodePort))
 		svc := serviceName(a, p.service)
 		a.note(fmt.Sprintf("port %d of every node leads to the Service %s", p.port.NodePort, svc))
@@ -169,5 +171,6 @@ func (a *asker) isNode(e end) bool { return e.Holder >= 0 && a.p.Class(e.Holder)
 
 // nodeTaken reports whether what e would answer goes to a node port instead: e shares its address with a node.
 func (a *asker) nodeTaken(e end, target place) bool {
-	return a.q.Port != 0 && !a.isNode(e) && slices.ContainsFunc(target.ends, a.isNode) && len(a.nodePorts()) > 0
+	return a.q.Port != 0 && !a.isNode(e) && slices.ContainsFunc(target.ends, a.isNode) &&
+		(len(a.nodePorts()) > 0 || slices.ContainsFunc(target.ends, a.takesHostPort))
 }

@@ -82,7 +82,7 @@ func (a *asker) target(n Name, source place) (place, error) {
 // judged reports whether some end may be a pod.
 func (a *asker) judged(source, target place) bool {
 	return slices.ContainsFunc(slices.Concat(source.ends, target.ends), a.isPods) || source.unknown.IsValid() || target.unknown.IsValid() ||
-		target.services != nil || target.always != nil || slices.ContainsFunc(target.ends, a.isNode) && len(a.nodePorts()) > 0
+		target.services != nil || target.always != nil || slices.ContainsFunc(target.ends, a.isNode) && (len(a.nodePorts()) > 0 || len(a.hostPorts()) > 0)
 }
 
 // object resolves "namespace/name" or "namespace/Kind/name".

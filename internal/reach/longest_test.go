@@ -19,6 +19,10 @@ func TestLongest(t *testing.T) {
 {apiVersion: v1, kind: Pod, metadata: {namespace: default, name: six, labels: {app: six}}, spec: {containers: [{name: c, image: x}]}, status: {phase: Running, podIP: "fd00::6", podIPs: [{ip: "fd00::6"}]}}
 ---
 `
+	const sixth = `
+{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: b, labels: {app: b}}, spec: {containers: [{name: c, image: x}]}, status: {phase: Running, podIP: "2001:db8::2", podIPs: [{ip: "2001:db8::2"}]}}
+---
+`
 	const other = `
 {apiVersion: v1, kind: Pod, metadata: {namespace: default, name: b, labels: {app: b}}, spec: {containers: [{name: c, image: x}]}, status: {phase: Running, podIP: 10.0.0.2, podIPs: [{ip: 10.0.0.2}]}}
 ---
@@ -47,6 +51,8 @@ func TestLongest(t *testing.T) {
 		{"the number beside it does", withPort + policyOf + "[{to: [{ipBlock: {cidr: 198.51.100.0/24}}], ports: [{port: web}, {port: 443}]}]}}\n", "198.51.100.1", 443, Allowed},
 		{"32 bits of IPv6 leave nothing", v6 + onePod + policyOf + `[{to: [{ipBlock: {cidr: "2001:db8::/32"}}], ports: [{port: 80}]}, {to: [{ipBlock: {cidr: "2001:db8:1::/48"}}], ports: [{port: 443}]}]}}`,
 			"2001:db8:1::1", 80, Denied},
+		{"nor do they to a selected pod", sixth + onePod + policyOf + "[{" + toOther + ports(0) + `}, {to: [{ipBlock: {cidr: "2001:db8::/32"}}], ports: [{port: 9000}]}]}}`, "2001:db8::2", 9000, Denied},
+		{"31 bits do to a selected pod", sixth + onePod + policyOf + "[{" + toOther + ports(0) + `}, {to: [{ipBlock: {cidr: "2001:db8::/31"}}], ports: [{port: 9000}]}]}}`, "2001:db8::2", 9000, Allowed},
 		{"31 bits do", v6 + onePod + policyOf + `[{to: [{ipBlock: {cidr: "2001:db8::/31"}}], ports: [{port: 80}]}, {to: [{ipBlock: {cidr: "2001:db8:1::/48"}}], ports: [{port: 443}]}]}}`,
 			"2001:db8:1::1", 80, Allowed},
 		{"an exception of one rule denies what another opens", onePod + policyOf + "[{to: [{ipBlock: {cidr: 198.51.0.0/16, except: [198.51.100.0/24]}}]}, {}]}}\n", "198.51.100.1", 443, Denied},

@@ -354,7 +354,7 @@ func (p *Program) nodePeers(sel label.Selector) []match {
 // the reports' assumptions say; a pattern, or a name of a private domain, to any address outside of the cluster.
 func (p *Program) namePeer(name netset.Name) []match {
 	cond := Cond{Names: []string{string(name)}}
-	if name.IsExact() && isPublic(name) {
+	if name.IsExact() && PublicName(name) {
 		api := p.endpoints.Intersect(p.knownIn(special.Internet)).Minus(p.local)
 		return []match{{box{region: Region{Addrs: special.Internet, IDs: api}, worlds: p.all}, cond},
 			{box{region: Region{IDs: p.apiPerhapsOnNode.Intersect(p.knownIn(special.Internet))}, worlds: p.all}, cond.and(apiElsewhere)}}
@@ -366,9 +366,9 @@ func (p *Program) namePeer(name netset.Name) []match {
 	return out
 }
 
-// isPublic reports whether a name is one of the public DNS, as far as its last label tells (RFC 6762, RFC 8375, ICANN's reservation of .internal, and
+// PublicName reports whether a name is one of the public DNS, as far as its last label tells (RFC 6762, RFC 8375, ICANN's reservation of .internal, and
 // those that networks use in practice).
-func isPublic(name netset.Name) bool {
+func PublicName(name netset.Name) bool {
 	i := strings.LastIndexByte(string(name), '.')
 	return i >= 0 && !slices.Contains(privateDomains, string(name[i+1:]))
 }

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/cni"
@@ -138,5 +139,22 @@ func TestSettleByWorlds(t *testing.T) {
 	}
 	if sure.Worlds = 3; len(p.Settle([]Box{sure, perhaps})) != 1 {
 		t.Error("what is certain settles nothing")
+	}
+}
+
+// TestHostPodsOfSomeWorlds demands that policies on a pod on the host network are in force only where the plugin enforces them.
+func TestHostPodsOfSomeWorlds(t *testing.T) {
+	p := under(t, "calico,cilium", `
+{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: a}, spec: {hostNetwork: true, containers: [{name: c, image: x}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: default, name: p}, spec: {podSelector: {}, policyTypes: [Egress]}}
+`)
+	profiles := p.Profiles()
+	profiles[0].Facts[cni.HostNetworkJudged].Answer, profiles[1].Facts[cni.HostNetworkJudged].Answer = cni.Yes, cni.No
+	p = NewProgram(p.Ground, profiles...)
+	for view, want := range map[Worlds]Verdict{1: Denied, 2: Allowed, 3: Depends} {
+		if got := p.In(view).Explain(AtHolder(0), AtAddr(netip.MustParseAddr("8.8.8.8")), netset.TCP, 443); got.Verdict != want {
+			t.Errorf("%v: %v, want %v", p.In(view).Names(), got.Verdict, want)
+		}
 	}
 }

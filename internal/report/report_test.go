@@ -123,6 +123,44 @@ func TestMapJSONIsOneObject(t *testing.T) {
 	}
 }
 
+// TestMapJSONNamesPlugins demands of every connection its verdict, and the plugins under which it passes where these are not all.
+func TestMapJSONNamesPlugins(t *testing.T) {
+	named, err := cni.Named("calico,cilium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ground := reach.NewGround(source.LoadFiles(source.File{Name: "in.yaml", Data: []byte(`
+{apiVersion: v1, kind: Pod, metadata: {namespace: a, name: x, labels: {app: x}}, spec: {containers: [{name: c, image: i}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: a, name: z, labels: {app: z}}, spec: {containers: [{name: c, image: i}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: a, name: x}, spec: {endpointSelector: {matchLabels: {app: x}}, ingress: [{fromEndpoints: [{matchLabels: {app: none}}]}]}}
+`)}))
+	var b bytes.Buffer
+	if err := MapJSON(&b, matrix.Of(reach.NewProgram(ground, named...)), Basis{}, true); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Connections []struct {
+			From, To, Verdict, When string
+			CNI                     []string
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, c := range got.Connections {
+		if c.Verdict == "" || (c.CNI != nil) != strings.Contains(c.When, "the cluster runs ") {
+			t.Errorf("%+v", c)
+		}
+		seen[c.From+" "+c.To] += fmt.Sprint(c.Verdict, " ", c.CNI)
+	}
+	if to, from := seen["a/Pod/z a/Pod/x"], seen["a/Pod/x a/Pod/z"]; to != "depends [calico]" || from != "allowed []" {
+		t.Errorf("to the isolated pod %q, from it %q", to, from)
+	}
+}
+
 func TestCanGolden(t *testing.T) {
 	p := input(t)
 	var text bytes.Buffer

@@ -45,6 +45,7 @@ var pairRules = []Rule{{
 func (p *Pass) oneSided(d policy.Direction) {
 	type loss struct {
 		rule  *policy.Rule
+		conns netset.Conns
 		names []string
 	}
 	var lost []loss
@@ -75,7 +76,7 @@ func (p *Pass) oneSided(d policy.Direction) {
 				}
 				i := slices.IndexFunc(lost, func(l loss) bool { return l.rule == rules[0] })
 				if i < 0 {
-					i, lost = len(lost), append(lost, loss{rule: rules[0]})
+					i, lost = len(lost), append(lost, loss{rule: rules[0], conns: one.Conns})
 				}
 				lost[i].names = append(lost[i].names, p.workloadNames(n)...)
 			}
@@ -86,12 +87,14 @@ func (p *Pass) oneSided(d policy.Direction) {
 			continue
 		}
 		slices.Sort(l.names)
+		w := connection(l.names[0], l.conns)
 		names := some(slices.Compact(l.names))
 		message, fix := "%s %s allows it to connect to %s, whose own policies deny it", "allow ingress from the server at "+names
 		if d == policy.Ingress {
+			w.From, w.To = w.To, p.Name()
 			message, fix = "%s %s lets %[3]s connect to it, whose own policies deny that", "allow egress to the server at "+names
 		}
-		p.Found(Report{Message: fmt.Sprintf(message, l.rule.Origin.Object, l.rule.Path, names), Origin: l.rule.Origin, Fix: fix + ", or drop the rule"})
+		p.Found(Report{Message: fmt.Sprintf(message, l.rule.Origin.Object, l.rule.Path, names), Origin: l.rule.Origin, Fix: fix + ", or drop the rule", Witness: w})
 	}
 }
 

@@ -120,16 +120,30 @@ func portsOf(ts []blast.Target) string {
 
 // witness is one connection out of a target.
 func witness(t blast.Target) *finding.Witness {
-	w := &finding.Witness{To: t.Pods, World: t.When}
+	to := t.Pods
 	switch {
 	case t.CIDR.IsValid():
-		w.To = t.CIDR.Addr().String()
+		to = t.CIDR.Addr().String()
+		if shown := netset.Prefixes(t.CIDR).Minus(netset.Prefixes(t.Except...)).Intersect(special.Internet.Union(special.Private)); !shown.IsEmpty() {
+			to = shown.First().String()
+		}
 	case t.Pods == "":
-		w.To = t.Name
+		to = t.Name
 	}
+	w := connection(to, t.Conns)
+	w.World = t.When
+	return w
+}
+
+// connection is one of conns, to an end.
+func connection(to string, conns netset.Conns) *finding.Witness {
+	w := &finding.Witness{To: to}
 	for _, proto := range netset.Protocols {
-		if ports := t.Conns.Of(proto); !ports.IsEmpty() {
+		if ports := conns.Of(proto); !ports.IsEmpty() {
 			w.Protocol, w.Port = proto.String(), int(ports.First())
+			if ports.Equal(netset.AllPorts) { // any will do: one that is likely to answer
+				w.Port = 443
+			}
 			break
 		}
 	}
