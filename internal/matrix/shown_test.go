@@ -89,7 +89,7 @@ func TestNoNodeIsLost(t *testing.T) {
 				if deny != "" {
 					rules += fmt.Sprintf(", ingressDeny: [{from%s}], egressDeny: [{to%s}]", deny, deny)
 				}
-				p := placedProgram(t, api, fmt.Sprintf(ciliumPolicy, rules), "cilium,calico,aks-cilium")
+				p := placedProgram(t, api, fmt.Sprintf(ciliumPolicy, rules), "cilium")
 				rows := slices.Collect(Of(p).Rows())
 				for n := p.Classes(); n < p.Holders(); n++ {
 					for _, d := range policy.Directions {

@@ -158,3 +158,59 @@ func TestHostPodsOfSomeWorlds(t *testing.T) {
 		}
 	}
 }
+
+// TestBothSidesOfSomeWorlds demands that what either end's policies deny under one plugin passes under the others alone, and that no view says more.
+func TestBothSidesOfSomeWorlds(t *testing.T) {
+	const b = "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: b, labels: {app: b}}, spec: {containers: [{name: c, image: x}]}}\n---\n"
+	for _, tt := range []struct{ name, spec string }{
+		{"source", "endpointSelector: {matchLabels: {app: a}}, egress: [{}]"},
+		{"destination", "endpointSelector: {matchLabels: {app: b}}, ingress: [{}]"},
+	} {
+		p := under(t, "calico,cilium", onePod+b+"{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: default, name: p}, spec: {"+tt.spec+"}}\n")
+		from, to := named(p, "a"), named(p, "b")
+		for view, want := range map[Worlds]Verdict{1: Allowed, 2: Denied, 3: Depends} {
+			v := p.In(view)
+			boxes := v.Between(AtHolder(from), AtHolder(to))
+			for _, box := range v.Reach(from, policy.Egress) {
+				if box.Region.IDs.Contains(p.ID(to, IPv4)) {
+					boxes = append(boxes, box)
+				}
+			}
+			got := Denied
+			for _, box := range boxes {
+				if !view.Covers(box.Worlds) || box.Worlds != 1 {
+					t.Errorf("%s: %v: a box of %b", tt.name, v.Names(), box.Worlds)
+				}
+				if CompareVerdicts(box.Verdict, got) > 0 {
+					got = box.Verdict
+				}
+			}
+			if got != want || (want == Denied) != (boxes == nil) {
+				t.Errorf("%s: %v: %v, want %v", tt.name, v.Names(), got, want)
+			}
+		}
+	}
+}
+
+func TestBoxesOfWorldsStayApart(t *testing.T) {
+	bs := boxes{on: func(Worlds) string { return "the cluster runs one of them" }}
+	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](1)}, Conns: netset.AllConns, Worlds: 1, Verdict: Allowed})
+	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](2)}, Conns: netset.AllConns, Worlds: 2, Verdict: Allowed})
+	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](3)}, Conns: netset.AllConns, Worlds: 2, Verdict: Allowed})
+	if len(bs.list) != 2 || bs.list[0].Verdict != Depends || bs.list[0].Base != Allowed {
+		t.Errorf("%+v", bs.list)
+	}
+}
+
+// TestNewNamespacesThatAPolicyMisses demands that a policy on some namespaces says nothing of others that may come.
+func TestNewNamespacesThatAPolicyMisses(t *testing.T) {
+	p := under(t, "cilium", onePod+
+		"{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: p}, spec: {endpointSelector: {matchLabels: {io.cilium.k8s.namespace.labels.team: x}}, ingress: [{}]}}\n")
+	found := false
+	for _, s := range p.Hypothetical(0, policy.Egress) {
+		found = found || s.Namespace == "" && s.Verdict == Allowed
+	}
+	if !found {
+		t.Error("pods of namespaces that the policy does not select are out of reach")
+	}
+}

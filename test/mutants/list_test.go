@@ -140,7 +140,7 @@ var mutants = []mutant{
 	{"reach/peers.go", "[]branch{{p.all, onOwnNode}}", "[]branch{{p.all, Cond{}}}", "every node is the pod's own"},
 	{"reach/peers.go", "if perhaps := p.unshown(p.local); !perhaps.IsEmpty() {", "if perhaps := p.unshown(p.local); false {", "the API server runs on no node that the input does not show"},
 	{"reach/peers.go", "Region{Addrs: special.Internet, IDs: api}", "Region{Addrs: netset.Universe, IDs: api}", "an exact name resolves to private addresses"},
-	{"reach/peers.go", "if name.IsExact() && isPublic(name) {", "if name.IsExact() {", "names of private domains resolve to addresses of the internet"},
+	{"reach/peers.go", "if name.IsExact() && PublicName(name) {", "if name.IsExact() {", "names of private domains resolve to addresses of the internet"},
 	{"reach/peers.go", "nodes, worlds: b.worlds}, b.cond.and(fromPodRange)", "Region{}, worlds: b.worlds}, b.cond.and(fromPodRange)", "nodes have no address in the pods' range"},
 	{"reach/peers.go", "if !found || peer.Name == \"\" {", "if false {", "the input shows every Service that a policy names"},
 	{"reach/peers.go", "if where == nil {", "if true {", "selectors match no Service where the plugin adds them"},
