@@ -149,6 +149,15 @@ func everywhere(c Cond, plan [2]netset.Addrs) bool {
 
 // apply lets one match of a rule act on the open cells.
 func apply(cells []cell, out []segment, rule *policy.Rule, m match, plan [2]netset.Addrs) ([]cell, []segment) {
+	hit := false
+	for i := range cells {
+		if hit = cells[i].overlaps(m.box); hit {
+			break
+		}
+	}
+	if !hit {
+		return cells, out
+	}
 	next := make([]cell, 0, len(cells)+1)
 	for _, c := range cells {
 		if !c.overlaps(m.box) {
@@ -275,20 +284,34 @@ func likenessOf(b box, by []*policy.Rule) likeness {
 func mergeSegments(segs []segment) []segment {
 	segs = merge(segs, func(s *segment) likeness { return likenessOf(s.box, s.by) }, func(a, b *segment) bool { return a.worlds == b.worlds && a.alike(b) },
 		func(s *segment) *Region { return &s.region })
-	var out []segment
-	at := map[likeness][]int{}
+	out := make([]segment, 0, len(segs))
+	var at map[likeness][]int
+	if len(segs) > short {
+		at = map[likeness][]int{}
+	}
 next:
-	for _, s := range segs {
+	for i := range segs {
+		s := &segs[i]
+		if at == nil {
+			for j := range out {
+				if out[j].alike(s) && out[j].region.equal(s.region) {
+					out[j].worlds |= s.worlds
+					continue next
+				}
+			}
+			out = append(out, *s)
+			continue
+		}
 		key := likenessOf(s.box, s.by)
 		key.worlds = 0
-		for _, i := range at[key] {
-			if o := &out[i]; o.alike(&s) && o.region.equal(s.region) {
-				o.worlds |= s.worlds
+		for _, j := range at[key] {
+			if out[j].alike(s) && out[j].region.equal(s.region) {
+				out[j].worlds |= s.worlds
 				continue next
 			}
 		}
 		at[key] = append(at[key], len(out))
-		out = append(out, s)
+		out = append(out, *s)
 	}
 	return out
 }
@@ -298,29 +321,56 @@ func (s *segment) alike(t *segment) bool {
 	return s.verdict == t.verdict && slices.Equal(s.by, t.by) && s.cond.equal(t.cond) && s.conns.Equal(t.conns)
 }
 
+// short is up to how many things are compared with each other before they are looked up by what they have in common.
+const short = 16
+
 // merge joins what is alike into the first of it, with the union of their regions. What is alike has the same key.
 func merge[T any](list []T, key func(*T) likeness, alike func(a, b *T) bool, region func(*T) *Region) []T {
 	if len(list) < 2 {
 		return list
 	}
-	var out []T
-	var regions [][]Region     // by index of out
-	at := map[likeness][]int{} // indices of out
-next:
-	for i := range list {
-		k := key(&list[i])
+	out := make([]T, 0, len(list))
+	var more map[int][]Region // by index of out, what is to be added
+	var at map[likeness][]int // indices of out
+	if len(list) > short {
+		at = map[likeness][]int{}
+	}
+	first := func(x *T, k likeness) int {
+		if at == nil {
+			for j := range out {
+				if alike(&out[j], x) {
+					return j
+				}
+			}
+			return -1
+		}
 		for _, j := range at[k] {
-			if alike(&out[j], &list[i]) {
-				regions[j] = append(regions[j], *region(&list[i]))
-				continue next
+			if alike(&out[j], x) {
+				return j
 			}
 		}
-		at[k] = append(at[k], len(out))
-		out = append(out, list[i])
-		regions = append(regions, []Region{*region(&list[i])})
+		return -1
 	}
-	for j := range out {
-		*region(&out[j]) = unionOf(regions[j])
+	for i := range list {
+		var k likeness
+		if at != nil {
+			k = key(&list[i])
+		}
+		if j := first(&list[i], k); j >= 0 {
+			if more == nil {
+				more = map[int][]Region{}
+			}
+			more[j] = append(more[j], *region(&list[i]))
+			continue
+		}
+		if at != nil {
+			at[k] = append(at[k], len(out))
+		}
+		out = append(out, list[i])
+	}
+	for j, regions := range more {
+		into := region(&out[j])
+		*into = unionOf(slices.Concat([]Region{*into}, regions))
 	}
 	return out
 }

@@ -214,3 +214,12 @@ func TestNewNamespacesThatAPolicyMisses(t *testing.T) {
 		t.Error("pods of namespaces that the policy does not select are out of reach")
 	}
 }
+
+func TestViewOfOneConnection(t *testing.T) {
+	p := under(t, "calico,cilium", onePod)
+	for _, box := range p.In(2).Between(AtHolder(0), AtHolder(0)) {
+		if box.Worlds != 2 {
+			t.Errorf("a box of %b", box.Worlds)
+		}
+	}
+}

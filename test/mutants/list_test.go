@@ -141,8 +141,8 @@ var mutants = []mutant{
 	{"reach/peers.go", "if perhaps := p.unshown(p.local); !perhaps.IsEmpty() {", "if perhaps := p.unshown(p.local); false {", "the API server runs on no node that the input does not show"},
 	{"reach/peers.go", "Region{Addrs: special.Internet, IDs: api}", "Region{Addrs: netset.Universe, IDs: api}", "an exact name resolves to private addresses"},
 	{"reach/peers.go", "if name.IsExact() && PublicName(name) {", "if name.IsExact() {", "names of private domains resolve to addresses of the internet"},
-	{"reach/peers.go", "nodes, worlds: b.worlds}, b.cond.and(fromPodRange)", "Region{}, worlds: b.worlds}, b.cond.and(fromPodRange)", "nodes have no address in the pods' range"},
-	{"reach/peers.go", "if !found || peer.Name == \"\" {", "if false {", "the input shows every Service that a policy names"},
+	{"reach/peers.go", "match{box{region: nodes, worlds: b.worlds}, b.cond.and(fromPodRange)}", "match{box{region: nodes}, b.cond.and(fromPodRange)}", "nodes have no address in the pods' range"},
+	{"reach/peers.go", "if !found || peer.Name == \"\" {", "if found && false {", "the input shows every Service that a policy names"},
 	{"reach/peers.go", "if where == nil {", "if true {", "selectors match no Service where the plugin adds them"},
 	{"reach/peers.go", "within(p.servicesFor(ns, r, *peer.Pod), where), []branch{{p.all, noNamespace}})", "within(p.servicesFor(ns, r, *peer.Pod), where), []branch{{p.all, Cond{}}})", "Services of namespaces without an object certainly match"},
 	{"reach/services.go", "out = append(out, match{box: box{conns: fromPort(item, sp.Port)}})", "out = append(out, match{box: box{conns: fromPort(item, item.Lo)}})", "a Service is opened on the ports of its pods"},
@@ -164,7 +164,7 @@ var mutants = []mutant{
 	{"reach/longest.go", "!slices.ContainsFunc(around.except, func(x netip.Prefix) bool { return x.Contains(e.Addr()) })", "true", "a block takes over what an exception denies"},
 	{"reach/longest.go", "if bequeaths(pre.Prefix) && (", "if false && (", "selected pods take nothing over"},
 	{"reach/longest.go", "netset.Prefixes(pre.Prefix).Minus(netset.Prefixes(pre.except...))", "netset.Prefixes(pre.Prefix)", "selected pods take over what an exception denies"},
-	{"reach/longest.go", "return r.Minus(named) }", "return r }", "selected pods are judged by the longest block alone"},
+	{"reach/longest.go", "return r.Minus(named) }", "_ = named; return r }", "selected pods are judged by the longest block alone"},
 	{"reach/longest.go", "return p.Bits() != 32 || p.IsSingleIP()", "return true", "IPv6 blocks of 32 bits leave their ports to longer ones"},
 	{"reach/longest.go", "if limit > 0 && len(pre.items) > limit {", "if false {", "a block holds any number of ports"},
 	{"reach/longest.go", "if limit > 0 && p.portItems(g) > limit {", "if false {", "a selected pod holds any number of ports"},
@@ -175,7 +175,7 @@ var mutants = []mutant{
 
 	// Views in other packages, and what joins them.
 	{"blast/radius.go", "r.Groups = a.Split(r.Groups, class)", "", "profiles are one group though their policies isolate differently"},
-	{"blast/radius.go", "r.Groups = reach.Refine(r.Groups, b.Worlds)", "", "profiles are one group though they let through different things"},
+	{"blast/radius.go", "r.Groups = reach.Refine(r.Groups, b.Worlds)", "_ = b", "profiles are one group though they let through different things"},
 	{"blast/radius.go", "if t.worlds&w != 0 {", "if true {", "a group of profiles is shown the destinations of others"},
 	{"blast/radius.go", "if c.worlds&w != 0 {", "if true {", "a group of profiles is shown the callers of others"},
 	{"rule/rule.go", "kept[i].worlds |= f.worlds", "_ = kept", "a finding is lost for all groups of profiles but the first"},
