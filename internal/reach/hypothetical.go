@@ -162,10 +162,7 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
 
 // newcomers is the group of pods that do not exist.
 func (p *Program) newcomers(h *stranger) *group {
-	g := &group{rules: h.rules, stances: h.stances, unselected: p.all}
-	for _, s := range h.stances {
-		g.unselected &^= s.worlds
-	}
+	g := &group{rules: h.rules, stances: h.stances} // whether a policy selects them in the other direction is not asked: they count as selected
 	g.steps = func() []step { return p.steps(g) }
 	return g
 }

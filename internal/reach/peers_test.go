@@ -110,3 +110,26 @@ func TestNodeSelectors(t *testing.T) {
 		t.Errorf("%v if %q", got.Verdict, got.Cond)
 	}
 }
+
+// TestNodesInPodRange demands that a block of the pods' range perhaps lets in nodes whose own address lies outside of it.
+func TestNodesInPodRange(t *testing.T) {
+	const cluster = onePod + `
+{apiVersion: v1, kind: Node, metadata: {name: first}, status: {addresses: [{type: InternalIP, address: 198.51.100.7}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: default, name: p}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}}
+`
+	for answer, want := range map[cni.Answer]bool{cni.Yes: true, cni.No: false} {
+		profile := spec()
+		profile.Facts[cni.NodesUsePodRange].Answer = answer
+		p := NewProgram(under(t, "spec", cluster).Ground, profile)
+		for n := range p.Holders() {
+			if p.Class(n).Kind != Node {
+				continue
+			}
+			got := p.Explain(AtHolder(n), AtHolder(0), netset.TCP, 80)
+			if got.Verdict != Depends || strings.Contains(got.Cond.String(), "the pods' range") != want {
+				t.Errorf("%v: %v if %q", answer, got.Verdict, got.Cond)
+			}
+		}
+	}
+}
