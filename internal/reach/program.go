@@ -72,7 +72,6 @@ type ruleIn struct {
 
 	once    sync.Once
 	peers   []match // without connections
-	blocks  []match // likewise, those peers that are blocks where the longest of them decides; see longest.go
 	numbers netset.Conns
 	names   []portName
 	matches []match // of rules whose ports do not depend on the subject

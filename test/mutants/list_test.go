@@ -176,8 +176,8 @@ var mutants = []mutant{
 	// Views in other packages, and what joins them.
 	{"blast/radius.go", "r.Groups = a.Split(r.Groups, class)", "", "profiles are one group though their policies isolate differently"},
 	{"blast/radius.go", "r.Groups = reach.Refine(r.Groups, b.Worlds)", "_ = b", "profiles are one group though they let through different things"},
-	{"blast/radius.go", "if t.worlds&w != 0 {", "if true {", "a group of profiles is shown the destinations of others"},
-	{"blast/radius.go", "if c.worlds&w != 0 {", "if true {", "a group of profiles is shown the callers of others"},
+	{"blast/groups.go", "if t.worlds&w != 0 {", "if true {", "a group of profiles is shown the destinations of others"},
+	{"blast/groups.go", "if c.worlds&w != 0 {", "if true {", "a group of profiles is shown the callers of others"},
 	{"rule/rule.go", "kept[i].worlds |= f.worlds", "_ = kept", "a finding is lost for all groups of profiles but the first"},
 	{"rule/rule.go", "if f.worlds != p.Worlds() {", "if false {", "a finding under some profiles is said of all"},
 	{"query/worlds.go", "key += fmt.Sprint(profile.Judges(d))", "_ = d", "plugins that enforce different kinds are asked once"},
