@@ -26,32 +26,6 @@ func (v Verdict) String() string {
 // MarshalText writes the verdict as the JSON outputs name it.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// box is a product: every end in region, over every connection in conns, under every profile in worlds.
-type box struct {
-	region Region
-	conns  netset.Conns
-	worlds Worlds
-}
-
-func (b box) overlaps(c box) bool {
-	return b.worlds&c.worlds != 0 && b.region.Overlaps(c.region) && b.conns.Overlaps(c.conns)
-}
-
-// cut splits b into what c holds of it and the disjoint rest.
-func (b box) cut(c box) (in box, rest []box) {
-	in = box{b.region.Intersect(c.region), b.conns.Intersect(c.conns), b.worlds & c.worlds}
-	if other := b.worlds &^ c.worlds; other != 0 {
-		rest = append(rest, box{b.region, b.conns, other})
-	}
-	if outside := b.region.Minus(c.region); !outside.IsEmpty() {
-		rest = append(rest, box{outside, b.conns, in.worlds})
-	}
-	if other := b.conns.Minus(c.conns); !other.IsEmpty() {
-		rest = append(rest, box{in.region, other, in.worlds})
-	}
-	return in, rest
-}
-
 // match is a box that a rule matches; where its condition is not zero, only perhaps.
 type match struct {
 	box
@@ -96,7 +70,7 @@ func fold(open box, steps []step, stances []stance, plan [2]netset.Addrs) []segm
 		for _, m := range s.matches {
 			cells, out = apply(cells, out, s.rule, m, plan)
 		}
-		cells = mergeCells(cells)
+		cells = merge(cells, inRegion) // so that their number stays that of the distinct connections left
 	}
 	for _, c := range cells {
 		for _, part := range isolation(stances, c.worlds) {
@@ -257,120 +231,33 @@ func isolation(stances []stance, worlds Worlds) []isolated {
 	return append(out, parts...)
 }
 
-// mergeCells joins cells that differ only in their region, so that their number stays that of the distinct connections left.
-func mergeCells(cells []cell) []cell {
-	return merge(cells, func(c *cell) likeness { return likenessOf(c.box, c.by) }, func(a, b *cell) bool {
-		return a.worlds == b.worlds && a.conns.Equal(b.conns) && a.perhaps.equal(b.perhaps) && a.denied.equal(b.denied) && slices.Equal(a.by, b.by)
-	}, func(c *cell) *Region { return &c.region })
-}
-
-// likeness is what things that are alike have in common, as far as it is cheap to tell.
-type likeness struct {
-	worlds Worlds
-	rules  int
-	last   *policy.Rule
-	conns  uint64
-}
-
-func likenessOf(b box, by []*policy.Rule) likeness {
-	out := likeness{worlds: b.worlds, rules: len(by), conns: b.conns.Hash()}
-	if len(by) > 0 {
-		out.last = by[len(by)-1]
-	}
-	return out
-}
-
-// mergeSegments joins segments that differ only in their region, and then those that differ only in their worlds.
+// mergeSegments joins segments that say the same.
 func mergeSegments(segs []segment) []segment {
-	segs = merge(segs, func(s *segment) likeness { return likenessOf(s.box, s.by) }, func(a, b *segment) bool { return a.worlds == b.worlds && a.alike(b) },
-		func(s *segment) *Region { return &s.region })
-	out := make([]segment, 0, len(segs))
-	var at map[likeness][]int
-	if len(segs) > short {
-		at = map[likeness][]int{}
+	for _, at := range []side{inRegion, inWorlds, inConns} {
+		segs = merge(segs, at)
 	}
-next:
-	for i := range segs {
-		s := &segs[i]
-		if at == nil {
-			for j := range out {
-				if out[j].alike(s) && out[j].region.equal(s.region) {
-					out[j].worlds |= s.worlds
-					continue next
-				}
-			}
-			out = append(out, *s)
-			continue
-		}
-		key := likenessOf(s.box, s.by)
-		key.worlds = 0
-		for _, j := range at[key] {
-			if out[j].alike(s) && out[j].region.equal(s.region) {
-				out[j].worlds |= s.worlds
-				continue next
-			}
-		}
-		at[key] = append(at[key], len(out))
-		out = append(out, *s)
-	}
-	return out
+	return segs
 }
 
-// alike reports whether s and t say the same of the same connections.
-func (s *segment) alike(t *segment) bool {
-	return s.verdict == t.verdict && slices.Equal(s.by, t.by) && s.cond.equal(t.cond) && s.conns.Equal(t.conns)
+func (m *match) says(o *match) bool { return m.cond.equal(o.cond) }
+
+func (m *match) last() *policy.Rule { return nil }
+
+func (c *cell) says(o *cell) bool {
+	return c.perhaps.equal(o.perhaps) && c.denied.equal(o.denied) && slices.Equal(c.by, o.by)
 }
 
-// short is up to how many things are compared with each other before they are looked up by what they have in common.
-const short = 16
+func (c *cell) last() *policy.Rule { return lastOf(c.by) }
 
-// merge joins what is alike into the first of it, with the union of their regions. What is alike has the same key.
-func merge[T any](list []T, key func(*T) likeness, alike func(a, b *T) bool, region func(*T) *Region) []T {
-	if len(list) < 2 {
-		return list
+func (s *segment) says(o *segment) bool {
+	return s.verdict == o.verdict && slices.Equal(s.by, o.by) && s.cond.equal(o.cond)
+}
+
+func (s *segment) last() *policy.Rule { return lastOf(s.by) }
+
+func lastOf(rules []*policy.Rule) *policy.Rule {
+	if len(rules) == 0 {
+		return nil
 	}
-	out := make([]T, 0, len(list))
-	var more map[int][]Region // by index of out, what is to be added
-	var at map[likeness][]int // indices of out
-	if len(list) > short {
-		at = map[likeness][]int{}
-	}
-	first := func(x *T, k likeness) int {
-		if at == nil {
-			for j := range out {
-				if alike(&out[j], x) {
-					return j
-				}
-			}
-			return -1
-		}
-		for _, j := range at[k] {
-			if alike(&out[j], x) {
-				return j
-			}
-		}
-		return -1
-	}
-	for i := range list {
-		var k likeness
-		if at != nil {
-			k = key(&list[i])
-		}
-		if j := first(&list[i], k); j >= 0 {
-			if more == nil {
-				more = map[int][]Region{}
-			}
-			more[j] = append(more[j], *region(&list[i]))
-			continue
-		}
-		if at != nil {
-			at[k] = append(at[k], len(out))
-		}
-		out = append(out, list[i])
-	}
-	for j, regions := range more {
-		into := region(&out[j])
-		*into = unionOf(slices.Concat([]Region{*into}, regions))
-	}
-	return out
+	return rules[len(rules)-1]
 }

@@ -120,7 +120,7 @@ func (p *Program) longestMatches(g *group) [][]match {
 		}
 	}
 	for i := range out {
-		out[i] = joinMatches(out[i])
+		out[i] = merge(out[i], inRegion)
 	}
 	return out
 }
@@ -182,13 +182,6 @@ func (p *Program) portItems(g *group) int {
 
 func minusCubes(cubes, others []Cube) []Cube {
 	return Region{Cubes: cubes}.Minus(Region{Cubes: others}).Cubes
-}
-
-// joinMatches joins matches that differ only in their region.
-func joinMatches(ms []match) []match {
-	return merge(ms, func(m *match) likeness { return likenessOf(m.box, nil) }, func(a, b *match) bool {
-		return a.worlds == b.worlds && a.conns.Equal(b.conns) && a.cond.equal(b.cond)
-	}, func(m *match) *Region { return &m.region })
 }
 
 // bequeaths reports whether longer prefixes, and addresses that stand for themselves, take over the ports of a prefix. What the agent takes for a

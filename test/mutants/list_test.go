@@ -7,14 +7,17 @@ var mutants = []mutant{
 	{"reach/fold.go", "case part.open:", "case part.open && false:", "what nothing isolates is denied"},
 	{"reach/fold.go", "c.Plan.Covers(plan[", "c.Plan.Overlaps(plan[", "a block with some of the plan holds every pod"},
 	{"reach/fold.go", "return !c.Plan.IsEmpty() && c.Plan.Covers(plan[familyOf(c.Plan.First())])", "return false", "blocks that cover the plan together do not"},
-	{"reach/fold.go", "rest = append(rest, box{in.region, other, in.worlds})", "_ = other", "other ports of a peer are forgotten"},
-	{"reach/fold.go", "box{outside, b.conns, in.worlds}", "box{outside, in.conns, in.worlds}", "other ports of other peers are forgotten"},
+	{"reach/box.go", "rest = append(rest, box{in.region, other, in.worlds})", "_ = other", "other ports of a peer are forgotten"},
+	{"reach/box.go", "box{outside, b.conns, in.worlds}", "box{outside, in.conns, in.worlds}", "other ports of other peers are forgotten"},
 	{"reach/fold.go", "cell{r, c.perhaps, c.denied, c.by}", "cell{box: r, denied: c.denied}", "what was perhaps open is forgotten around a match"},
 	{"reach/fold.go", "c.perhaps.or(m.cond)", "m.cond", "what was perhaps open is forgotten at a match"},
 	{"reach/fold.go", "if s.free.IsZero() {\n\t\t\tcertainly |=", "if true {\n\t\t\tcertainly |=", "a stance that perhaps isolates does so for certain"},
 	{"reach/fold.go", "next = append(next, isolated{in, false, free})", "next = append(next, isolated{in, part.open, part.free})", "a stance that perhaps isolates does not"},
 	{"reach/fold.go", "case rule.Action != policy.Allow && rule.Action != policy.Deny:", "case rule.Action == policy.Pass:", "an unjudged policy denies"},
-	{"reach/fold.go", "a.perhaps.equal(b.perhaps) && a.denied.equal(b.denied) && slices.Equal(a.by, b.by)", "true", "cells are joined that differ in what is perhaps open"},
+	{"reach/fold.go", "return c.perhaps.equal(o.perhaps) && c.denied.equal(o.denied) && slices.Equal(c.by, o.by)", "return slices.Equal(c.by, o.by)", "cells are joined that differ in what is perhaps open"},
+	{"reach/box.go", "(only == inConns || b.conns.Equal(c.conns))", "true", "boxes with other ports are joined"},
+	{"reach/box.go", "(only == inWorlds || b.worlds == c.worlds)", "true", "boxes of other worlds are joined"},
+	{"reach/box.go", "(only == inRegion || b.region.equal(c.region))", "true", "boxes of other places are joined"},
 
 	// Conditions.
 	{"reach/cond.go", " && c.plain() && c.All == nil }", " && c.plain() }", "a condition in words is certainty"},
@@ -85,8 +88,8 @@ var mutants = []mutant{
 	{"reach/hypothetical.go", "hit.stances = append(slices.Clip(h.stances), p.stancesOf(s.stance, sure, false)...)", "_ = sure", "no policy isolates a pod to come"},
 
 	// Worlds.
-	{"reach/fold.go", "if other := b.worlds &^ c.worlds; other != 0 {", "if other := b.worlds &^ c.worlds; false {", "worlds that a rule does not act in are forgotten"},
-	{"reach/fold.go", "b.conns.Intersect(c.conns), b.worlds & c.worlds}", "b.conns.Intersect(c.conns), b.worlds}", "a rule acts in every world"},
+	{"reach/box.go", "if other := b.worlds &^ c.worlds; other != 0 {", "if other := b.worlds &^ c.worlds; false {", "worlds that a rule does not act in are forgotten"},
+	{"reach/box.go", "b.conns.Intersect(c.conns), b.worlds & c.worlds}", "b.conns.Intersect(c.conns), b.worlds}", "a rule acts in every world"},
 	{"reach/fold.go", "certainly |= s.worlds", "certainly |= worlds", "a policy isolates in every world"},
 	{"reach/fold.go", "if without := part.worlds &^ s.worlds; without != 0 {", "if without := part.worlds &^ s.worlds; false {", "worlds in which a policy does not isolate are forgotten"},
 	{"reach/worlds.go", "if w == p.in {", "if true {", "what holds in some worlds holds in all"},
