@@ -46,7 +46,8 @@ type place struct {
 // Atlas is what the destination classes of one program are, made once and read by every server.
 type Atlas struct {
 	*reach.Program
-	fixed      [destCount][]place // those that are the same for every server
+	fixed      [destCount][]place // those that are the same for every server, or nearly
+	whole      [destCount]whole   // of fixed
 	held       netset.Addrs       // addresses of nodes and of the API server that the engine knows to be theirs
 	servers    netset.IDs         // classes of servers
 	resolvers  netset.IDs         // classes of resolver pods
@@ -96,6 +97,11 @@ func NewAtlas(p *reach.Program) *Atlas {
 	internet := special.Internet.Union(specialAddrs().Minus(special.Private))
 	for d, addrs := range map[Dest]netset.Addrs{PrivateNetworks: special.Private, Internet: internet} {
 		a.fixed[d] = minus(place{region: reach.Region{Addrs: addrs.Minus(a.heldAddrs())}, conns: netset.AllConns}, taken)
+	}
+	a.fixed[OtherServers] = []place{{region: reach.Region{IDs: a.servers}, conns: netset.AllConns}}
+	a.fixed[OtherNamespaces] = a.besidesDNS(a.ordinary)
+	for d, places := range a.fixed {
+		a.whole[d] = a.wholeOf(places)
 	}
 	a.findIngress()
 	a.findWaysIn()
@@ -234,24 +240,22 @@ func minus(p place, others []place) []place {
 	return rest
 }
 
-// places returns what a class of destinations is for the pods of class, of a server whose classes are own.
-func (a *Atlas) places(d Dest, class int, own []int) []place {
-	home := a.Namespace(a.NamespaceOf(class))
+// places returns what a class of destinations is for the pods of class, of a server whose classes are own: all of it, but for some holders.
+func (a *Atlas) places(d Dest, class int, own []int) (places []place, but netset.IDs) {
 	switch d {
 	case OtherServers:
-		servers := a.servers
 		for _, n := range own {
 			if !a.shared(n) {
-				servers = servers.Minus(a.IDs(n))
+				but = but.Union(a.IDs(n))
 			}
 		}
-		return []place{{region: reach.Region{IDs: servers}, conns: netset.AllConns}}
 	case SameNamespace:
-		return a.besidesDNS(home.Intersect(a.ordinary).Minus(a.IDs(class)))
+		home := a.Namespace(a.NamespaceOf(class))
+		return a.besidesDNS(home.Intersect(a.ordinary)), a.IDs(class)
 	case OtherNamespaces:
-		return a.besidesDNS(a.ordinary.Minus(home))
+		but = a.Namespace(a.NamespaceOf(class))
 	}
-	return a.fixed[d]
+	return a.fixed[d], but
 }
 
 // besidesDNS is pods, without resolvers on the ports they resolve on.

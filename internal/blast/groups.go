@@ -1,65 +1,29 @@
 package blast
 
 import (
-	"slices"
-
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
 	"github.com/toolmoat/toolmoat/internal/reach"
 )
 
-// Under returns the atlas and a radius as far as one of the radius's groups of profiles is concerned.
+// aside reports whether a box holds for no doing of the server's policies.
+func aside(b reach.Box) bool { return named(b.Cond) || b.Cond.OfOwnNode() }
+
+// Under returns the atlas and a radius as far as one of the radius's groups of profiles is concerned, and only what is for the server's policies to
+// decide: without what is on the pod's own node, and, but on the internet, what some host name may resolve to.
 func (a *Atlas) Under(group reach.Worlds, r Radius) (*Atlas, Radius) {
 	view := *a
 	view.Program = a.Program.In(group)
 	return &view, view.narrow(r)
 }
 
-// aside reports whether a box holds for no doing of policies.
-func aside(b reach.Box) bool {
-	return named(b.Cond) || slices.Contains(b.Cond.All, reach.OwnNodeAddress)
-}
-
-// Proper returns r without what is reached for no doing of the server's policies: what is at addresses of the pod's own node, and, but on the internet,
-// what some host name may resolve to.
-func (r Radius) Proper() Radius {
-	for d := range r.To {
-		if slices.ContainsFunc(r.To[d].To, func(t Target) bool { return t.Aside }) {
-			r.To[d] = r.To[d].proper()
-		}
-	}
-	return r
-}
-
-func (r Reach) proper() Reach {
-	out := Reach{Verdict: reach.Denied, Open: r.Open, sure: r.sure}
-	for _, t := range r.To {
-		if !t.Aside {
-			out.add(t.Verdict, t.Rules, t)
-			out.Extent = r.Extent
-		}
-	}
-	addrs := make([]netset.Addrs, 0, len(r.openings))
-	for _, o := range r.openings {
-		if !o.aside {
-			out.openings = append(out.openings, o)
-			addrs = append(addrs, o.region.Addrs)
-		}
-	}
-	out.Addrs = netset.Union(addrs...)
-	return out
-}
-
-// narrow narrows a radius that was computed for more profiles to those of a, which nothing in it tells apart.
 func (a *Atlas) narrow(r Radius) Radius {
-	if len(r.Groups) == 1 {
-		return r
-	}
 	w := a.Worlds()
 	out := Radius{Server: r.Server, Class: r.Class, Groups: []reach.Worlds{w}}
 	for _, by := range r.Boxes {
 		var all [3][]reach.Box
 		for _, d := range policy.Directions {
+			all[d] = make([]reach.Box, 0, len(by[d]))
 			for _, b := range by[d] {
 				if in, ok := a.BoxIn(b); ok {
 					all[d] = append(all[d], in)
@@ -77,6 +41,7 @@ func (a *Atlas) narrow(r Radius) Radius {
 		out.To[d] = r.To[d].in(w)
 		out.To[d].Open = open
 	}
+	out.By = make([]Caller, 0, len(r.By))
 	for _, c := range r.By {
 		if c.worlds&w != 0 {
 			c.Verdict, c.When = c.base, c.within
@@ -86,20 +51,29 @@ func (a *Atlas) narrow(r Radius) Radius {
 	return out
 }
 
-// in narrows r to profiles that nothing in it tells apart.
+// in narrows r to profiles that nothing in it tells apart but what is aside.
 func (r Reach) in(w reach.Worlds) Reach {
-	out := Reach{Verdict: reach.Denied, sure: r.sure & w}
-	for _, t := range r.To {
-		if t.worlds&w != 0 {
-			t.Verdict, t.When = t.base, t.within
-			out.To = append(out.To, t)
-			out.add(t.base, t.Rules)
-			out.Extent = r.Extent
+	out := Reach{Verdict: reach.Denied}
+	n := 0
+	for i := range r.To {
+		if r.To[i].proper(w) {
+			n++
 		}
 	}
-	addrs := make([]netset.Addrs, 0, len(r.openings))
+	if n > 0 {
+		out.Extent, out.To = r.Extent, make([]Target, 0, n)
+	}
+	for i := range r.To {
+		if t := &r.To[i]; t.proper(w) {
+			out.To = append(out.To, *t)
+			into := &out.To[len(out.To)-1]
+			into.Verdict, into.When = t.base, t.within
+			out.add(t.base, t.Rules)
+		}
+	}
+	var addrs []netset.Addrs
 	for _, o := range r.openings {
-		if o.worlds&w != 0 {
+		if o.worlds&w != 0 && !o.aside {
 			out.openings = append(out.openings, o)
 			addrs = append(addrs, o.region.Addrs)
 		}
@@ -107,3 +81,6 @@ func (r Reach) in(w reach.Worlds) Reach {
 	out.Addrs = netset.Union(addrs...)
 	return out
 }
+
+// proper reports whether t is reached under some of the profiles by the doing of policies.
+func (t *Target) proper(w reach.Worlds) bool { return t.worlds&w != 0 && !t.Aside }

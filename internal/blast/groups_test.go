@@ -108,7 +108,8 @@ func TestGroups(t *testing.T) {
 							alone[j] = NewAtlas(reach.NewProgram(p.Ground, profiles[j]))
 						}
 						_, in := a.Under(group, r)
-						sameRadius(t, name+" under "+profiles[j].Name, in, alone[j].Of(i))
+						_, want := alone[j].Under(1, alone[j].Of(i))
+						sameRadius(t, name+" under "+profiles[j].Name, in, want)
 					}
 				}
 			}

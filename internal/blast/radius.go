@@ -136,7 +136,7 @@ type Radius struct {
 	To     [destCount]Reach
 	By     []Caller
 	Boxes  [][3][]reach.Box // the engine's own answer, by class and policy.Direction
-	Groups []reach.Worlds   // profiles that nothing in the answer tells apart, together
+	Groups []reach.Worlds   // profiles that nothing in the answer tells apart but the pod's own node, together
 }
 
 // Of computes the radius of a server.
@@ -148,7 +148,9 @@ func (a *Atlas) Of(server int) Radius {
 		for _, d := range policy.Directions {
 			all[d] = a.Reach(class, d)
 			for _, b := range all[d] {
-				r.Groups = reach.Refine(r.Groups, b.Worlds)
+				if len(b.Rules()) > 0 || !b.Cond.OfOwnNode() {
+					r.Groups = reach.Refine(r.Groups, b.Worlds)
+				}
 			}
 		}
 		r.Boxes = append(r.Boxes, all)
@@ -207,7 +209,7 @@ func (t Target) equal(u Target) bool {
 // within narrows an answer to one class of destinations.
 func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, strangers []reach.Stranger) Reach {
 	out := Reach{Verdict: reach.Denied}
-	places := a.places(d, class, own)
+	places, but := a.places(d, class, own)
 	var got reach.Region
 	for _, p := range places {
 		for _, b := range boxes {
@@ -215,6 +217,7 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 				continue
 			}
 			in, conns := p.region.Intersect(b.Region), p.conns.Intersect(b.Conns)
+			in.IDs = in.IDs.Minus(but)
 			if d == KubeAPI || d == Nodes {
 				// Whose an address is decides how plugins judge it: what is said of it as an address alone does not count.
 				in.Addrs = in.Addrs.Minus(a.held)
@@ -236,11 +239,11 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 		}
 	}
 	if !got.IsEmpty() {
-		var whole reach.Region
-		for _, p := range places {
-			whole = reach.Region{IDs: whole.IDs.Union(p.region.IDs), Addrs: whole.Addrs.Union(p.region.Addrs)}
+		all := a.whole[d]
+		if d == SameNamespace {
+			all = a.wholeOf(places)
 		}
-		out.Addrs, out.Extent = got.Addrs, max(out.Extent, a.extent(whole, got))
+		out.Addrs, out.Extent = got.Addrs, max(out.Extent, a.extent(all, got, but))
 	}
 	for _, s := range a.strangersIn(d, class, strangers) {
 		rules := slices.Concat(s.Egress, s.Ingress)
@@ -324,17 +327,31 @@ func hosts(in reach.Region, conns netset.Conns, b reach.Box) []Target {
 
 var families = [...]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
 
-// extent compares what was reached with the whole class. Addresses count as all when all of one family are.
-func (a *Atlas) extent(whole, got reach.Region) Extent {
-	if got.IsEmpty() {
-		return None
-	}
-	addrs := whole.Addrs.IsEmpty()
+// whole is all of a class of destinations.
+type whole struct {
+	addrs   []netset.Addrs // by family, where there are any
+	numbers netset.IDs     // holders, see [reach.Ground.Numbers]
+}
+
+func (a *Atlas) wholeOf(places []place) (out whole) {
 	for _, f := range families {
-		part := whole.Addrs.Intersect(f)
-		addrs = addrs || !part.IsEmpty() && got.Addrs.Covers(part)
+		var addrs []netset.Addrs
+		for _, p := range places {
+			addrs = append(addrs, p.region.Addrs.Intersect(f))
+		}
+		if all := netset.Union(addrs...); !all.IsEmpty() {
+			out.addrs = append(out.addrs, all)
+		}
 	}
-	if addrs && a.Numbers(got.IDs).Covers(a.Numbers(whole.IDs)) {
+	for _, p := range places {
+		out.numbers = out.numbers.Union(a.Numbers(p.region.IDs))
+	}
+	return out
+}
+
+// extent compares what was reached with the whole class but for some holders. Addresses count as all when all of one family are.
+func (a *Atlas) extent(all whole, got reach.Region, but netset.IDs) Extent {
+	if (all.addrs == nil || slices.ContainsFunc(all.addrs, got.Addrs.Covers)) && a.Numbers(got.IDs.Union(but)).Covers(all.numbers) {
 		return All
 	}
 	return Some

@@ -50,6 +50,11 @@ const OwnNodeAddress = "it is an address of the pod's own node"
 // OwnNode is the condition under which a pod connects to a node, or to what runs on its network, in spite of policies.
 const OwnNode = "it is the pod's own node, which no policy closes"
 
+// OfOwnNode reports whether c holds only of what is on the pod's own node, or may be.
+func (c Cond) OfOwnNode() bool {
+	return slices.Contains(c.All, OwnNode) || slices.Contains(c.All, OwnNodeAddress)
+}
+
 var (
 	sameNode      = onlyIf(SameNode)
 	onNode        = [3]Cond{policy.Ingress: sameNode, policy.Egress: onlyIf(OwnNode)}
@@ -215,14 +220,17 @@ func (p *Program) candidateGroups(table []segment, f Family, d policy.Direction,
 	return slices.Compact(groups)
 }
 
-// wide is how many holders make a group too open to be listed under each of them.
+// wide is how many holders are too many to be looked at one by one.
 const wide = 256
+
+// most is the share of the pods that makes a group too open to be listed under each of them: one in so many. To ask such a group is seldom in vain.
+const most = 16
 
 // admissions says which groups of one direction possibly let a holder through.
 type admissions struct {
 	once    sync.Once
 	by      map[netset.ID][]int
-	anybody []int // groups that let more than [wide] through; whether one does is to be asked
+	anybody []int // groups that let through very many; whether one does is to be asked
 }
 
 // admitting returns the groups of direction d whose policies possibly let id through, and perhaps others.
@@ -230,13 +238,14 @@ func (p *Program) admitting(d policy.Direction, id netset.ID) []int {
 	a := &p.admits[d]
 	a.once.Do(func() {
 		a.by = map[netset.ID][]int{}
+		many := max(wide, size(p.Pods())/most)
 		for i, g := range p.groups[d] {
 			var open netset.IDs
 			for _, seg := range p.decided(g, d).open {
 				open = open.Union(seg.region.IDs)
 			}
 			open = open.Intersect(p.Pods())
-			if size(open) > wide {
+			if size(open) > many {
 				a.anybody = append(a.anybody, i)
 				continue
 			}

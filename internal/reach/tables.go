@@ -161,14 +161,22 @@ func (p *Program) unenforced(segs []segment) []segment {
 
 var notEnforcing = onlyIf("policies are not enforced")
 
-// Split refines sets of profiles until no table of class tells two of one set apart.
+// Split refines sets of profiles until nothing that policies say of class tells two of one set apart.
 func (p *Program) Split(sets []Worlds, class int) []Worlds {
 	for _, d := range policy.Directions {
-		for _, seg := range p.tableOf(class, d) {
-			sets = Refine(sets, seg.worlds)
+		g := p.groups[d][p.groupOf[d][class]]
+		for _, a := range g.rules {
+			for _, b := range a.rule.judged {
+				sets = Refine(sets, b.worlds)
+			}
 		}
-		for _, s := range p.groups[d][p.groupOf[d][class]].stances {
+		for _, s := range g.stances {
 			sets = Refine(sets, s.worlds)
+		}
+		for _, seg := range p.openOf(class, d) {
+			if seg.by != nil || !seg.cond.OfOwnNode() {
+				sets = Refine(sets, seg.worlds)
+			}
 		}
 	}
 	return sets

@@ -137,7 +137,7 @@ func (p *Pass) onHostNetwork() []string {
 	var ids netset.IDs
 	for i := range p.Radius.Class {
 		for _, b := range p.Radius.Boxes[i][policy.Egress] {
-			if slices.Contains(b.Cond.All, reach.OwnNode) {
+			if b.Cond.OfOwnNode() {
 				ids = ids.Union(b.Region.IDs.Intersect(p.Pods()))
 			}
 		}

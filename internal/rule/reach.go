@@ -38,8 +38,7 @@ var destinations = []destination{{
 	id: "TM305", title: "Nodes and kubelets are reachable", severity: finding.High, dest: blast.Nodes, what: "cluster nodes",
 	why: "Nodes listen on the kubelet's port 10250 and on whatever runs on their network, often without authentication of their own.",
 	bad: "egress to 0.0.0.0/0 without the node range under except", good: "the node range under except",
-	fix:    "except the node range from its egress blocks",
-	counts: func(t blast.Target) bool { return !ownNodeOnly(t.When) }, // of which TM408 speaks
+	fix: "except the node range from its egress blocks",
 }, {
 	id: "TM306", title: "Other MCP servers are reachable", severity: finding.High, dest: blast.OtherServers, what: "other MCP servers",
 	why: "A server that is taken over can call the tools of every other, with their credentials and past the gateway.",
@@ -54,12 +53,6 @@ var destinations = []destination{{
 	bad: "egress to namespaceSelector: {}, or to blocks that cover the pod range", good: "egress to the one service it needs, by namespace and pod labels",
 	fix: "allow egress only to the pods it needs, and except the pod range from its egress blocks",
 }}
-
-// ownNodeOnly reports whether a condition holds of nothing but the pod's own node, which no policy closes. A condition with alternatives may hold of
-// more.
-func ownNodeOnly(when string) bool {
-	return strings.Contains(when, reach.OwnNode) && !strings.Contains(when, ", or ")
-}
 
 func (d destination) rule() Rule {
 	return Rule{ID: d.id, Title: d.title, Severity: d.severity, Since: "0.1", Why: d.why, Bad: d.bad, Good: d.good,

@@ -129,7 +129,6 @@ func Server(a *blast.Atlas, radius blast.Radius) []finding.Finding {
 	for _, group := range radius.Groups {
 		pass := &Pass{Server: srv, Workload: &a.Snapshot.Workloads[srv.Workload], out: &out}
 		pass.Atlas, pass.Radius = a.Under(group, radius)
-		pass.Radius = pass.Radius.Proper()
 		for i := range All {
 			if All[i].Server != nil {
 				pass.rule = &All[i]
