@@ -71,6 +71,7 @@ func (c *common) load(ctx context.Context, s streams, paths []string) (*reach.Pr
 	if err != nil {
 		return nil, err
 	}
+	makeRoom(len(snapshot.Workloads))
 	snapshot.Servers = discover.Servers(snapshot)
 	return reach.NewProgram(reach.NewGround(snapshot), profiles...), nil
 }

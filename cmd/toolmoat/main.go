@@ -30,8 +30,7 @@ const (
 )
 
 func main() {
-	debug.SetGCPercent(300) // a command ends before much garbage has gathered
-	debug.SetMemoryLimit(800 << 20)
+	limitMemory()
 	colour := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(os.Stdout)
 	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr, colour}))
 }

@@ -199,12 +199,12 @@ func server(atlas *blast.Atlas, radius blast.Radius, findings []finding.Finding)
 	srv := &s.Servers[radius.Server]
 	w := &s.Workloads[srv.Workload]
 	out := Server{Namespace: w.Namespace, Name: w.Name, Kind: w.Kind, Origin: w.Origin, Ports: append([]netset.Port{}, srv.Ports...), Transport: srv.Transport,
-		Evidence: srv.Evidence, Catalog: srv.Catalog, Reach: map[string]Reach{}, ReachableBy: []Caller{}}
+		Evidence: srv.Evidence, Catalog: srv.Catalog, Reach: make(map[string]Reach, len(blast.Dests)), ReachableBy: make([]Caller, 0, len(radius.By))}
 	out.id = atlas.Name(radius.Server)
 	out.Score, out.Grade, out.Grades = grades(findings, atlas.Names())
 	for _, d := range blast.Dests {
 		got := radius.To[d]
-		r := Reach{Verdict: got.Verdict, Extent: got.Extent, To: []Target{}, Because: blast.Origins(got.Because)}
+		r := Reach{Verdict: got.Verdict, Extent: got.Extent, To: make([]Target, 0, len(got.To)), Because: blast.Origins(got.Because)}
 		for _, t := range got.To {
 			to := Target{Except: t.Except, Host: string(t.Host), Pods: t.Pods, Name: t.Name, Conns: t.Conns.Parts(), Verdict: t.Verdict, When: t.When,
 				New: t.New, Under: under(atlas, t.Worlds(), t.Verdict, t.When)}

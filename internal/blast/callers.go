@@ -100,9 +100,7 @@ func (a *Atlas) isGateway(s reach.Stranger) bool {
 		values, others := s.Pod.On(key).Listed()
 		return len(values) == 1 && !others && !s.Pod.On(key).AllowsAbsent()
 	})
-	return pinned && s.Namespace != "" && slices.ContainsFunc(a.gateways, func(g int) bool {
-		return a.NamespaceOf(g) == s.Namespace && a.Matches(s.Pod, g)
-	})
+	return pinned && s.Namespace != "" && slices.ContainsFunc(a.GatewaysIn(a.Namespace(s.Namespace)), func(g int) bool { return a.Matches(s.Pod, g) })
 }
 
 // podCallers are the pods, nodes and addresses of the engine's own answer.

@@ -48,6 +48,7 @@ type Atlas struct {
 	*reach.Program
 	fixed      [destCount][]place // those that are the same for every server, or nearly
 	whole      [destCount]whole   // of fixed
+	nodeAddrs  netset.Addrs       // of nodes, as far as the input shows them
 	held       netset.Addrs       // addresses of nodes and of the API server that the engine knows to be theirs
 	servers    netset.IDs         // classes of servers
 	resolvers  netset.IDs         // classes of resolver pods
@@ -92,6 +93,7 @@ func NewAtlas(p *reach.Program) *Atlas {
 	a.resolvers = p.IDs(resolvers...)
 	a.fixSpecial()
 	a.fixHolders()
+	a.nodeAddrs = a.knownOf(a.nodeIDs())
 	// What is left are addresses. Of those that a class above takes on some ports, the other ports are here.
 	taken := slices.Concat(a.fixed[Metadata], a.fixed[DNS], a.fixed[KubeAPI], a.fixed[Nodes])
 	internet := special.Internet.Union(specialAddrs().Minus(special.Private))
@@ -173,6 +175,11 @@ func (a *Atlas) Name(server int) string {
 // Gateways returns the classes of gateways.
 func (a *Atlas) Gateways() []int { return a.gateways }
 
+// GatewaysIn returns those that are in ids.
+func (a *Atlas) GatewaysIn(ids netset.IDs) []int {
+	return a.HoldersOf(a.gatewayIDs.Intersect(ids), reach.Class)
+}
+
 // heldAddrs is every address that leads to pods: their own, and those of Services with pods behind them.
 func (a *Atlas) heldAddrs() netset.Addrs {
 	var pods []netip.Addr
@@ -193,6 +200,13 @@ func (a *Atlas) heldAddrs() netset.Addrs {
 
 // known returns the addresses of nodes, Services and the API server among ids, as far as the input shows them.
 func (a *Atlas) known(ids netset.IDs) netset.Addrs {
+	if ids.Equal(a.nodeIDs()) { // what many servers reach
+		return a.nodeAddrs
+	}
+	return a.knownOf(ids)
+}
+
+func (a *Atlas) knownOf(ids netset.IDs) netset.Addrs {
 	var out []netip.Addr
 	numbers := a.Numbers(ids)
 	for r := range numbers.Runs() {

@@ -148,7 +148,7 @@ func (a *Atlas) Of(server int) Radius {
 		for _, d := range policy.Directions {
 			all[d] = a.Reach(class, d)
 			for _, b := range all[d] {
-				if len(b.Rules()) > 0 || !b.Cond.OfOwnNode() {
+				if b.Egress != nil || b.Ingress != nil || !b.Cond.OfOwnNode() {
 					r.Groups = reach.Refine(r.Groups, b.Worlds)
 				}
 			}
@@ -467,7 +467,7 @@ func (a *Atlas) isResolver(c reach.Cube, s reach.Stranger) bool {
 	if s.Namespace != "" {
 		ns = label.Named(s.Namespace)
 	}
-	return len(ns.Minus(c.NS)) == 0 && len(s.Pod.Minus(c.Pod)) == 0
+	return ns.Within(c.NS) && s.Pod.Within(c.Pod)
 }
 
 // StrangerText says which pods s is, in words.

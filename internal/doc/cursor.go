@@ -47,12 +47,16 @@ type state struct {
 	mode     Mode
 	problems []Problem // the first MaxProblems
 	failures int       // how many there were
-	slab     []Cursor  // cursors are made in blocks
+	slab     []Cursor  // cursors are made in blocks, each twice as long as the one before
+	made     int       // how long the last was
 }
+
+const longestSlab = 64
 
 func (s *state) cursor() *Cursor {
 	if len(s.slab) == 0 {
-		s.slab = make([]Cursor, 32)
+		s.made = min(max(8, 2*s.made), longestSlab)
+		s.slab = make([]Cursor, s.made)
 	}
 	c := &s.slab[0]
 	s.slab = s.slab[1:]

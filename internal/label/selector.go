@@ -57,6 +57,10 @@ func (v Values) not() Values { return Values{absent: !v.absent, except: !v.excep
 func (v Values) and(w Values) Values {
 	out := Values{absent: v.absent && w.absent, except: v.except && w.except}
 	switch {
+	case v.except && w.except && len(v.list) == 0:
+		out.list = w.list
+	case v.except && w.except && len(w.list) == 0:
+		out.list = v.list
 	case v.except && w.except:
 		out.list = sorted(append(slices.Clone(v.list), w.list...))
 	case v.except:
@@ -77,6 +81,28 @@ func keep(list []string, v Values) []string {
 	return out
 }
 
+// overlaps reports whether v and w allow something in common.
+func (v Values) overlaps(w Values) bool {
+	switch {
+	case v.absent && w.absent, v.except && w.except:
+		return true
+	case v.except:
+		v, w = w, v
+	}
+	return slices.ContainsFunc(v.list, w.Allows)
+}
+
+// within reports whether w allows all that v does.
+func (v Values) within(w Values) bool {
+	switch {
+	case v.absent && !w.absent, v.except && !w.except:
+		return false
+	case v.except:
+		return !slices.ContainsFunc(w.list, v.Allows)
+	}
+	return !slices.ContainsFunc(v.list, func(x string) bool { return !w.Allows(x) })
+}
+
 func (v Values) equal(w Values) bool {
 	return v.absent == w.absent && v.except == w.except && slices.Equal(v.list, w.list)
 }
@@ -91,6 +117,9 @@ type Selector struct{ reqs []requirement } // sorted by key; none of them allows
 
 // Require returns s with one more constraint on key.
 func (s Selector) Require(key string, v Values) Selector {
+	if v.isAny() {
+		return s
+	}
 	return s.And(Selector{[]requirement{{key, v}}})
 }
 
@@ -150,16 +179,22 @@ func (s Selector) Match(l Labels) (must, may bool) {
 			continue
 		}
 		has := l.on(r.key)
-		if has.and(r.values).IsEmpty() {
+		if !has.overlaps(r.values) {
 			return false, false
 		}
-		must = must && has.and(r.values.not()).IsEmpty()
+		must = must && has.within(r.values)
 	}
 	return must, true
 }
 
 // And returns the selector of what satisfies both s and t.
 func (s Selector) And(t Selector) Selector {
+	switch {
+	case len(s.reqs) == 0:
+		return t
+	case len(t.reqs) == 0:
+		return s
+	}
 	out := make([]requirement, 0, len(s.reqs)+len(t.reqs))
 	i, j := 0, 0
 	for i < len(s.reqs) || j < len(t.reqs) {
@@ -178,9 +213,19 @@ func (s Selector) And(t Selector) Selector {
 	return Selector{slices.DeleteFunc(out, func(r requirement) bool { return r.values.isAny() })}
 }
 
+// Overlaps reports whether some label set satisfies both s and t.
+func (s Selector) Overlaps(t Selector) bool {
+	return !s.IsEmpty() && !t.IsEmpty() && !slices.ContainsFunc(s.reqs, func(r requirement) bool { return !r.values.overlaps(t.On(r.key)) })
+}
+
+// Within reports whether every label set that satisfies s satisfies t.
+func (s Selector) Within(t Selector) bool {
+	return s.IsEmpty() || !slices.ContainsFunc(t.reqs, func(r requirement) bool { return !s.On(r.key).within(r.values) })
+}
+
 // Minus returns disjoint selectors that together hold what satisfies s and not t.
 func (s Selector) Minus(t Selector) []Selector {
-	if s.And(t).IsEmpty() {
+	if !s.Overlaps(t) {
 		return []Selector{s}
 	}
 	var out []Selector

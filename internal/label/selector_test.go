@@ -104,6 +104,7 @@ func checkSelectors(t *testing.T, wa, wb twin) {
 	a, b := wa.selector(), wb.selector()
 	both, rest := a.And(b), a.Minus(b)
 	size, fewest, same := 0, len(twinKeys)+1, true
+	overlaps, within := false, true
 	for _, set := range everySet {
 		inA, inB := wa.satisfiedBy(set), wb.satisfiedBy(set)
 		if holds(t, a, set) != inA || holds(t, b, set) != inB {
@@ -126,6 +127,10 @@ func checkSelectors(t *testing.T, wa, wb twin) {
 			fewest = min(fewest, len(set))
 		}
 		same = same && inA == inB
+		overlaps, within = overlaps || inA && inB, within && (!inA || inB)
+	}
+	if a.Overlaps(b) != overlaps || a.Within(b) != within {
+		t.Fatalf("%v overlaps %v: %t, is within: %t; want %t and %t", a, b, a.Overlaps(b), a.Within(b), overlaps, within)
 	}
 	if a.IsEmpty() != (size == 0) || a.SelectsAll() != (size == len(everySet)) {
 		t.Fatalf("%v selects %d of %d: empty %t, all %t", a, size, len(everySet), a.IsEmpty(), a.SelectsAll())

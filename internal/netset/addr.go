@@ -1,7 +1,9 @@
 package netset
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"net/netip"
 
 	"go4.org/netipx"
@@ -55,9 +57,10 @@ func CIDRs(s Addrs) []netip.Prefix {
 func Size(s Addrs) float64 {
 	n := 0.0
 	for r := range s.Runs() {
-		for _, p := range netipx.IPRangeFrom(r.Lo, r.Hi).Prefixes() {
-			n += math.Ldexp(1, p.Addr().BitLen()-p.Bits())
-		}
+		lo, hi := r.Lo.As16(), r.Hi.As16()
+		low, borrow := bits.Sub64(binary.BigEndian.Uint64(hi[8:]), binary.BigEndian.Uint64(lo[8:]), 0)
+		high, _ := bits.Sub64(binary.BigEndian.Uint64(hi[:8]), binary.BigEndian.Uint64(lo[:8]), borrow)
+		n += math.Ldexp(float64(high), 64) + float64(low) + 1
 	}
 	return n
 }

@@ -82,7 +82,7 @@ func TestCIDRs(t *testing.T) {
 				t.Fatalf("%v and %v are %v", before, p, parent)
 			}
 		}
-		if got := Size(s); got != size {
+		if got := Size(s); math.Abs(got-size) > size*1e-15 {
 			t.Fatalf("size of %v is %g, want %g", out, got, size)
 		}
 	}

@@ -56,7 +56,11 @@ func Union[T Point[T]](sets ...Set[T]) Set[T] {
 	case 2:
 		return sets[0].Union(sets[1])
 	}
-	var all []Run[T]
+	n := 0
+	for _, s := range sets {
+		n += len(s.runs)
+	}
+	all := make([]Run[T], 0, n)
 	for _, s := range sets {
 		all = append(all, s.runs...)
 	}
@@ -171,6 +175,9 @@ func (s Set[T]) Intersect(o Set[T]) Set[T] {
 	if len(s.runs) > len(o.runs) {
 		s, o = o, s
 	}
+	if len(s.runs) == 1 {
+		return Set[T]{within(o.runs[o.search(s.runs[0].Lo):], s.runs[0])}
+	}
 	var out []Run[T]
 	for _, r := range s.runs {
 		for i := o.search(r.Lo); i < len(o.runs) && o.runs[i].Lo.Compare(r.Hi) <= 0; i++ {
@@ -178,6 +185,25 @@ func (s Set[T]) Intersect(o Set[T]) Set[T] {
 		}
 	}
 	return Set[T]{out}
+}
+
+// within cuts runs, of which the first ends in r or after it, down to r.
+func within[T Point[T]](runs []Run[T], r Run[T]) []Run[T] {
+	n, _ := slices.BinarySearchFunc(runs, r.Hi, func(run Run[T], hi T) int {
+		if run.Lo.Compare(hi) > 0 {
+			return 1
+		}
+		return -1
+	})
+	if n == 0 {
+		return nil
+	}
+	runs = runs[:n:n]
+	if runs[0].Lo.Compare(r.Lo) < 0 || runs[n-1].Hi.Compare(r.Hi) > 0 {
+		runs = slices.Clone(runs)
+		runs[0].Lo, runs[n-1].Hi = later(runs[0].Lo, r.Lo), earlier(runs[n-1].Hi, r.Hi)
+	}
+	return runs
 }
 
 // Minus returns the points of s that are not in o.

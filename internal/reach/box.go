@@ -14,12 +14,12 @@ type box struct {
 	worlds Worlds
 }
 
-func (b box) overlaps(c box) bool {
+func (b *box) overlaps(c *box) bool {
 	return b.worlds&c.worlds != 0 && b.region.Overlaps(c.region) && b.conns.Overlaps(c.conns)
 }
 
-// cut splits b into what c holds of it and the disjoint rest.
-func (b box) cut(c box) (in box, rest []box) {
+// cut splits b into what c holds of it and the disjoint rest, which it adds to rest.
+func (b *box) cut(c *box, rest []box) (in box, _ []box) {
 	in = box{b.region.Intersect(c.region), b.conns.Intersect(c.conns), b.worlds & c.worlds}
 	if other := b.worlds &^ c.worlds; other != 0 {
 		rest = append(rest, box{b.region, b.conns, other})

@@ -64,11 +64,14 @@ type segment struct {
 // fold decides a region: the rules in order, then what the stances leave. It is the only code that decides. plan is where
 // addresses that are not known may lie.
 func fold(open box, steps []step, stances []stance, plan [2]netset.Addrs) []segment {
-	cells := []cell{{box: open}}
+	cells, spare := []cell{{box: open}}, []cell(nil)
 	var out []segment
 	for _, s := range steps {
-		for _, m := range s.matches {
-			cells, out = apply(cells, out, s.rule, m, plan)
+		for i := range s.matches {
+			if m := &s.matches[i]; slices.ContainsFunc(cells, func(c cell) bool { return c.overlaps(&m.box) }) {
+				spare, out = apply(cells, spare[:0], out, s.rule, m, plan)
+				cells, spare = spare, cells
+			}
 		}
 		cells = merge(cells, inRegion) // so that their number stays that of the distinct connections left
 	}
@@ -121,33 +124,25 @@ func everywhere(c Cond, plan [2]netset.Addrs) bool {
 	return !c.Plan.IsEmpty() && c.Plan.Covers(plan[familyOf(c.Plan.First())])
 }
 
-// apply lets one match of a rule act on the open cells.
-func apply(cells []cell, out []segment, rule *policy.Rule, m match, plan [2]netset.Addrs) ([]cell, []segment) {
-	hit := false
+// apply lets one match of a rule act on the open cells: it adds those that stay open to next, and what is decided to out.
+func apply(cells, next []cell, out []segment, rule *policy.Rule, m *match, plan [2]netset.Addrs) ([]cell, []segment) {
+	var buf [3]box
 	for i := range cells {
-		if hit = cells[i].overlaps(m.box); hit {
-			break
-		}
-	}
-	if !hit {
-		return cells, out
-	}
-	next := make([]cell, 0, len(cells)+1)
-	for _, c := range cells {
-		if !c.overlaps(m.box) {
-			next = append(next, c)
+		c := &cells[i]
+		if !c.overlaps(&m.box) {
+			next = append(next, *c)
 			continue
 		}
 		if len(c.region.Cubes) > maxCubes { // too many kinds of pods to tell apart
 			out = append(out, segment{box{Region{Cubes: c.region.Cubes}, c.conns, c.worlds}, Unknown, Cond{Unjudged: true}, nil})
-			if c.region.Cubes = nil; !c.overlaps(m.box) {
+			if c.region.Cubes = nil; !c.overlaps(&m.box) {
 				if !c.region.IsEmpty() {
-					next = append(next, c)
+					next = append(next, *c)
 				}
 				continue
 			}
 		}
-		in, rest := c.cut(m.box)
+		in, rest := c.cut(&m.box, buf[:0])
 		for _, r := range rest {
 			next = append(next, cell{r, c.perhaps, c.denied, c.by})
 		}

@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/label"
@@ -47,24 +46,43 @@ func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
 // inCube returns the pods of one cube that get through on both sides.
 func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []Stranger {
 	var out []Stranger
+	in := p.placesOf(c.NS)
 	asMuch := false // pods of a namespace that does not exist get all of it
-	if ns := c.NS.And(p.fresh); !ns.IsEmpty() {
-		out = p.strangers(class, d, seg, -1, Cube{c.Family, ns, c.Pod})
-		_, anyName := c.NS.On(label.MetadataName).Listed()
-		asMuch = anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(ns) && out[0].Conns.Equal(seg.conns) && out[0].Worlds == seg.worlds && out[0].Cond.equal(seg.cond)
+	if !in.fresh.IsEmpty() {
+		out = p.strangers(class, d, seg, -1, Cube{c.Family, in.fresh, c.Pod})
+		asMuch = in.anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(in.fresh) && out[0].Conns.Equal(seg.conns) && out[0].Worlds == seg.worlds && out[0].Cond.equal(seg.cond)
 	}
-	must, may := p.chooseNamespaces(c.NS)
-	for _, i := range slices.Concat(must, may) {
+	for _, i := range in.all {
 		if i != p.holders[class].namespace && asMuch {
 			continue
 		}
 		at := seg
-		if slices.Contains(may, i) {
+		if slices.Contains(in.may, i) {
 			at.cond = at.cond.and(noNamespace)
 		}
 		out = append(out, p.strangers(class, d, at, i, Cube{c.Family, label.Selector{}, c.Pod})...)
 	}
 	return out
+}
+
+// places is the namespaces that a selector possibly selects.
+type places struct {
+	all, may []int          // those that exist, and those of them that it perhaps does not select
+	fresh    label.Selector // those that do not exist
+	anyName  bool           // whatever they are called
+}
+
+// placesOf is asked about the same few selectors by many classes.
+func (p *Program) placesOf(ns label.Selector) places {
+	key := ns.String()
+	if kept, ok := p.places.Load(key); ok {
+		return kept.(places)
+	}
+	must, may := p.chooseNamespaces(ns)
+	in := places{all: slices.Concat(must, may), may: may, fresh: ns.And(p.fresh)}
+	_, in.anyName = ns.On(label.MetadataName).Listed()
+	p.places.Store(key, in)
+	return in
 }
 
 // SettleStrangers takes out of strangers that are not certain, or of the other family, those that a certain one stands for anyway.
@@ -132,10 +150,17 @@ func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, 
 	return out
 }
 
+// home is where pods that do not exist may live, and the direction in which they are asked.
+type home struct {
+	ns       int
+	d        policy.Direction
+	nss, pod string
+}
+
 // homesOf splits the pods of a cube by the policies that would apply to them, with what those let through; nil if there are too many kinds. Many
 // classes ask about the same cubes.
 func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
-	key := fmt.Sprint(ns, d, in.NS, "\x00", in.Pod)
+	key := home{ns, d, in.NS.String(), in.Pod.String()}
 	if kept, ok := p.homes.Load(key); ok {
 		return kept.([]stranger)
 	}

@@ -104,28 +104,32 @@ func (h *Holder) resolve(name portName) (must, may []netset.Port) {
 	return must, may
 }
 
-// candidates returns classes, sorted, among which are all that sel may select.
-func (g *Ground) candidates(sel label.Selector) (classes []int, narrowed bool) {
+// candidates returns classes, sorted, among which are all that sel may select, if that narrows them to at most so many.
+func (g *Ground) candidates(sel label.Selector, most int) (classes []int, narrowed bool) {
 	for _, k := range sel.Keys() {
 		values, others := sel.On(k).Listed()
 		if others || sel.On(k).AllowsAbsent() {
 			continue
 		}
 		open := g.postings[posting{key: k, open: true}]
-		if len(values) == 1 && open == nil { // sorted already, and not to be changed
-			if found := g.postings[posting{key: k, value: values[0]}]; !narrowed || len(found) < len(classes) {
-				classes, narrowed = found, true
-			}
-			continue
-		}
-		found := slices.Clone(open)
+		n := len(open)
 		for _, v := range values {
-			found = append(found, g.postings[posting{key: k, value: v}]...)
+			n += len(g.postings[posting{key: k, value: v}])
 		}
-		slices.Sort(found)
-		if found = slices.Compact(found); !narrowed || len(found) < len(classes) {
-			classes, narrowed = found, true
+		switch {
+		case n > most:
+			continue
+		case len(values) == 1 && open == nil: // sorted already, and not to be changed
+			classes = g.postings[posting{key: k, value: values[0]}]
+		default:
+			classes = slices.Clone(open)
+			for _, v := range values {
+				classes = append(classes, g.postings[posting{key: k, value: v}]...)
+			}
+			slices.Sort(classes)
+			classes = slices.Compact(classes)
 		}
+		narrowed, most = true, len(classes)
 	}
 	return classes, narrowed
 }
@@ -152,8 +156,9 @@ func (g *Ground) choose(ns, pod label.Selector) selection {
 	for _, i := range mayNS {
 		inNS[i] = false
 	}
-	classes, narrowed := g.candidates(pod)
-	if size := g.sizeOf(mustNS) + g.sizeOf(mayNS); !narrowed || size < len(classes) {
+	size := g.sizeOf(mustNS) + g.sizeOf(mayNS)
+	classes, narrowed := g.candidates(pod, size)
+	if !narrowed {
 		classes = make([]int, 0, size)
 		for _, i := range slices.Concat(mustNS, mayNS) {
 			for r := range g.nsRuns[i].Runs() {

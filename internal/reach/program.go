@@ -34,7 +34,8 @@ type compiled struct {
 	peers   sync.Map      // of selectors that name no namespace: their []match
 	onTexts sync.Map      // by two Worlds: what they are in words
 
-	homes sync.Map // of cubes of pods that do not exist: their []stranger
+	homes  sync.Map // of cubes of pods that do not exist: their []stranger
+	places sync.Map // of selectors of namespaces: their places
 
 	inOnce sync.Once
 	inNS   map[int][]subjective // what can apply in a namespace; -1 for those that do not exist

@@ -66,7 +66,9 @@ var (
 // possibly passes. What no box holds is denied. Pods that do not exist are left out; see [Program.Hypothetical].
 func (p *Program) Reach(class int, d policy.Direction) []Box {
 	out := boxes{on: p.On}
-	for _, seg := range p.openOf(class, d) {
+	table := p.openOf(class, d)
+	for i := range table {
+		seg := &table[i]
 		for _, f := range Families {
 			in, exists := p.existence(class, f)
 			if !in {
@@ -87,7 +89,7 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 	if d == policy.Egress {
 		p.throughServices(&out, class)
 	}
-	return out.list
+	return out.all()
 }
 
 var familySpace = [2]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
@@ -109,7 +111,7 @@ func (p *Program) escapes(class int) []branch {
 // escaping adds what a class reaches over IPv4 though it has no address of that family.
 func (p *Program) escaping(out *boxes, class int) {
 	for _, b := range p.escapes(class) {
-		free := segment{verdict: Allowed, cond: b.cond}
+		free := &segment{verdict: Allowed, cond: b.cond}
 		out.add(free, box{Region{Addrs: familySpace[IPv4]}, netset.AllConns, b.worlds}, Allowed, b.cond, policy.Egress)
 		others := p.others(IPv4)
 		out.add(free, box{Region{IDs: others.Intersect(p.addressed[Has])}, netset.AllConns, b.worlds}, Allowed, b.cond, policy.Egress)
@@ -189,9 +191,9 @@ func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 				if back.worlds&worlds == 0 || !back.conns.Overlaps(conns) || !back.region.IDs.Contains(self) {
 					continue
 				}
-				for _, seg := range table {
-					if seg.worlds&back.worlds != 0 && seg.conns.Overlaps(back.conns) {
-						p.addPods(out, seg, *back, seg.region.IDs.Intersect(members), f, exists, d)
+				for j := range table {
+					if seg := &table[j]; seg.worlds&back.worlds != 0 && seg.conns.Overlaps(back.conns) {
+						p.addPods(out, seg, back, seg.region.IDs.Intersect(members), f, exists, d)
 					}
 				}
 			}
@@ -268,7 +270,7 @@ func size(ids netset.IDs) int {
 }
 
 // addPods joins one side's segment with the other's for the classes in ids.
-func (p *Program) addPods(out *boxes, seg, back segment, ids netset.IDs, f Family, exists Cond, d policy.Direction) {
+func (p *Program) addPods(out *boxes, seg, back *segment, ids netset.IDs, f Family, exists Cond, d policy.Direction) {
 	if ids.IsEmpty() {
 		return
 	}
@@ -325,7 +327,7 @@ func (p *Program) Between(from, to End) []Box {
 			}
 		}
 	}
-	return out.list
+	return out.all()
 }
 
 func (p *Program) bothExist(from, to End, f Family) (possible bool, cond Cond) {
@@ -363,59 +365,6 @@ func (p *Program) side(subject, peer End, f Family, d policy.Direction) []segmen
 		}
 	}
 	return out
-}
-
-// boxes collects boxes and joins those that differ only in where they are.
-type boxes struct {
-	on      func(Worlds) string
-	list    []Box
-	buckets map[bucket][]int // indices into list
-}
-
-// bucket is what boxes that can be joined have in common, as far as it is cheap to compare.
-type bucket struct {
-	worlds          Worlds
-	verdict         Verdict
-	egress, ingress *policy.Rule
-}
-
-func (bs *boxes) add(seg segment, in box, verdict Verdict, cond Cond, d policy.Direction) {
-	if in.region.IsEmpty() {
-		return
-	}
-	b := Box{Region: in.region, Conns: in.conns, Worlds: in.worlds, Verdict: verdict, Cond: cond, Egress: seg.by}
-	if d == policy.Ingress {
-		b.Egress, b.Ingress = nil, seg.by
-	}
-	bs.merge(b)
-}
-
-// merge adds b. What is allowed, but only under some condition, depends.
-func (bs *boxes) merge(b Box) {
-	b.Base = b.Verdict
-	if b.Verdict == Allowed && !b.Cond.IsZero() {
-		b.Base = Depends
-	}
-	b.Cond.On = bs.on(b.Worlds)
-	b.Verdict = b.Base.under(b.Cond.On)
-	key := bucket{worlds: b.Worlds, verdict: b.Verdict}
-	if len(b.Egress) > 0 {
-		key.egress = b.Egress[0]
-	}
-	if len(b.Ingress) > 0 {
-		key.ingress = b.Ingress[0]
-	}
-	for _, i := range bs.buckets[key] {
-		if o := &bs.list[i]; slices.Equal(o.Egress, b.Egress) && slices.Equal(o.Ingress, b.Ingress) && o.Cond.equal(b.Cond) && o.Conns.Equal(b.Conns) {
-			o.Region = o.Region.union(b.Region)
-			return
-		}
-	}
-	if bs.buckets == nil {
-		bs.buckets = map[bucket][]int{}
-	}
-	bs.buckets[key] = append(bs.buckets[key], len(bs.list))
-	bs.list = append(bs.list, b)
 }
 
 // under is the verdict of what has verdict v, where on says that this is only so under some profiles.

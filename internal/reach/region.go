@@ -27,9 +27,15 @@ func cubesOf(ns, pod label.Selector) []Cube { return []Cube{{IPv4, ns, pod}, {IP
 // maxCubes bounds how finely hypothetical pods are told apart; beyond it the answer is Unknown.
 const maxCubes = 4096
 
+func (c Cube) overlaps(d Cube) bool {
+	return c.Family == d.Family && c.NS.Overlaps(d.NS) && c.Pod.Overlaps(d.Pod)
+}
+
 func (c Cube) and(d Cube) (Cube, bool) {
-	out := Cube{c.Family, c.NS.And(d.NS), c.Pod.And(d.Pod)}
-	return out, c.Family == d.Family && !out.NS.IsEmpty() && !out.Pod.IsEmpty()
+	if !c.overlaps(d) {
+		return Cube{}, false
+	}
+	return Cube{c.Family, c.NS.And(d.NS), c.Pod.And(d.Pod)}, true
 }
 
 func (c Cube) minus(d Cube) []Cube {
@@ -61,7 +67,7 @@ func (r Region) equal(o Region) bool {
 func (r Region) Overlaps(o Region) bool {
 	return r.IDs.Overlaps(o.IDs) || r.Addrs.Overlaps(o.Addrs) ||
 		slices.ContainsFunc(r.Cubes, func(c Cube) bool {
-			return slices.ContainsFunc(o.Cubes, func(d Cube) bool { _, ok := c.and(d); return ok })
+			return slices.ContainsFunc(o.Cubes, c.overlaps)
 		})
 }
 

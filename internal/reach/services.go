@@ -408,13 +408,15 @@ func (p *Program) throughService(out *boxes, class int, at front, e entrance, th
 		}
 		conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
 		_, exists := p.existence(class, e.family)
-		for _, back := range p.openOf(b.Class, policy.Ingress) {
+		open := p.openOf(b.Class, policy.Ingress)
+		for i := range open {
+			back := &open[i]
 			if !back.region.IDs.Contains(p.ID(class, e.family)) {
 				continue
 			}
 			for _, t := range through {
 				t.conns = conns
-				p.addPods(out, t, back, netset.Points(id), e.family, exists, policy.Egress)
+				p.addPods(out, &t, back, netset.Points(id), e.family, exists, policy.Egress)
 			}
 		}
 	}
@@ -429,7 +431,7 @@ func (p *Program) throughOutsider(out *boxes, o outsider, e entrance, through []
 		if p.opens(e, o.service, m) {
 			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
 			for _, t := range through {
-				out.add(t, box{Region{Addrs: netset.Points(o.addr)}, conns, t.worlds}, t.verdict, t.cond, policy.Egress)
+				out.add(&t, box{Region{Addrs: netset.Points(o.addr)}, conns, t.worlds}, t.verdict, t.cond, policy.Egress)
 			}
 		}
 	}

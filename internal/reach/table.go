@@ -42,12 +42,13 @@ func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
 // OneSided returns what the policies of class alone let through in one direction, whatever the other end's say.
 func (p *Program) OneSided(class int, d policy.Direction) []Box {
 	out := boxes{on: p.On}
-	for _, seg := range p.tableOf(class, d) {
-		if seg.verdict != Denied {
+	table := p.tableOf(class, d)
+	for i := range table {
+		if seg := &table[i]; seg.verdict != Denied {
 			out.add(seg, seg.box, seg.verdict, seg.cond, d)
 		}
 	}
-	return out.list
+	return out.all()
 }
 
 // Selected returns the classes that a pair of selectors possibly selects.

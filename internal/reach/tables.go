@@ -115,14 +115,15 @@ func closed(segs []segment, worlds Worlds) []segment {
 // spare lets through what is denied to a region, in the worlds and under the condition of where.
 func (p *Program) spare(segs []segment, region Region, where branch) []segment {
 	worlds, verdict := where.worlds, Depends
+	within := box{region, netset.AllConns, worlds}
 	if where.cond.IsZero() {
 		verdict = Allowed
 	}
 	for i, seg := range segs {
-		if seg.verdict != Denied || !seg.overlaps(box{region, netset.AllConns, worlds}) {
+		if seg.verdict != Denied || !seg.overlaps(&within) {
 			continue
 		}
-		in, rest := seg.cut(box{region, netset.AllConns, worlds})
+		in, rest := seg.cut(&within, nil)
 		segs[i].box = box{}
 		for _, b := range rest {
 			segs = append(segs, segment{b, seg.verdict, seg.cond, seg.by})

@@ -197,8 +197,8 @@ func TestBoxesOfWorldsStayApart(t *testing.T) {
 	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](1)}, Conns: netset.AllConns, Worlds: 1, Verdict: Allowed})
 	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](2)}, Conns: netset.AllConns, Worlds: 2, Verdict: Allowed})
 	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](3)}, Conns: netset.AllConns, Worlds: 2, Verdict: Allowed})
-	if len(bs.list) != 2 || bs.list[0].Verdict != Depends || bs.list[0].Base != Allowed {
-		t.Errorf("%+v", bs.list)
+	if all := bs.all(); len(all) != 2 || all[0].Verdict != Depends || all[0].Base != Allowed {
+		t.Errorf("%+v", all)
 	}
 }
 

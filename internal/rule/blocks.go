@@ -348,10 +348,8 @@ func (p *Pass) reaches(ids netset.IDs, conns netset.Conns) bool {
 // admitsNobody reports an ingress block that a gateway's address is in, where no gateway gets in.
 func (p *Pass) admitsNobody(r *policy.Rule, addrs netset.Addrs) {
 	for _, m := range p.missing() {
-		gateways := p.HoldersOf(p.IDs(p.Gateways()...).Intersect(p.meant(addrs, m)), reach.Class)
-		if len(gateways) == 0 || len(p.Server.Ports) == 0 || slices.ContainsFunc(gateways, func(g int) bool {
-			return slices.ContainsFunc(p.Radius.Class, func(class int) bool { return p.enters(g, class) })
-		}) {
+		gateways := p.GatewaysIn(p.meant(addrs, m))
+		if len(gateways) == 0 || len(p.Server.Ports) == 0 || slices.ContainsFunc(gateways, func(g int) bool { in, _ := p.enters(g); return in != nil }) {
 			continue
 		}
 		port := p.Server.Ports[0]

@@ -172,32 +172,35 @@ func (p *Pass) gatewaysShutOut() []int {
 	if len(p.Server.Ports) == 0 {
 		return nil
 	}
-	var meant []int
-	var named netset.IDs
+	named := p.Namespace(p.Workload.Namespace)
 	for _, class := range p.Radius.Class {
 		named = named.Union(p.namedSources(class))
 	}
-	for _, n := range p.Gateways() {
-		if p.NamespaceOf(n) == p.Workload.Namespace || p.Holds(named, n) {
-			meant = append(meant, n)
-		}
-	}
+	meant := p.GatewaysIn(named)
 	if meant == nil && !p.calledByAnybody() {
 		meant = p.Gateways() // others are of another tenant, but somebody must call it
 	}
 	for _, n := range meant {
-		if !slices.ContainsFunc(p.Radius.Class, func(class int) bool { return !p.enters(n, class) }) {
+		if _, out := p.enters(n); out == nil {
 			return nil
 		}
 	}
 	return meant
 }
 
-// enters reports whether a gateway possibly reaches pods of the server on one of its ports.
-func (p *Pass) enters(gateway, class int) bool {
-	return slices.ContainsFunc(p.Between(reach.AtHolder(gateway), reach.AtHolder(class)), func(b reach.Box) bool {
-		return slices.ContainsFunc(p.Server.Ports, func(port netset.Port) bool { return b.Conns.Contains(netset.TCP, port) })
-	})
+// enters splits the classes of the server's pods by whether a gateway possibly reaches them on one of the server's ports.
+func (p *Pass) enters(gateway int) (in, out []int) {
+	from := p.IDs(gateway)
+	for i, class := range p.Radius.Class {
+		if slices.ContainsFunc(p.Radius.Boxes[i][policy.Ingress], func(b reach.Box) bool {
+			return b.Region.IDs.Overlaps(from) && slices.ContainsFunc(p.Server.Ports, func(port netset.Port) bool { return b.Conns.Contains(netset.TCP, port) })
+		}) {
+			in = append(in, class)
+		} else {
+			out = append(out, class)
+		}
+	}
+	return in, out
 }
 
 // calledByAnybody reports whether something that exists, or anybody, can connect to the server.
@@ -212,7 +215,8 @@ func gatewayShutOut(p *Pass) {
 		return
 	}
 	port := p.Server.Ports[0]
-	class := p.Radius.Class[slices.IndexFunc(p.Radius.Class, func(class int) bool { return !p.enters(shut[0], class) })]
+	_, out := p.enters(shut[0])
+	class := out[0]
 	name := strings.Join(p.workloadNames(shut[0]), ", ")
 	t := p.Explain(reach.AtHolder(shut[0]), reach.AtHolder(class), netset.TCP, port)
 	message, at, fix := "", origin.Origin{}, ""

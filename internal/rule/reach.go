@@ -366,7 +366,7 @@ func (p *Pass) catalogClass() catalog.Class {
 // declared is the addresses that the server's own configuration names.
 func (p *Pass) declared() netset.Addrs {
 	var addrs []netip.Addr
-	for _, d := range discover.Destinations(p.Workload) {
+	for _, d := range p.Needs {
 		if a, err := netip.ParseAddr(d.Host); err == nil {
 			addrs = append(addrs, a.Unmap())
 		}
@@ -376,7 +376,7 @@ func (p *Pass) declared() netset.Addrs {
 
 // neededName is a name that the server has to resolve, or "".
 func (p *Pass) neededName() string {
-	for _, d := range discover.Destinations(p.Workload) {
+	for _, d := range p.Needs {
 		inCluster := d.Source == discover.FromCatalog && p.catalogClass() == catalog.KubeAPI // clients take the address from their environment
 		if _, err := netip.ParseAddr(d.Host); err != nil && d.Host != "" && !inCluster {
 			switch d.Source { // what stands in the environment may be a secret that only looks like a host

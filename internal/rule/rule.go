@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/blast"
+	"github.com/toolmoat/toolmoat/internal/discover"
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/origin"
@@ -51,6 +52,7 @@ type Pass struct {
 	Radius   blast.Radius
 	Server   *model.Server
 	Workload *model.Workload
+	Needs    []discover.Destination // where its configuration says that it connects to
 
 	rule *Rule
 	out  *[]found
@@ -125,9 +127,11 @@ func (p *Pass) isolated(d policy.Direction) (certain bool, by []*policy.Stance) 
 // Server runs every rule on one server, once for each group of profiles that its policies do not tell apart.
 func Server(a *blast.Atlas, radius blast.Radius) []finding.Finding {
 	srv := &a.Snapshot.Servers[radius.Server]
+	workload := &a.Snapshot.Workloads[srv.Workload]
+	needs := discover.Destinations(workload)
 	var out []found
 	for _, group := range radius.Groups {
-		pass := &Pass{Server: srv, Workload: &a.Snapshot.Workloads[srv.Workload], out: &out}
+		pass := &Pass{Server: srv, Workload: workload, Needs: needs, out: &out}
 		pass.Atlas, pass.Radius = a.Under(group, radius)
 		for i := range All {
 			if All[i].Server != nil {

@@ -99,7 +99,7 @@ var mutants = []mutant{
 	{"reach/reach.go", "\t\t\tout[len(out)-1].worlds &= p.in\n", "", "a view of one connection shows other worlds"},
 	{"reach/reach.go", "seg.conns.Intersect(back.conns), seg.worlds&back.worlds", "seg.conns.Intersect(back.conns), seg.worlds", "the worlds of the other pod's policies are forgotten"},
 	{"reach/reach.go", "e.conns.Intersect(i.conns), e.worlds&i.worlds", "e.conns.Intersect(i.conns), i.worlds", "the worlds of the source's policies are forgotten"},
-	{"reach/reach.go", "key := bucket{worlds: b.Worlds, verdict: b.Verdict}", "key := bucket{verdict: b.Verdict}", "boxes of different worlds are joined"},
+	{"reach/boxes.go", "return b.Worlds == o.Worlds && b.Verdict", "return b.Verdict", "boxes of different worlds are joined"},
 	{"reach/reach.go", "if on != \"\" && v > Depends {", "if false {", "what is allowed in some worlds is allowed"},
 	{"reach/reach.go", "surer := o.Worlds.Covers(b.Worlds) && (", "surer := (", "what is certain in other worlds settles what is not"},
 	{"reach/explain.go", "side.Cond.On != \"\" && seg.verdict > Depends", "side.Cond.On != \"\" && false", "what a side allows in some worlds it allows in all"},
