@@ -171,12 +171,6 @@ func (p *Program) existence(n int, f Family) (possible bool, cond Cond) {
 func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 	opposite := d.Opposite()
 	table := p.openOf(class, d)
-	var worlds Worlds // of any of them
-	var conns netset.Conns
-	for _, seg := range table {
-		worlds |= seg.worlds
-		conns = conns.Union(seg.conns)
-	}
 	for _, f := range Families {
 		in, exists := p.existence(class, f)
 		if !in {
@@ -188,7 +182,7 @@ func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 			open := p.decided(p.groups[opposite][g], opposite).open
 			for i := range open {
 				back := &open[i]
-				if back.worlds&worlds == 0 || !back.conns.Overlaps(conns) || !back.region.IDs.Contains(self) {
+				if back.worlds&p.in == 0 || !back.region.IDs.Contains(self) {
 					continue
 				}
 				for j := range table {

@@ -84,7 +84,7 @@ var mutants = []mutant{
 	{"reach/hypothetical.go", "for _, rest := range h.pod.Minus(s.sub.Pod) {", "for _, rest := range []label.Selector{} {", "pods to come that a policy misses are forgotten"},
 	{"reach/hypothetical.go", "for _, rest := range h.ns.Minus(sub) {", "for _, rest := range []label.Selector{} {", "namespaces to come that a policy misses are forgotten"},
 	{"reach/hypothetical.go", "self := p.ID(class, in.Family)", "self := p.ID(class, IPv4)", "pods to come are judged by IPv4 for IPv6"},
-	{"reach/region.go", "c.Family == d.Family && !out.NS.IsEmpty()", "!out.NS.IsEmpty()", "a block of one family holds pods to come in the other"},
+	{"reach/region.go", "return c.Family == d.Family && c.NS.Overlaps", "return c.NS.Overlaps", "a block of one family holds pods to come in the other"},
 	{"reach/hypothetical.go", "hit.stances = append(slices.Clip(h.stances), p.stancesOf(s.stance, sure, false)...)", "_ = sure", "no policy isolates a pod to come"},
 
 	// Worlds.
@@ -179,7 +179,8 @@ var mutants = []mutant{
 	// Views in other packages, and what joins them.
 	{"blast/radius.go", "r.Groups = a.Split(r.Groups, class)", "", "profiles are one group though their policies isolate differently"},
 	{"blast/radius.go", "r.Groups = reach.Refine(r.Groups, b.Worlds)", "_ = b", "profiles are one group though they let through different things"},
-	{"blast/groups.go", "if t.worlds&w != 0 {", "if true {", "a group of profiles is shown the destinations of others"},
+	{"blast/groups.go", "return t.worlds&w != 0 && !t.Aside", "return !t.Aside", "a group of profiles is shown the destinations of others"},
+	{"blast/groups.go", "return t.worlds&w != 0 && !t.Aside", "return t.worlds&w != 0", "rules judge what is on the own node"},
 	{"blast/groups.go", "if c.worlds&w != 0 {", "if true {", "a group of profiles is shown the callers of others"},
 	{"rule/rule.go", "kept[i].worlds |= f.worlds", "_ = kept", "a finding is lost for all groups of profiles but the first"},
 	{"rule/rule.go", "if f.worlds != p.Worlds() {", "if false {", "a finding under some profiles is said of all"},
@@ -199,13 +200,16 @@ var mutants = []mutant{
 	{"netset/set.go", " || s.runs[i].Hi.Compare(r.Hi) < 0 {", " {", "a set covers what reaches beyond it"},
 	{"netset/set.go", "if i < len(o.runs) && o.runs[i].Lo.Compare(r.Hi) <= 0 {\n			return true", "if i < len(o.runs) && o.runs[i].Lo.Compare(r.Hi) < 0 {\n			return true", "sets that share one point do not overlap"},
 	{"netset/set.go", "earlier(r.Hi, o.runs[i].Hi)", "r.Hi", "an intersection reaches beyond one side"},
+	{"netset/set.go", "later(runs[0].Lo, r.Lo), earlier(runs[n-1].Hi, r.Hi)", "later(runs[0].Lo, r.Lo), runs[n-1].Hi", "what one run cuts out reaches beyond it"},
 	{"netset/addr.go", "p.Bits()-96", "p.Bits()/4", "mapped prefixes get another length"},
 
 	// Labels.
 	{"label/selector.go", "func NotIn(values ...string) Values { return Values{absent: true, except: true,", "func NotIn(values ...string) Values { return Values{absent: false, except: true,", "NotIn wants the key"},
 	{"label/selector.go", "Values{absent: !v.absent, except: !v.except, list: v.list}", "Values{absent: v.absent, except: !v.except, list: v.list}", "a complement keeps what lacks the key"},
 	{"label/selector.go", "out.list = keep(w.list, v)", "out.list = w.list", "what is left out comes back"},
-	{"label/selector.go", "must = must && has.and(r.values.not()).IsEmpty()", "must = must && true", "an unknown label certainly matches"},
+	{"label/selector.go", "must = must && has.within(r.values)", "must = must && true", "an unknown label certainly matches"},
+	{"label/selector.go", "case v.absent && w.absent, v.except && w.except:\n\t\treturn true", "case v.absent && w.absent:\n\t\treturn true", "constraints that both leave values out have none in common"},
+	{"label/selector.go", "case v.absent && !w.absent, v.except && !w.except:", "case v.absent && !w.absent:", "what allows nearly everything is within a list"},
 	{"label/selector.go", "		within = within.Require(r.key, r.values)\n", "", "parts of a difference overlap"},
 	{"label/label.go", "case slices.Contains(l.unknown, key):\n		return Exists()", "case slices.Contains(l.unknown, key):\n		return Absent()", "a label of unknown value is missing"},
 }
