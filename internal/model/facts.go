@@ -66,3 +66,13 @@ type Unknown struct {
 	What string `json:"what"` // the path of a field of Facts: "ranges.pods", "dns", "kubeAPI", "cni", "cloud", "identity"
 	Why  string `json:"why"`  // in words, with what to do where that is known: "the caller lacks compute.subnetworks.get"
 }
+
+// Known reports whether a field of f, by its path, is complete as far as f says: Unknown does not name it.
+func (f *Facts) Known(what string) bool {
+	for _, u := range f.Unknown {
+		if u.What == what {
+			return false
+		}
+	}
+	return true
+}

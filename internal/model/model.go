@@ -22,6 +22,7 @@ type Snapshot struct {
 	Servers    []Server        // MCP servers, gateways and agents; discover fills it
 	Problems   []finding.Problem
 	Counts     Counts
+	Facts      Facts // what else is known of the cluster
 }
 
 // Counts says how much was read.

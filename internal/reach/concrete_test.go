@@ -23,6 +23,7 @@ type concrete struct {
 	member []Member       // by pod: what it was made of
 	addrs  [][]netip.Addr // by holder beyond the classes: the addresses it may have, each for one thing of its kind
 	used   map[netip.Addr]bool
+	snap   *model.Snapshot
 
 	primary   Family // every pod has an address in it, unless the input says otherwise
 	secondary bool   // most have one in the other too
@@ -31,7 +32,7 @@ type concrete struct {
 
 // concretise chooses. edges are addresses at which blocks begin and end: what is not known likes to lie there.
 func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
-	w := concrete{used: map[netip.Addr]bool{}, of: make([][]int, g.Classes())}
+	w := concrete{snap: s.snap, used: map[netip.Addr]bool{}, of: make([][]int, g.Classes())}
 	for a := range g.byAddr {
 		w.used[a] = true
 	}
@@ -45,10 +46,10 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 	if shows(s.snap, IPv6) && !shows(s.snap, IPv4) {
 		w.primary = IPv6
 	}
-	invent := func() []netip.Addr {
-		out := []netip.Addr{w.invent(r, w.primary, edges)}
+	invent := func(k kind) []netip.Addr {
+		out := []netip.Addr{w.invent(r, k, w.primary, edges)}
 		if w.secondary && !r.one(8) {
-			out = append(out, w.invent(r, 1-w.primary, edges))
+			out = append(out, w.invent(r, k, 1-w.primary, edges))
 		}
 		return out
 	}
@@ -59,7 +60,7 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 	}
 	w.addNodes(r, s.snap, func() []netip.Addr { // not where a block begins, which the AWS agent takes for the node alone
 		for {
-			if a := invent(); !slices.ContainsFunc(a, func(a netip.Addr) bool { return slices.Contains(edges, a) && slices.Contains(edges, a.Prev()) }) {
+			if a := invent(ofNodes); !slices.ContainsFunc(a, func(a netip.Addr) bool { return slices.Contains(edges, a) && slices.Contains(edges, a.Prev()) }) {
 				return a
 			}
 		}
@@ -156,22 +157,47 @@ func shows(s *model.Snapshot, f Family) bool {
 	return slices.ContainsFunc(all, func(a netip.Addr) bool { return familyOf(a) == f })
 }
 
-// invent returns an address of the plan that nothing has.
-func (w *concrete) invent(r *random, f Family, edges []netip.Addr) netip.Addr {
+// mayLie is where addresses of a kind lie that the input does not show.
+func mayLie(s *model.Snapshot, k kind) netset.Addrs {
+	var ranges []model.Range
+	var what string
+	switch k {
+	case ofPods:
+		ranges, what = s.Facts.Ranges.Pods, "ranges.pods"
+	case ofServices:
+		ranges, what = s.Facts.Ranges.Services, "ranges.services"
+	case ofNodes:
+		ranges, what = s.Facts.Ranges.Nodes, "ranges.nodes"
+	}
+	var all netset.Addrs
+	for _, r := range ranges {
+		all = all.Union(netset.Prefixes(r.CIDR))
+	}
+	if slices.ContainsFunc(s.Facts.Unknown, func(u model.Unknown) bool { return u.What == what }) || k == ofAPI {
+		all = all.Union(special.Plan)
+	}
+	return all
+}
+
+// invent returns an address that nothing has, where addresses of a kind may lie.
+func (w *concrete) invent(r *random, k kind, f Family, edges []netip.Addr) netip.Addr {
+	plan := mayLie(w.snap, k).Intersect(familySpace[f])
+	if plan.IsEmpty() {
+		plan = special.Plan.Intersect(familySpace[f])
+	}
 	for {
 		var a netip.Addr
 		if len(edges) > 0 && !r.one(3) {
 			a = pick(r, edges...)
 		} else {
-			runs := slices.Collect(special.Plan.Runs())
-			run := pick(r, runs...)
+			run := pick(r, slices.Collect(plan.Runs())...)
 			bytes := run.Lo.AsSlice()
 			for i := len(bytes) / 2; i < len(bytes); i++ {
 				bytes[i] |= byte(r.IntN(256))
 			}
 			a, _ = netip.AddrFromSlice(bytes)
 		}
-		if familyOf(a) == f && special.Plan.Contains(a) && !w.used[a] {
+		if plan.Contains(a) && !w.used[a] {
 			w.used[a] = true
 			return a
 		}
@@ -240,7 +266,7 @@ func (w *concrete) addNodes(r *random, s *model.Snapshot, invent func() []netip.
 }
 
 // addPods makes the pods that one pod of the snapshot stands for.
-func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]string, invent func() []netip.Addr) {
+func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]string, invent func(kind) []netip.Addr) {
 	wl := &g.Snapshot.Workloads[m.Workload]
 	p := &wl.Pods[m.Pod]
 	copies := 1
@@ -262,7 +288,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 		if pod.Addrs == nil && pod.HostNetwork {
 			pod.Addrs = w.Nodes[pod.Node]
 		} else if pod.Addrs == nil {
-			pod.Addrs = invent()
+			pod.Addrs = invent(ofPods)
 		}
 		for _, n := range r.Perm(len(p.Ports)) { // which of equal names counts is open
 			if c := p.Ports[n]; !c.Sidecar || r.one(2) {
@@ -303,7 +329,7 @@ func classFor(g *Ground, m Member, ordinal int) int {
 }
 
 // addServices resolves Services, and gives addresses to what is no pod.
-func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent func() []netip.Addr) {
+func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent func(kind) []netip.Addr) {
 	w.addrs = make([][]netip.Addr, len(g.holders))
 	nodes := slices.Sorted(maps.Keys(w.Nodes))
 	for n := g.Classes(); n < len(g.holders); n++ {
@@ -317,7 +343,7 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 		case h.Kind == KubeAPI && knownAddrs(h) != nil:
 			w.addrs[n] = knownAddrs(h)
 		default:
-			w.addrs[n] = invent()
+			w.addrs[n] = invent(h.kind())
 		}
 		if h := g.Class(n); h.Kind == KubeAPI && h.Service < 0 {
 			w.APIServers = append(w.APIServers, w.addrs[n]...)

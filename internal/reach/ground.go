@@ -21,7 +21,6 @@ import (
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
-	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // Family is an IP family.
@@ -124,8 +123,8 @@ type Ground struct {
 	portNames        map[portName]portIDs     // who resolves a name to what
 	clusterwide      map[portName]shared      // the numbers that pods give a name, without those of sidecars and of pods on the host network
 	known            []heldAddr               // holders by known address, sorted
-	anywhere         [2]netset.IDs            // holders whose address is not known, by Family; without those of onNodes
-	onNodes          [2]netset.IDs            // pods on the host network of nodes that are not known, and the API server where it is not known, by Family
+	planOf           [kinds][2]netset.Addrs   // where addresses that are not known may lie, by Family
+	unplaced         []unplaced               // holders whose address is not known; those of pods come first
 	taken            netset.Addrs             // addresses that some holder is known to have
 	managed          [2]netset.IDs            // nodes and endpoints of the API server whose address is not known, by Family
 	addressed        map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
@@ -133,8 +132,7 @@ type Ground struct {
 	podFamilies      [2]bool                  // families that pods and Services show in use
 	seen             [2]bool                  // families that the input shows in use
 	fresh            label.Selector           // the namespaces that do not exist
-	plan             [2]netset.Addrs          // where addresses that are not known may lie, by Family
-	hostPlan         [2]netset.Addrs          // likewise of onNodes: also where nodes are known to be
+	plan             [2]netset.Addrs          // all of planOf, by Family
 }
 
 // shared is the numbers that pods give a port name.
@@ -151,10 +149,7 @@ func NewGround(s *model.Snapshot) *Ground {
 	for i, ns := range s.Namespaces {
 		g.nsIndex[ns.Name] = i
 	}
-	v4 := netset.Prefixes(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
-	wide := special.Plan.Union(nodeAddrs(s))
-	g.plan = [2]netset.Addrs{special.Plan.Intersect(v4), special.Plan.Minus(v4)}
-	g.hostPlan = [2]netset.Addrs{wide.Intersect(v4), wide.Minus(v4)}
+	g.planAddrs()
 	names := make([]string, len(s.Namespaces))
 	for i, ns := range s.Namespaces {
 		names[i] = ns.Name
@@ -272,7 +267,7 @@ func (g *Ground) HostNetwork(class int) bool { return g.holders[class].host }
 // Role returns what discovery took the pods of a class for.
 func (g *Ground) Role(class int) model.Role { return g.holders[class].role }
 
-// Plan returns where addresses of family f may lie when nothing tells.
+// Plan returns where addresses of family f may lie that are not known.
 func (g *Ground) Plan(f Family) netset.Addrs { return g.plan[f] }
 
 // addClasses partitions the pods.
@@ -423,26 +418,3 @@ func ordinalLabels(l label.Labels, base string, n int) label.Labels {
 
 // Holders returns how many holders there are; the classes come first.
 func (g *Ground) Holders() int { return len(g.holders) }
-
-// Unplaced says, as a sentence, which addresses are not known and where they are taken to lie; "" if all are known.
-func (g *Ground) Unplaced() string {
-	kinds := map[HolderKind]bool{}
-	for _, h := range g.holders {
-		for _, a := range h.Addrs {
-			if a.State == Has || a.State == MayHave {
-				kinds[h.Kind] = true
-			}
-		}
-	}
-	var names []string
-	for kind, name := range [...]string{Class: "pods", VIP: "Services", Node: "nodes", KubeAPI: "the API server"} {
-		if kinds[HolderKind(kind)] {
-			names = append(names, name)
-		}
-	}
-	if names == nil {
-		return ""
-	}
-	return "addresses that the input does not show (of " + strings.Join(names, ", ") + ") lie in " + PrefixText(netset.CIDRs(special.Plan), 10) + "; " +
-		[...]string{Has: "pods have IPv4", MayHave: "pods have IPv6"}[g.states[IPv4]] + " addresses at least"
-}

@@ -10,20 +10,18 @@ import (
 func (g *Ground) Held(addrs netset.Addrs) (surely, perhaps netset.IDs) {
 	surely = g.knownIn(addrs)
 	for _, f := range Families {
-		for _, unknown := range [...]struct {
-			ids  netset.IDs
-			plan netset.Addrs
-		}{{g.anywhere[f], g.plan[f]}, {g.onNodes[f], g.hostPlan[f]}} {
-			within := addrs.Intersect(unknown.plan)
+		for k := range g.unplaced {
+			unknown := &g.unplaced[k]
+			within := addrs.Intersect(unknown.plan[f])
 			if netset.Size(within) <= smallBlock {
 				within = within.Minus(g.taken)
 			}
 			switch {
 			case within.IsEmpty():
-			case within.Equal(unknown.plan):
-				surely = surely.Union(unknown.ids)
+			case within.Equal(unknown.plan[f]):
+				surely = surely.Union(unknown.ids[f])
 			default:
-				perhaps = perhaps.Union(unknown.ids)
+				perhaps = perhaps.Union(unknown.ids[f])
 			}
 		}
 	}

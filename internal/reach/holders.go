@@ -90,7 +90,11 @@ func (g *Ground) addOthers() {
 	for _, e := range endpoints {
 		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states([]netip.Addr{e.Addr}), Conns: portsOf(e.Ports)})
 	}
-	if endpoints == nil {
+	facts := g.factEndpoints(endpoints)
+	for _, e := range facts {
+		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states([]netip.Addr{e.Addr}), Conns: portsOf(e.Ports)})
+	}
+	if endpoints == nil && (facts == nil || !s.Facts.Known("kubeAPI")) {
 		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states(nil), Conns: special.KubeAPI})
 	}
 	for i, n := range s.Nodes {
@@ -169,13 +173,11 @@ type heldAddr struct {
 
 // indexAddrs sorts the holders by what is known of their addresses.
 func (g *Ground) indexAddrs() {
-	var anywhere, onNodes, managed [2][]netset.ID
+	var lost [kinds][2][]netset.ID
+	var managed [2][]netset.ID
 	var sure, maybe []netset.ID
 	for n := range g.holders {
-		unknown := &anywhere
-		if g.holders[n].host || g.holders[n].Kind == KubeAPI {
-			unknown = &onNodes
-		}
+		unknown := &lost[g.holders[n].kind()]
 		for _, f := range Families {
 			id := g.ID(n, f)
 			h := &g.holders[n]
@@ -202,7 +204,10 @@ func (g *Ground) indexAddrs() {
 	}
 	g.taken = netset.Points(taken...)
 	for _, f := range Families {
-		g.anywhere[f], g.onNodes[f], g.managed[f] = netset.Points(anywhere[f]...), netset.Points(onNodes[f]...), netset.Points(managed[f]...)
+		g.managed[f] = netset.Points(managed[f]...)
+	}
+	for k := range kinds {
+		g.place(k, [2]netset.IDs{netset.Points(lost[k][IPv4]...), netset.Points(lost[k][IPv6]...)})
 	}
 	g.addressed = map[AddrState]netset.IDs{Has: netset.Points(sure...), MayHave: netset.Points(maybe...)}
 }

@@ -160,21 +160,22 @@ func (p *Program) blockPeers(addrs netset.Addrs) []match {
 	}
 	add(Region{IDs: p.knownIn(addrs)}, Cond{})
 	for _, f := range Families {
-		strangers := []Cube{{Family: f}}
-		for i, unknown := range []struct {
-			Region
-			plan netset.Addrs
-		}{{Region{IDs: p.anywhere[f], Cubes: strangers}, p.plan[f]}, {Region{IDs: p.onNodes[f]}, p.hostPlan[f]}} {
-			within := addrs.Intersect(unknown.plan)
-			if i == 0 && netset.Size(within) <= smallBlock {
+		for k := range p.unplaced {
+			unknown := &p.unplaced[k]
+			at, plan := Region{IDs: unknown.ids[f]}, unknown.plan[f]
+			if k == 0 {
+				at.Cubes = []Cube{{Family: f}}
+			}
+			within := addrs.Intersect(plan)
+			if !unknown.shared && netset.Size(within) <= smallBlock {
 				within = within.Minus(p.taken)
 			}
 			switch {
 			case within.IsEmpty():
-			case within.Equal(unknown.plan):
-				add(unknown.Region, Cond{})
+			case within.Equal(plan):
+				add(at, Cond{})
 			default:
-				add(unknown.Region, Cond{Plan: within})
+				add(at, Cond{Plan: within})
 			}
 		}
 	}
@@ -191,7 +192,7 @@ func (p *Program) blockPeers(addrs netset.Addrs) []match {
 func (p *Program) masked(addrs netset.Addrs) []match {
 	var out []match
 	for _, f := range Families {
-		if !addrs.Overlaps(p.plan[f]) {
+		if !addrs.Overlaps(p.planOf[ofPods][f]) {
 			continue
 		}
 		nodes := Region{IDs: p.local.Intersect(netset.IDRange(p.ID(0, f), int(p.width)))}

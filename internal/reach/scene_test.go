@@ -268,6 +268,9 @@ func (r *random) scene() scene {
 			s.snap.Nodes = append(s.snap.Nodes, n)
 		}
 	}
+	if r.unknown && r.one(2) {
+		s.snap.Facts = r.facts()
+	}
 	for i := range 3 + r.IntN(3) {
 		s.snap.Workloads = append(s.snap.Workloads, r.workload(s.snap, i))
 	}
@@ -295,6 +298,28 @@ func (r *random) scene() scene {
 	}
 	return s
 }
+
+// facts places what the input does not show: ranges that blocks cut, hold or miss.
+func (r *random) facts() model.Facts {
+	var f model.Facts
+	for i, ranges := range []*[]model.Range{&f.Ranges.Pods, &f.Ranges.Services, &f.Ranges.Nodes} {
+		for range r.IntN(3) {
+			*ranges = append(*ranges, model.Range{CIDR: netip.MustParsePrefix(pick(r, factRanges...))})
+		}
+		if r.one(4) {
+			f.Unknown = append(f.Unknown, model.Unknown{What: []string{"ranges.pods", "ranges.services", "ranges.nodes"}[i]})
+		}
+	}
+	for range r.IntN(3) {
+		f.KubeAPI = append(f.KubeAPI, model.KubeEndpoint{Addr: netip.MustParseAddr(pick(r, "10.0.0.200", "203.0.113.200")), Port: pick[uint16](r, 443, 6443)})
+	}
+	if r.one(2) {
+		f.Unknown = append(f.Unknown, model.Unknown{What: "kubeAPI"})
+	}
+	return f
+}
+
+var factRanges = []string{"10.0.0.0/9", "10.128.0.0/9", "10.0.0.0/8", "172.16.0.0/12", "192.168.1.0/24", "203.0.113.0/24", "fd00::/9", "2001:db8::/32"}
 
 func (r *random) workload(s *model.Snapshot, i int) model.Workload {
 	w := model.Workload{Namespace: pick(r, nsNames...), Kind: "Deployment", Name: fmt.Sprintf("w%d", i), Many: r.one(2)}

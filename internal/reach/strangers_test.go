@@ -82,7 +82,7 @@ func (w concrete) settle(r *random, s strangerPod, n int, edges []netip.Addr, nu
 	pod := slow.Pod{Namespace: name, Name: "stranger", Labels: s.pod}
 	w.used = maps.Clone(w.used)
 	for _, a := range w.Pods[n].Addrs {
-		pod.Addrs = append(pod.Addrs, w.invent(r, familyOf(a), edges))
+		pod.Addrs = append(pod.Addrs, w.invent(r, ofPods, familyOf(a), edges))
 	}
 	for n := range w.Nodes {
 		pod.Node = n

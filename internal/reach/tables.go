@@ -72,7 +72,7 @@ func (p *Program) strange(g *group, d policy.Direction) []segment {
 
 // decide folds a group's rules over a region, and applies what plugins do whatever the policies say.
 func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
-	segs := fold(open, g.steps(), g.stances, p.hostPlan)
+	segs := fold(open, g.steps(), g.stances, p.plan)
 	if worlds := p.says.yes[cni.UnselectedDenied] & g.unselected; worlds != 0 {
 		segs = closed(segs, worlds)
 	}

@@ -52,6 +52,10 @@ var mutants = []mutant{
 	{"reach/holders.go", "g.known[i].addr.Compare(r.Hi) <= 0", "g.known[i].addr.Compare(r.Hi) < 0", "the last address of a block is outside of it"},
 	{"reach/holders.go", "case MayHave:\n				unknown[f] = append(unknown[f], id)\n", "case MayHave:\n", "blocks miss addresses that pods may have"},
 
+	{"reach/plan.go", "if plan.IsEmpty() || !facts.Known(where.what) {", "if plan.IsEmpty() {", "some of a cluster's ranges are taken for all"},
+	{"reach/plan.go", "ofPods:     {facts.Ranges.Pods,", "ofPods:     {facts.Ranges.Services,", "pods lie where Services do"},
+	{"reach/plan.go", "return u.shared == shared && u.plan[IPv4].Equal(plan[IPv4]) &&", "return u.shared == shared &&", "nodes lie where pods do"},
+
 	// Rules to regions.
 	{"reach/subjects.go", "if !host {", "if true {", "policies hold pods on the host network"},
 	{"reach/peers.go", "p.inBoth(sel.must.Minus(p.hosts))", "p.inBoth(sel.must)", "selectors certainly match pods on the host network"},
