@@ -1,6 +1,7 @@
 package rule_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -26,7 +27,7 @@ import (
 //
 // on each line that a finding or problem of RULE names as its origin. Several may stand on one line, each after its own "want". The regexp is
 // matched against "severity: message [profiles]", the profiles only where a finding does not hold under all of them. A line "# cni: NAME,NAME" says
-// under which a case is judged, if not under the API's text. What is not wanted must not be found, so a file without wants is one in which RULE stays silent.
+// under which a case is judged, if not under the API's text, and a line "# facts: {...}" what is known of the cluster. What is not wanted must not be found, so a file without wants is one in which RULE stays silent.
 //
 //	# has TM102 "regexp"
 //
@@ -129,6 +130,9 @@ func head(doc string) string {
 // cniLine says under which profiles a case is judged, if not under the API's text: "# cni: calico,cilium" or "# cni: any".
 var cniLine = regexp.MustCompile(`(?m)^# cni: (\S+)$`)
 
+// factsLine says what is known of the cluster: "# facts: " and the JSON of model.Facts.
+var factsLine = regexp.MustCompile(`(?m)^# facts: (.+)$`)
+
 // profileOf is the profile, or the list of them, that a case is judged under.
 func profileOf(text string) string {
 	if m := cniLine.FindStringSubmatch(text); m != nil {
@@ -145,6 +149,11 @@ func judge(t *testing.T, name, text string) audit.Result {
 		t.Fatal(err)
 	}
 	s := source.LoadFiles(source.File{Name: "case.yaml", Data: []byte(text)})
+	if m := factsLine.FindStringSubmatch(text); m != nil {
+		if err := json.Unmarshal([]byte(m[1]), &s.Facts); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.Servers = discover.Servers(s)
 	return audit.Of(reach.NewProgram(reach.NewGround(s), profiles...), nil)
 }

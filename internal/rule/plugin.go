@@ -254,16 +254,17 @@ func means(r *policy.Rule, id special.Identity) bool {
 // identityElsewhere reports a rule for an endpoint under the profiles that have another, or none. That one of several clouds does not have it is no
 // news while another may be meant.
 func (p *Pass) identityElsewhere(r *policy.Rule, named special.Identity) {
-	meant := slices.ContainsFunc(p.AllProfiles(), func(profile cni.Profile) bool { return profile.Cloud == named.Cloud })
+	meant := slices.ContainsFunc(p.AllProfiles(), func(profile cni.Profile) bool { return p.cloudOf(profile) == named.Cloud })
 	where := netip.AddrPortFrom(named.Addrs[0], uint16(named.Conns.Of(netset.TCP).First())).String()
 	without := map[string]reach.Worlds{} // by cloud
 	for i, profile := range p.AllProfiles() {
-		if !p.Worlds().Has(i) || profile.Cloud == "" || named.Under(profile.Name, profile.Cloud) || meant && profile.Cloud != named.Cloud {
+		cloud := p.cloudOf(profile)
+		if !p.Worlds().Has(i) || cloud == "" || named.Under(profile.Name, cloud) || meant && cloud != named.Cloud {
 			continue
 		}
-		own := slices.IndexFunc(special.Identities, func(id special.Identity) bool { return id.Under(profile.Name, profile.Cloud) })
+		own := slices.IndexFunc(special.Identities, func(id special.Identity) bool { return id.Under(profile.Name, cloud) })
 		if own < 0 {
-			without[profile.Cloud] |= 1 << i
+			without[cloud] |= 1 << i
 			continue
 		}
 		if id := special.Identities[own]; !p.Radius.To[blast.Metadata].AddrsOnAll(id.Conns).Contains(id.Addrs[0]) {

@@ -303,7 +303,7 @@ func (p *Pass) clouds() map[string]reach.Worlds {
 	out := map[string]reach.Worlds{}
 	for i, profile := range p.AllProfiles() {
 		if p.Worlds().Has(i) {
-			out[profile.Cloud] |= 1 << i
+			out[p.cloudOf(profile)] |= 1 << i
 		}
 	}
 	return out

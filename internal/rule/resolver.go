@@ -33,6 +33,10 @@ func missedResolver(p *Pass) {
 	if len(dns.To[i].Rules) > 0 {
 		at = dns.To[i].Rules[0].Origin
 	}
+	if facts := &p.Snapshot.Facts; len(facts.DNS.Resolvers) > 0 && facts.Known("dns") {
+		missedKnownResolver(p, at)
+		return
+	}
 	var surely, perhaps reach.Worlds
 	var fixed cni.Resolver
 	var forms []cni.Resolver // that clusters of any of the profiles may have, so that they are one finding
@@ -66,6 +70,42 @@ func missedResolver(p *Pass) {
 	if perhaps != 0 && !p.namesResolver() {
 		p.Found(missedForms(forms, perhaps, at))
 	}
+}
+
+// missedKnownResolver reports a resolver that the facts name and no rule opens. Addresses of Services are left to the pods behind them.
+func missedKnownResolver(p *Pass, at origin.Origin) {
+	dns := p.Radius.To[blast.DNS]
+	for _, r := range p.Snapshot.Facts.DNS.Resolvers {
+		on := netset.ConnsOf(netset.UDP, netset.PortRange(netset.Port(r.Port), netset.Port(r.Port)))
+		where, fix := r.Namespace, ""
+		switch {
+		case r.Addr.IsValid():
+			addr := r.Addr.Unmap()
+			open := dns.AddrsOn(on).Union(p.Radius.To[blast.PrivateNetworks].AddrsOn(on)).Union(p.Radius.To[blast.Internet].AddrsOn(on))
+			if open.Contains(addr) || p.ofService(addr) {
+				continue
+			}
+			where, fix = addr.String(), "an ipBlock of "+netip.PrefixFrom(addr, addr.BitLen()).String()
+		case slices.ContainsFunc(dns.To, func(t blast.Target) bool { return t.Pods != "" && t.Conns.Overlaps(on) }):
+			continue
+		default:
+			fix = "the resolver pods in " + r.Namespace
+		}
+		w := &finding.Witness{To: where, Port: int(r.Port), Protocol: netset.UDP.String()}
+		p.Found(Report{Origin: at, Witness: w, Message: fmt.Sprintf("it cannot resolve names at %s, where DNS of this cluster answers on port %d: no rule lets it there", where, r.Port),
+			Fix: fmt.Sprintf("allow UDP and TCP %d to %s", r.Port, fix)})
+	}
+}
+
+// ofService reports whether an address is a Service's.
+func (p *Pass) ofService(addr netip.Addr) bool {
+	for _, r := range p.Snapshot.Facts.Ranges.Services {
+		if r.CIDR.Contains(addr) {
+			return true
+		}
+	}
+	ids, _ := p.Held(netset.Points(addr))
+	return len(p.HoldersOf(ids, reach.VIP)) > 0
 }
 
 // missedForms words a finding about forms of DNS that clusters may have. It is of low severity: nothing in the input shows that this one does.

@@ -1,0 +1,111 @@
+package rule
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/policy"
+	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// knownRules judge with what is known of the cluster beside its objects.
+var knownRules = []Rule{{
+	ID: "TM313", Title: "An exception misses a range of the cluster", Severity: finding.Medium, Since: "0.3",
+	Why: "A block for the internet means everything but the inside, so its exceptions have to name all of the inside: nodes, pods, Services, the control plane with its public address, " +
+		"and what is routed from the cluster's network. Ranges that were added later, and ranges outside of RFC 1918, are those that lists miss.",
+	Bad:        "0.0.0.0/0 except the first range of pods, in a cluster whose node pools have ranges of their own",
+	Good:       "the list that toolmoat cidrs -o except prints",
+	References: []string{networkPolicies, "https://cloud.google.com/kubernetes-engine/docs/how-to/multi-pod-cidr"},
+	Server:     missedRanges,
+}}
+
+// cloudOf is the cloud in which a profile is judged; "" where that is not known.
+func (p *Pass) cloudOf(profile cni.Profile) string {
+	if profile.Cloud == "" {
+		return p.Snapshot.Facts.Cloud
+	}
+	return profile.Cloud
+}
+
+// knownRange is a list of the cluster's ranges, with the profiles under which an exception for it does something.
+type knownRange struct {
+	what   string
+	ranges []model.Range
+	worlds reach.Worlds
+}
+
+func (p *Pass) knownRanges() []knownRange {
+	where := func(q cni.Question) reach.Worlds {
+		yes, maybe := p.Answering(q)
+		return yes | maybe
+	}
+	r := &p.Snapshot.Facts.Ranges
+	return []knownRange{
+		{"nodes", r.Nodes, where(cni.BlocksMatchNodes)},
+		{"pods", r.Pods, where(cni.BlocksMatchPods)},
+		{"Services", r.Services, where(cni.JudgedBeforeService)},
+		{"the control plane", r.ControlPlane, p.Worlds()},
+		{"the network", r.VPC, p.Worlds()},
+		{"networks beyond", r.Remote, p.Worlds()},
+	}
+}
+
+// missedRanges reports a rule that opens the internet and some of the cluster's own ranges with it.
+func missedRanges(p *Pass) {
+	type left struct {
+		texts []string
+		first netip.Addr
+	}
+	for _, r := range p.rulesOn(policy.Egress) {
+		through := p.throughBlocks(r)
+		sets := make([]netset.Addrs, len(through))
+		for i, b := range through {
+			sets[i] = b.Region.Addrs
+		}
+		opened := netset.Union(sets...)
+		if r.Action != policy.Allow || !special.Broad(opened) {
+			continue
+		}
+		missed := map[reach.Worlds]*left{}
+		said := map[netip.Prefix]bool{}
+		for _, known := range p.knownRanges() {
+			for _, rng := range known.ranges {
+				open := netset.Prefixes(rng.CIDR).Intersect(opened)
+				if known.worlds == 0 || open.IsEmpty() || said[rng.CIDR] {
+					continue
+				}
+				said[rng.CIDR] = true
+				if missed[known.worlds] == nil {
+					missed[known.worlds] = &left{first: open.First()}
+				}
+				at := missed[known.worlds]
+				at.texts = append(at.texts, reach.PrefixText(netset.CIDRs(open), 2)+" ("+known.what+")")
+			}
+		}
+		for worlds, at := range missed {
+			b := through[slices.IndexFunc(through, func(b reach.Box) bool { return b.Region.Addrs.Contains(at.first) })]
+			w := connection(at.first.String(), b.Conns)
+			w.World = b.Cond.String()
+			p.Found(Report{Origin: r.Origin, Worlds: worlds, Witness: w, Message: ruleText(r) + " opens the internet, and of the cluster itself " + some(at.texts),
+				Fix: "put the ranges under except; toolmoat cidrs -o except prints all that are known"})
+		}
+	}
+}
+
+// throughBlocks returns what a rule opens of addresses, or may.
+func (p *Pass) throughBlocks(r *policy.Rule) []reach.Box {
+	var out []reach.Box
+	for i := range p.Radius.Class {
+		for _, b := range p.Radius.Boxes[i][policy.Egress] {
+			if slices.Contains(b.Egress, r) && !b.Region.Addrs.IsEmpty() {
+				out = append(out, b)
+			}
+		}
+	}
+	return out
+}
