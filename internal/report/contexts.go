@@ -13,7 +13,7 @@ type Context struct {
 
 // ContextHeading is the heading of one of several reports.
 func ContextHeading(name string, first bool) Document {
-	doc := Document{Heading{Mark: "context", Tone: Strong, Text: name}}
+	doc := Document{Heading{Text: "context " + name}}
 	if !first {
 		return append(Document{Heading{}}, doc...)
 	}

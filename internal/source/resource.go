@@ -26,8 +26,8 @@ type Served struct {
 // Wanted returns what there is to read of the types that an API server serves and that can be listed: each type that says something about reachability, in
 // one version, policies of kinds that are not judged included. Of a group with several versions, the one it prefers comes first in served.
 //
-// With namespaces, resources of a namespace are wanted of these only. Policies that may act beyond their own namespace are wanted of all, and a Namespace
-// by its name.
+// With namespaces, resources of a namespace are wanted of these only. Policies that may act beyond their own namespace are wanted of all, a Namespace by its
+// name, and from elsewhere what tells the addresses of the API server.
 func Wanted(served []Served, namespaces []string) []Served {
 	var out []Served
 	for _, s := range oneVersion(served) {
@@ -51,6 +51,10 @@ func Wanted(served []Served, namespaces []string) []Served {
 		}
 		for _, name := range homes {
 			s.Namespace = name
+			out = append(out, s)
+		}
+		if tells := s.Kind == "Service" || s.Kind == "EndpointSlice"; tells && !slices.Contains(namespaces, "default") {
+			s.Namespace, s.Name = "default", "kubernetes" // kubernetes pkg/controlplane/controller/kubernetesservice
 			out = append(out, s)
 		}
 	}

@@ -64,6 +64,20 @@ func (a *api) do(ctx context.Context, method, path string, body []byte) (status 
 	return resp.StatusCode, answer, err
 }
 
+// get reads one object or list.
+func (a *api) get(t *testing.T, path string) object {
+	t.Helper()
+	status, answer, err := a.do(t.Context(), "GET", path, nil)
+	var o object
+	if err == nil {
+		err = json.Unmarshal(answer, &o)
+	}
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("GET %s: %d %v", path, status, err)
+	}
+	return o
+}
+
 // object is a Kubernetes object.
 type object = map[string]any
 
@@ -96,7 +110,7 @@ func (a *api) post(ctx context.Context, o object) error {
 		switch {
 		case err != nil:
 			return err
-		case status == http.StatusConflict:
+		case status == http.StatusConflict, status == http.StatusUnprocessableEntity && o["kind"] == "Service": // its address is taken, by itself
 			return a.patch(ctx, path+"/"+meta(o, "name"), object{"metadata": o["metadata"]})
 		case status < 300 && o["status"] != nil: // creating leaves it out
 			return a.patch(ctx, path+"/"+meta(o, "name")+"/status", object{"status": o["status"]})
@@ -123,7 +137,7 @@ func (a *api) patch(ctx context.Context, path string, o object) error {
 }
 
 // withoutNamespace are the kinds the tests use that live in none.
-var withoutNamespace = []string{"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup"}
+var withoutNamespace = []string{"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "APIService", "CustomResourceDefinition", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup"}
 
 // pathOf returns where objects of o's type are made.
 func pathOf(o object) (string, error) {
@@ -153,6 +167,13 @@ func pathOf(o object) (string, error) {
 	return path + "/" + plural + "s", nil
 }
 
+func decode(t *testing.T, text []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+}
+
 var separator = regexp.MustCompile(`(?m)^---\s*$`)
 
 // objects reads YAML.
@@ -171,24 +192,56 @@ func objects(t *testing.T, text string) []object {
 	return out
 }
 
-// apply makes all objects of a text, Namespaces first, and the namespaces that none of them makes.
-func (a *api) apply(t *testing.T, text string) {
+// apply makes objects, Namespaces first, and the namespaces that none of them makes.
+func (a *api) apply(t *testing.T, list []object) {
 	t.Helper()
-	list := objects(t, text)
 	isNamespace := func(o object) bool { return o["kind"] == "Namespace" }
-	slices.SortStableFunc(list, func(x, y object) int {
-		if isNamespace(x) == isNamespace(y) {
-			return 0
-		} else if isNamespace(x) {
-			return -1
+	for _, o := range list {
+		if isNamespace(o) {
+			a.create(t, o)
 		}
-		return 1
-	})
+	}
 	for _, o := range list {
 		if name := meta(o, "namespace"); name != "" {
 			a.create(t, object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": name}})
 		}
-		a.create(t, o)
+		if !isNamespace(o) {
+			a.create(t, o)
+		}
+	}
+}
+
+// example returns the objects of a folder of examples. Services get an address that starts with prefix where they have none: the API server would choose one.
+func example(t *testing.T, name, prefix string) []object {
+	t.Helper()
+	list := objects(t, folder(t, "examples/"+name))
+	for i, o := range list {
+		spec, _ := o["spec"].(object)
+		if o["kind"] == "Service" && spec["clusterIP"] == nil && spec["type"] != "ExternalName" {
+			spec["clusterIP"] = fmt.Sprint(prefix, i+10)
+		}
+	}
+	return list
+}
+
+// files writes objects into a folder, a file each.
+func files(t *testing.T, list []object) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i, o := range list {
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, fmt.Sprintf("%03d.yaml", i)), string(text))
+	}
+	return dir
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -120,11 +120,14 @@ var planes struct {
 	list []*controlPlane
 }
 
-// newPlane starts an API server with the users of a token file: admin, and others that may do nothing yet.
-func newPlane(t *testing.T, name string, users ...string) *controlPlane {
+// users are those of every API server besides admin, who may do everything. They may do nothing until a role is bound to them.
+var users = []string{"narrow", "listed"}
+
+// newPlane starts an API server with more flags.
+func newPlane(t *testing.T, name string, flags ...string) *controlPlane {
 	t.Helper()
 	begin := time.Now()
-	p, err := startPlane(t.Context(), name, users)
+	p, err := startPlane(t.Context(), name, flags)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +135,7 @@ func newPlane(t *testing.T, name string, users ...string) *controlPlane {
 	return p
 }
 
-func startPlane(ctx context.Context, name string, users []string) (*controlPlane, error) {
+func startPlane(ctx context.Context, name string, flags []string) (*controlPlane, error) {
 	storeURL, err := etcd()
 	if err != nil {
 		return nil, err
@@ -156,11 +159,12 @@ func startPlane(ctx context.Context, name string, users []string) (*controlPlane
 	if err := writeKey(key); err != nil {
 		return nil, err
 	}
-	p.process, err = start(p.dir, filepath.Join(bin, "kube-apiserver"), "--etcd-servers="+storeURL, "--etcd-prefix=/"+name,
-		fmt.Sprintf("--secure-port=%d", port[0]), "--bind-address=127.0.0.1", "--advertise-address=192.0.2.10", "--cert-dir="+filepath.Join(p.dir, "certs"),
-		"--service-account-key-file="+key, "--service-account-signing-key-file="+key, "--service-account-issuer=https://kubernetes.default.svc",
-		"--token-auth-file="+filepath.Join(p.dir, "tokens.csv"), "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
-		"--disable-admission-plugins=ServiceAccount", "--allow-privileged=true")
+	args := append([]string{"--etcd-servers=" + storeURL, "--etcd-prefix=/" + name,
+		fmt.Sprintf("--secure-port=%d", port[0]), "--bind-address=127.0.0.1", "--advertise-address=192.0.2.10", "--cert-dir=" + filepath.Join(p.dir, "certs"),
+		"--service-account-key-file=" + key, "--service-account-signing-key-file=" + key, "--service-account-issuer=https://kubernetes.default.svc",
+		"--token-auth-file=" + filepath.Join(p.dir, "tokens.csv"), "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
+		"--disable-admission-plugins=ServiceAccount", "--allow-privileged=true"}, flags...)
+	p.process, err = start(p.dir, filepath.Join(bin, "kube-apiserver"), args...)
 	if err != nil {
 		return nil, err
 	}

@@ -61,33 +61,45 @@ func Open(o Options) (*Client, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig
 	rules.WarnIfAllMissing = false
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context}).ClientConfig()
-	switch {
-	case clientcmd.IsEmptyConfig(err):
-		return nil, &Error{"no cluster: there is no kubeconfig, and toolmoat does not run in a cluster", "--kubeconfig names the file, or the variable KUBECONFIG; kubectl config view shows what kubectl uses"}
-	case clientcmd.IsContextNotFound(err):
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
+	raw, err := loader.RawConfig()
+	if err == nil && o.Context != "" && raw.Contexts[o.Context] == nil {
 		return nil, &Error{fmt.Sprintf("the kubeconfig has no context %s", doc.Quote(o.Context)), "kubectl config get-contexts lists them"}
-	case err != nil:
-		return nil, &Error{"cannot use the kubeconfig: " + doc.Clean(err.Error(), maxMessage), ""}
 	}
-	return of(config)
+	var config *rest.Config
+	if err == nil {
+		config, err = loader.ClientConfig()
+	}
+	switch {
+	case err == nil:
+		return open(config)
+	case clientcmd.IsEmptyConfig(err):
+		return nil, &Error{"no cluster: there is no kubeconfig, and toolmoat does not run in a cluster",
+			"--kubeconfig names the file, or the variable KUBECONFIG; kubectl config view shows what kubectl uses"}
+	}
+	return nil, unusable(err)
+}
+
+func unusable(err error) error {
+	return &Error{"cannot use the kubeconfig: " + doc.Clean(err.Error(), maxMessage), ""}
 }
 
 // maxMessage is up to how much is shown of what others say.
 const maxMessage = 300
 
-func of(config *rest.Config) (*Client, error) {
+func open(config *rest.Config) (*Client, error) {
 	config.UserAgent = "toolmoat"
 	base, _, err := rest.DefaultServerUrlFor(config)
-	if err == nil {
-		var client *http.Client
-		if client, err = rest.HTTPClientFor(config); err == nil {
-			// The transport adds credentials to every request, also to one for where an answer sends it.
-			client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-			return &Client{http: client, base: base, limits: defaults}, nil
-		}
+	if err != nil {
+		return nil, unusable(err)
 	}
-	return nil, &Error{"cannot use the kubeconfig: " + doc.Clean(err.Error(), maxMessage), ""}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, unusable(err)
+	}
+	// The transport adds credentials to every request, also to one for where an answer sends it.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{http: client, base: base, limits: defaults}, nil
 }
 
 // fatal makes an error that ends the reading of a cluster one that says what to do.

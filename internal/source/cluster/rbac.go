@@ -25,17 +25,23 @@ func RBAC(namespaces []string) []byte {
 	}
 	b.WriteString("#\n# It takes more than these roles to read what follows, which may be about pods of any namespace. What the cluster has of it\n" +
 		"# is named, and what it could change counts as unknown:\n")
+	homes := slices.Clone(namespaces)
 	for _, s := range wanted {
-		if s.Name == "" && s.Namespace == "" {
+		switch {
+		case s.Name != "" && s.Namespace != "" && !slices.Contains(homes, s.Namespace):
+			homes = append(homes, s.Namespace)
+		case s.Name == "" && s.Namespace == "":
 			fmt.Fprintf(&b, "#   %s\n", s)
-		} else if s.Name == "" && !slices.Contains(namespaces, s.Namespace) {
+		case s.Name == "" && !slices.Contains(namespaces, s.Namespace):
 			fmt.Fprintf(&b, "#   %s in namespace %s\n", s, s.Namespace)
 		}
 	}
 	account(&b, namespaces[0])
-	for _, namespace := range namespaces {
+	for _, namespace := range homes {
 		document(&b, "Role", namespace)
-		rules(&b, slices.DeleteFunc(slices.Clone(wanted), func(s source.Served) bool { return s.Namespace != namespace && s.Name != namespace }))
+		rules(&b, slices.DeleteFunc(slices.Clone(wanted), func(s source.Served) bool {
+			return s.Namespace != namespace && (s.Namespace != "" || s.Name != namespace)
+		}))
 		binding(&b, "Role", namespace, namespaces[0])
 	}
 	return b.Bytes()
