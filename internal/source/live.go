@@ -25,6 +25,7 @@ type Unread struct {
 // and, where only some namespaces were, for whatever policies hold in the others. Namespaces is nil if all were read. Its error is that of ctx.
 func LoadLive(ctx context.Context, files []File, unread []Unread, namespaces []string) (*model.Snapshot, error) {
 	var in inputs
+	var unseen []label.Selector
 	for _, f := range files {
 		in.files = append(in.files, input{name: f.Name, read: func() ([]byte, error) { return f.Data, nil }, live: true})
 	}
@@ -33,16 +34,28 @@ func LoadLive(ctx context.Context, files []File, unread []Unread, namespaces []s
 		if stand, ok := u.stand(); ok {
 			in.found.stand(stand)
 		}
+		if u.Group == "" && u.Kind == "Pod" {
+			home := label.Selector{}
+			if u.Namespace != "" {
+				home = label.Named(u.Namespace)
+			}
+			unseen = append(unseen, home)
+		}
 	}
 	if namespaces != nil {
 		at := origin.Origin{File: Live}
 		in.found.problems = append(in.found.problems, finding.Problem{Rule: ruleForbidden, Origin: at,
 			Message: "read of these namespaces only: " + doc.Clean(strings.Join(namespaces, ", "), 200) + "; what runs in others, and their policies, Services and routes, is not known",
 			Hint:    "-A reads all namespaces"})
-		others := policy.Subject{NS: label.Selector{}.Require(label.MetadataName, label.NotIn(namespaces...))}
-		in.found.stand(policy.Policy{Origin: at, Rules: policy.NotJudged(policy.TierUnjudged, 0, others, at)})
+		others := label.Selector{}.Require(label.MetadataName, label.NotIn(namespaces...))
+		in.found.stand(policy.Policy{Origin: at, Rules: policy.NotJudged(policy.TierUnjudged, 0, policy.Subject{NS: others}, at)})
+		unseen = append(unseen, others)
 	}
-	return in.load(ctx)
+	snap, err := in.load(ctx)
+	if snap != nil {
+		snap.Unread = unseen
+	}
+	return snap, err
 }
 
 // stand returns the policy that stands for those of a kind that were not read; ok is false if it is no kind of policy. What is missing of other kinds

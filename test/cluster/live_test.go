@@ -176,6 +176,45 @@ subjects: [{kind: User, name: narrow, apiGroup: rbac.authorization.k8s.io}]
 	}
 }
 
+// TestForbiddenPolicies reads with a user who may list everything but NetworkPolicies: then nothing is known of what passes.
+func TestForbiddenPolicies(t *testing.T) {
+	p := plane(t, "article")
+	p.api.apply(t, objects(t, `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: listed}
+rules:
+- {apiGroups: ["", apps, batch, discovery.k8s.io], resources: ["*"], verbs: [list]}
+- {apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: listed}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: listed}
+subjects: [{kind: User, name: listed, apiGroup: rbac.authorization.k8s.io}]
+`))
+	config := kubeconfig(t, token("listed-token"), p)
+	want := []string{"TM906 needs list on networkpolicies.networking.k8s.io in all namespaces"}
+	for to, verdict := range map[string]string{"10.9.9.9:22": "unknown", "mcp-workloads/log-aggregator:5044": "unknown"} {
+		r := toolmoat(t, "can", "--cluster", "--kubeconfig", config, "-o", "json", "mcp-workloads/mcp-github", to)
+		if res := r.json(t); r.code != 2 || res["verdict"] != verdict || !slices.Equal(messages(res), want) {
+			t.Errorf("to %s: exit %d, %v, %q", to, r.code, res["verdict"], messages(res))
+		}
+	}
+	r := toolmoat(t, "audit", "--cluster", "--kubeconfig", config, "-o", "json")
+	res := r.json(t)
+	if r.code != 2 || !slices.Equal(messages(res), want) || len(list(res, "servers")) != 3 {
+		t.Errorf("exit %d, %q", r.code, messages(res))
+	}
+	for _, srv := range list(res, "servers") {
+		for class, reach := range srv["reach"].(object) {
+			if verdict := reach.(object)["verdict"]; verdict != "unknown" {
+				t.Errorf("%v: %s is %v", srv["name"], class, verdict)
+			}
+		}
+	}
+}
+
 // TestPrintRBAC applies what --print-rbac prints, and reads as the service account that it makes.
 func TestPrintRBAC(t *testing.T) {
 	p := plane(t, "unprotected")
