@@ -36,8 +36,7 @@ judged, and the report says on which something holds; with two to four names, ea
 
 Exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 something could not be
 read or judged (wins over 1).`,
-		Example: `  kubectl get -A -o json ns,no,po,deploy,rs,sts,ds,job,cj,svc,ing,endpointslices,netpol |
-    toolmoat audit -
+		Example: `  toolmoat audit --cluster
   toolmoat audit examples/unprotected
   toolmoat audit --cni aws-vpc-cni,calico,cilium examples/mcp-connect`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
