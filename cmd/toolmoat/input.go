@@ -49,7 +49,7 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
 	f.BoolVarP(&c.verbose, "verbose", "v", false, "print every finding, problem and assumption, with fixes")
 	f.BoolVar(&c.allowIncomplete, "allow-incomplete", false, "do not exit with 2 where something could not be judged")
-	c.live.register(f)
+	c.live.register(cmd)
 }
 
 func profileNames() string {

@@ -128,10 +128,13 @@ func Readable() []Served {
 	return out
 }
 
-// plural returns what a kind is called in addresses, which API servers and definitions of resources keep to for all kinds known here.
+// plural returns what a kind is called in addresses, as API servers and definitions of resources do for all kinds known here but one
+// (k8snetworkplumbingwg/multi-networkpolicy, scheme.yml).
 func plural(kind string) string {
 	name := strings.ToLower(kind)
 	switch {
+	case kind == "MultiNetworkPolicy":
+		return "multi-networkpolicies"
 	case strings.HasSuffix(name, "y"):
 		return strings.TrimSuffix(name, "y") + "ies"
 	case strings.HasSuffix(name, "s"):

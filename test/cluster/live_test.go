@@ -354,6 +354,13 @@ func TestContexts(t *testing.T) {
 			t.Errorf("context %v does not say the same as it does alone", contexts[i]["context"])
 		}
 	}
+	for _, command := range [][]string{{"map"}, {"can", "mcp-workloads/mcp-github", "169.254.169.254:80"}} {
+		r := toolmoat(t, slices.Concat(command, args[1:], []string{"-o", "json"})...)
+		contexts := list(r.json(t), "contexts")
+		if len(contexts) != 2 || contexts[1][command[0]].(object)["schema"] != "toolmoat.dev/"+command[0]+"/v1" {
+			t.Errorf("%s: exit %d, %.300s", command, r.code, r.out)
+		}
+	}
 	text := toolmoat(t, args...)
 	first, second := strings.Index(text.out, "context "+article.name+"\n"), strings.Index(text.out, "context "+unprotected.name+"\n")
 	if text.code != 1 || first != 0 || second < first {

@@ -42,7 +42,7 @@ type Client struct {
 
 // limits bound what an API server can make the client do. They are variables of a client for tests alone.
 type limits struct {
-	page     int           // objects asked for at once
+	page     int           // objects asked for at once, where these are no larger than usual
 	body     int64         // bytes of one answer
 	total    int64         // bytes of all answers that are kept
 	tries    int           // of one request, and of one list
@@ -52,7 +52,7 @@ type limits struct {
 	parallel int           // requests at a time
 }
 
-var defaults = limits{page: 500, body: 256 << 20, total: 1 << 30, tries: 5, wait: 500 * time.Millisecond, longest: 30 * time.Second,
+var defaults = limits{page: 500, body: 64 << 20, total: 1 << 30, tries: 5, wait: 500 * time.Millisecond, longest: 30 * time.Second,
 	request: 2 * time.Minute, parallel: 8}
 
 // Open finds the cluster that o names as kubectl does, with its credentials and the plugins for these. It asks the cluster nothing yet. Its error is an
@@ -97,9 +97,10 @@ func open(config *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, unusable(err)
 	}
+	own := *client // it may be one that others use
 	// The transport adds credentials to every request, also to one for where an answer sends it.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{http: client, base: base, limits: defaults}, nil
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{http: &own, base: base, limits: defaults}, nil
 }
 
 // fatal makes an error that ends the reading of a cluster one that says what to do.

@@ -133,18 +133,24 @@ type page struct {
 	Items            []json.RawMessage
 }
 
-// list reads every page of a list.
+// list reads every page of a list. Where objects are large, pages become small.
 func (c *Client) list(ctx context.Context, at string, left *budget) (out []source.File, err error) {
-	query := url.Values{"limit": {strconv.Itoa(c.limits.page)}}
-	spent := 0
+	limit, next, spent := c.limits.page, "", 0
 	defer func() {
 		if err != nil {
 			left.back(spent)
 		}
 	}()
 	for {
+		query := url.Values{"limit": {strconv.Itoa(limit)}}
+		if next != "" {
+			query.Set("continue", next)
+		}
 		body, err := c.get(ctx, at, query, plain)
-		if err != nil {
+		if errors.Is(err, errTooLarge) && limit > 1 {
+			limit = max(1, limit/8)
+			continue
+		} else if err != nil {
 			return nil, err
 		}
 		if err := left.spend(len(body)); err != nil {
@@ -166,14 +172,13 @@ func (c *Client) list(ctx context.Context, at string, left *budget) (out []sourc
 			}
 			out = append(out, f)
 		}
-		switch next := p.Metadata.Continue; {
-		case next == "":
+		switch p.Metadata.Continue {
+		case "":
 			return out, nil
-		case next == query.Get("continue"):
+		case next:
 			return nil, errors.New("the list does not end: its next page is the same again")
-		default:
-			query.Set("continue", next)
 		}
+		next = p.Metadata.Continue
 	}
 }
 
