@@ -29,7 +29,7 @@ reports findings, worst first, with a grade from A to F.
 
 PATH is a file or folder of Kubernetes YAML or JSON, or - for standard input. --cluster reads the
 live cluster of the kubeconfig instead: all of it, or the namespaces of -n, each --context for
-itself. It only lists; --print-rbac prints the role it needs, and what it may not read is named.
+itself. It only reads; --print-rbac prints the role it needs, and what it may not read is named.
 
 Network plugins read the same policy differently. Without --cni every one that enforces policies is
 judged, and the report says on which something holds; with two to four names, each has a column.

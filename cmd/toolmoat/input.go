@@ -226,13 +226,13 @@ func (c *common) complain(s streams, problems []finding.Problem) {
 	if c.quiet {
 		return
 	}
-	for _, p := range problems {
+	for i, p := range problems {
 		text := "error: " + report.Clean(p.Message)
 		if at := p.Origin.Pos(); at != "" {
 			text += " (" + report.Clean(at) + ")"
 		}
 		fmt.Fprintf(s.err, "%s [%s]\n", text, p.Rule)
-		if p.Hint != "" {
+		if p.Hint != "" && (i == 0 || problems[i-1].Hint != p.Hint) {
 			fmt.Fprintf(s.err, "hint: %s\n", report.Clean(p.Hint))
 		}
 	}
