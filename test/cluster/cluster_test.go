@@ -167,6 +167,15 @@ func TestSameAsFiles(t *testing.T) {
 				applied = append(applied, ownObjects(t, p.api))
 			}
 			saved := []string{dump(t, p.api)}
+			t.Run("one namespace", func(t *testing.T) {
+				namespace, _, _ := strings.Cut(tt.server, "/")
+				args := append([]string{"audit", "-q", "-o", "json"}, live...)
+				part := toolmoat(t, append(args, "-n", namespace)...)
+				if part.code != 2 {
+					t.Errorf("exits with %d", part.code)
+				}
+				deniesNoMore(t, part.json(t), toolmoat(t, args...).json(t))
+			})
 			for _, command := range [][]string{{"audit"}, {"map"}, {"can", tt.server, "169.254.169.254:80"}, {"can", tt.server, "1.1.1.1"},
 				{"can", tt.server, "default/kubernetes:443"}} {
 				t.Run(strings.Join(command, " "), func(t *testing.T) {
@@ -189,5 +198,26 @@ func TestSameAsFiles(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// deniesNoMore demands that an audit of a part of a cluster calls nothing denied that the whole does not, neither of what servers reach nor of who calls them.
+func deniesNoMore(t *testing.T, part, whole object) {
+	t.Helper()
+	if len(list(part, "servers")) == 0 {
+		t.Error("no server was found")
+	}
+	for _, srv := range list(part, "servers") {
+		i := slices.IndexFunc(list(whole, "servers"), func(o object) bool { return o["name"] == srv["name"] && o["namespace"] == srv["namespace"] })
+		full := list(whole, "servers")[i]
+		for class, reach := range srv["reach"].(object) {
+			before, after := full["reach"].(object)[class].(object)["verdict"], reach.(object)["verdict"]
+			if before != "denied" && after == "denied" {
+				t.Errorf("%v: %s is denied for who reads one namespace, and %v for who reads all", srv["name"], class, before)
+			}
+		}
+		if len(list(full, "reachableBy")) > 0 && len(list(srv, "reachableBy")) == 0 {
+			t.Errorf("%v: nobody calls it for who reads one namespace", srv["name"])
+		}
 	}
 }
