@@ -41,9 +41,10 @@ var layers = map[string]int{
 	"internal/reach":   3,
 	"internal/catalog": 3,
 
-	"internal/discover":   4,
-	"internal/reach/slow": 4,
-	"internal/blast":      4,
+	"internal/discover":       4,
+	"internal/source/cluster": 4,
+	"internal/reach/slow":     4,
+	"internal/blast":          4,
 
 	"internal/rule":   5,
 	"internal/matrix": 5,
@@ -225,6 +226,18 @@ func checkCore(pkgs []pkg) (bad []string) {
 	return bad
 }
 
+// checkClient demands that only what reads a live cluster, and commands, know its client.
+func checkClient(pkgs []pkg) (bad []string) {
+	product(pkgs, func(p pkg, f file) {
+		for _, i := range f.imports {
+			if (i.path == "k8s.io/client-go" || strings.HasPrefix(i.path, "k8s.io/client-go/")) && p.path != "internal/source/cluster" && !isCommand(p.path) {
+				bad = append(bad, fmt.Sprintf("%s imports %s: only internal/source/cluster and commands speak to a cluster", f.name, i.path))
+			}
+		}
+	})
+	return bad
+}
+
 // checkTestOnly demands that what exists for tests stays out of the product.
 func checkTestOnly(pkgs []pkg) (bad []string) {
 	product(pkgs, func(p pkg, f file) {
@@ -377,6 +390,7 @@ var checks = []struct {
 }{
 	{"imports go down", checkLayers},
 	{"core is pure", checkCore},
+	{"one client of clusters", checkClient},
 	{"test packages stay in tests", checkTestOnly},
 	{"package comments", checkComments},
 	{"package names", checkNames},

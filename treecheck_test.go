@@ -32,6 +32,10 @@ func TestChecksFail(t *testing.T) {
 		{"core imports core", checkCore, "internal/reach/r.go", `package reach; import _ ` + at + `internal/netset"; import _ "net/netip"; import _ "go4.org/netipx"`, ""},
 		{"others import a parser", checkCore, "internal/doc/d.go", `package doc; import _ "go.yaml.in/yaml/v3"`, ""},
 
+		{"source speaks to a cluster", checkClient, "internal/source/s.go", `package source; import _ "k8s.io/client-go/rest"`, "internal/source/s.go imports k8s.io/client-go/rest"},
+		{"the client speaks to a cluster", checkClient, "internal/source/cluster/c.go", `package cluster; import _ "k8s.io/client-go/rest"`, ""},
+		{"a command speaks to a cluster", checkClient, "cmd/toolmoat/m.go", `package main; import _ "k8s.io/client-go/rest"`, ""},
+
 		{"product imports the twin", checkTestOnly, "internal/rule/r.go", `package rule; import _ ` + at + `internal/reach/slow"`, "internal/reach/slow, which is for tests"},
 		{"a test imports the twin", checkTestOnly, "internal/reach/r_test.go", `package reach; import _ ` + at + `internal/reach/slow"`, ""},
 		{"product imports synth", checkTestOnly, "cmd/toolmoat/m.go", `package main; import _ ` + at + `internal/synth"`, "internal/synth, which is for tests"},

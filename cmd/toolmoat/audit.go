@@ -11,6 +11,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/reach"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 
@@ -20,21 +21,22 @@ func newAudit(s streams) *cobra.Command {
 	var servers []string
 	var allowEmpty bool
 	cmd := &cobra.Command{
-		Use:   "audit [flags] PATH...",
+		Use:   "audit [flags] PATH... | --cluster",
 		Short: "Find the MCP servers and judge what each can reach, and who can reach it",
 		Long: `audit finds the MCP servers among the workloads of the input, computes for each what it can reach
 and who can reach it, over all addresses, ports and pods, also pods that do not exist yet, and
 reports findings, worst first, with a grade from A to F.
 
-PATH is a file or folder of Kubernetes YAML or JSON, or - for standard input.
+PATH is a file or folder of Kubernetes YAML or JSON, or - for standard input. --cluster reads the
+live cluster of the kubeconfig instead: all of it, or the namespaces of -n, each --context for
+itself. It only reads; --print-rbac prints the role it needs, and what it may not read is named.
 
 Network plugins read the same policy differently. Without --cni every one that enforces policies is
 judged, and the report says on which something holds; with two to four names, each has a column.
 
 Exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 something could not be
 read or judged (wins over 1).`,
-		Example: `  kubectl get -A -o json ns,no,po,deploy,rs,sts,ds,job,cj,svc,ing,endpointslices,netpol |
-    toolmoat audit -
+		Example: `  toolmoat audit --cluster
   toolmoat audit examples/unprotected
   toolmoat audit --cni aws-vpc-cni,calico,cilium examples/mcp-connect`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -49,33 +51,26 @@ read or judged (wins over 1).`,
 			if err != nil {
 				return fmt.Errorf("-l %s: %w", selector, err)
 			}
-			program, err := c.load(cmd.Context(), s, paths)
-			if err != nil {
-				return err
-			}
-			res := audit.Of(program, func(w *model.Workload) bool { return wanted(w, servers, sel) })
-			if err := unselected(res, servers, selector); err != nil {
-				c.complain(s, res.Problems)
-				return err
-			}
-			if allowEmpty {
-				res.Problems = slices.DeleteFunc(res.Problems, func(p finding.Problem) bool { return p.Rule == "TM907" })
-				res.Complete = len(res.Problems) == 0
-			}
-			err = c.write(s, res.Problems, func(w io.Writer, o report.Options) error {
-				if c.format == "json" {
-					return report.JSON(w, res)
+			return c.run(cmd.Context(), s, paths, "audit", func(program *reach.Program) (outcome, error) {
+				res := audit.Of(program, func(w *model.Workload) bool { return wanted(w, servers, sel) })
+				if err := unselected(res, servers, selector); err != nil {
+					return outcome{problems: res.Problems}, err
 				}
-				return report.Text(w, report.Audit(res, o), o)
+				if allowEmpty {
+					res.Problems = slices.DeleteFunc(res.Problems, func(p finding.Problem) bool { return p.Rule == "TM907" })
+					res.Complete = len(res.Problems) == 0
+				}
+				o := outcome{problems: res.Problems, complete: res.Complete, render: func(w io.Writer, o report.Options) error {
+					if c.format == "json" {
+						return report.JSON(w, res)
+					}
+					return report.Text(w, report.Audit(res, o), o)
+				}}
+				if failOn != "none" && slices.ContainsFunc(res.Findings, func(f finding.Finding) bool { return f.Severity >= threshold }) {
+					o.code = exitFails
+				}
+				return o, nil
 			})
-			if err != nil {
-				return err
-			}
-			code := exitOK
-			if failOn != "none" && slices.ContainsFunc(res.Findings, func(f finding.Finding) bool { return f.Severity >= threshold }) {
-				code = exitFails
-			}
-			return c.exit(!res.Complete, code)
 		},
 	}
 	c.register(cmd, "text", "json")

@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/toolmoat/toolmoat/internal/query"
+	"github.com/toolmoat/toolmoat/internal/reach"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 
 func newCan(s streams) *cobra.Command {
 	var c common
 	cmd := &cobra.Command{
-		Use:   "can [flags] FROM TO PATH...",
+		Use:   "can [flags] FROM TO PATH... | --cluster",
 		Short: "Answer one question: can FROM connect to TO, and why?",
 		Long: `can answers one question exactly, and says which policies and rules decide it.
 
@@ -30,37 +31,33 @@ what; 2 unknown, or something could not be read.`,
   toolmoat can mcp-workloads/mcp-gateway mcp-workloads/mcp-github:3000 examples/article
   toolmoat can --cni calico,cilium mcp-workloads/mcp-github 10.0.0.7:443 examples/article`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) < 3 {
-				return hinted{errors.New("can needs FROM, TO and a path"), "toolmoat can mcp-workloads/mcp-github 169.254.169.254:80 examples/article"}
+			if c.live.printRBAC {
+				return c.live.rbac(s)
+			}
+			if len(args) < 2 || len(args) == 2 && !c.live.cluster {
+				return hinted{errors.New("can needs FROM, TO and a path, or --cluster"), "toolmoat can mcp-workloads/mcp-github 169.254.169.254:80 examples/article"}
 			}
 			question, err := query.Parse(args[0], args[1])
 			if err != nil {
 				return err
 			}
-			program, err := c.load(cmd.Context(), s, args[2:])
-			if err != nil {
-				return err
-			}
-			basis := basisOf(program)
-			answer, err := query.Ask(program, question)
-			if err != nil {
-				c.complain(s, basis.Problems)
-				var name *query.NameError
-				if errors.As(err, &name) && name.Hint() != "" {
-					return hinted{err, name.Hint()}
+			return c.run(cmd.Context(), s, args[2:], "can", func(program *reach.Program) (outcome, error) {
+				basis := basisOf(program)
+				answer, err := query.Ask(program, question)
+				if err != nil {
+					var name *query.NameError
+					if errors.As(err, &name) && name.Hint() != "" {
+						err = hinted{err, name.Hint()}
+					}
+					return outcome{problems: basis.Problems}, err
 				}
-				return err
-			}
-			err = c.write(s, basis.Problems, func(w io.Writer, o report.Options) error {
-				if c.format == "json" {
-					return report.JSON(w, report.Can(answer, basis))
-				}
-				return report.Text(w, report.CanText(answer, basis, o), o)
+				return outcome{problems: basis.Problems, complete: basis.Complete, code: answer.ExitCode(), render: func(w io.Writer, o report.Options) error {
+					if c.format == "json" {
+						return report.JSON(w, report.Can(answer, basis))
+					}
+					return report.Text(w, report.CanText(answer, basis, o), o)
+				}}, nil
 			})
-			if err != nil {
-				return err
-			}
-			return c.exit(!basis.Complete, answer.ExitCode())
 		},
 	}
 	c.register(cmd, "text", "json")

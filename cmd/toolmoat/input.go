@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/discover"
 	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/reach"
 	"github.com/toolmoat/toolmoat/internal/report"
 	"github.com/toolmoat/toolmoat/internal/source"
@@ -30,6 +33,7 @@ type common struct {
 	noColor         bool
 	verbose         bool
 	allowIncomplete bool
+	live            live
 
 	formats []string
 }
@@ -45,6 +49,7 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
 	f.BoolVarP(&c.verbose, "verbose", "v", false, "print every finding, problem and assumption, with fixes")
 	f.BoolVar(&c.allowIncomplete, "allow-incomplete", false, "do not exit with 2 where something could not be judged")
+	c.live.register(cmd)
 }
 
 func profileNames() string {
@@ -55,8 +60,88 @@ func profileNames() string {
 	return strings.Join(names, ", ")
 }
 
-// load reads the paths and compiles them.
-func (c *common) load(ctx context.Context, s streams, paths []string) (*reach.Program, error) {
+// world is one input: the files of the command line, or one cluster.
+type world struct {
+	context string // of the kubeconfig, where several are read
+	program *reach.Program
+}
+
+// outcome is what a command makes of one world.
+type outcome struct {
+	problems []finding.Problem
+	complete bool
+	code     int // the exit code if it is complete
+	render   func(io.Writer, report.Options) error
+}
+
+// run reads the input, has each world of it judged, and writes what comes of it. command is how the JSON of several worlds is called, and that of one in it.
+func (c *common) run(ctx context.Context, s streams, paths []string, command string, judge func(*reach.Program) (outcome, error)) error {
+	if c.live.printRBAC {
+		return c.live.rbac(s)
+	}
+	worlds, err := c.load(ctx, s, paths)
+	if err != nil {
+		return err
+	}
+	outcomes := make([]outcome, len(worlds))
+	var problems []finding.Problem
+	incomplete, code := false, exitOK
+	for i, w := range worlds {
+		o, err := judge(w.program)
+		if err != nil {
+			c.complain(s, w.say(o.problems))
+			return w.explain(err)
+		}
+		outcomes[i] = o
+		problems = append(problems, w.say(o.problems)...)
+		incomplete, code = incomplete || !o.complete, worse(code, o.code)
+	}
+	render := outcomes[0].render
+	if len(worlds) > 1 {
+		render = c.several(worlds, outcomes, command)
+	}
+	if err := c.write(s, problems, render); err != nil {
+		return err
+	}
+	return c.exit(incomplete, code)
+}
+
+// say returns problems that say in which of several worlds they are.
+func (w world) say(problems []finding.Problem) []finding.Problem {
+	if w.context == "" {
+		return problems
+	}
+	out := slices.Clone(problems)
+	for i := range out {
+		out[i].Message = "context " + w.context + ": " + out[i].Message
+	}
+	return out
+}
+
+// explain says in which of several worlds an error came up.
+func (w world) explain(err error) error {
+	if w.context == "" {
+		return err
+	}
+	var h hinted
+	if errors.As(err, &h) {
+		return hinted{fmt.Errorf("context %s: %w", w.context, h.error), h.hint}
+	}
+	return fmt.Errorf("context %s: %w", w.context, err)
+}
+
+// worse returns which of two exit codes of complete answers counts: what is not judged, then what fails, then what depends.
+func worse(a, b int) int {
+	for _, code := range []int{exitBroken, exitFails, exitDepends} {
+		if a == code || b == code {
+			return code
+		}
+	}
+	return exitOK
+}
+
+// load reads the paths, or the clusters, and compiles them.
+func (c *common) load(ctx context.Context, s streams, paths []string) ([]world, error) {
 	if !slices.Contains(c.formats, c.format) {
 		return nil, hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
 	}
@@ -64,16 +149,55 @@ func (c *common) load(ctx context.Context, s streams, paths []string) (*reach.Pr
 	if err != nil {
 		return nil, unknownProfile(err)
 	}
+	compile := func(snapshot *model.Snapshot) *reach.Program {
+		makeRoom(len(snapshot.Workloads))
+		snapshot.Servers = discover.Servers(snapshot)
+		return reach.NewProgram(reach.NewGround(snapshot), profiles...)
+	}
+	if err := c.live.check(paths); err != nil {
+		return nil, err
+	}
+	if c.live.cluster {
+		if several := len(c.live.contexts) > 1; several && c.format != "text" && c.format != "json" {
+			return nil, hinted{fmt.Errorf("-o %s is about one cluster", c.format), "give one --context, or -o json"}
+		}
+		return c.live.load(ctx, compile)
+	}
 	if len(paths) == 0 {
-		return nil, hinted{fmt.Errorf("no path given"), "name a file, a folder, or - for standard input: toolmoat audit examples/unprotected"}
+		return nil, hinted{fmt.Errorf("no path given"), "name a file, a folder, - for standard input, or --cluster: toolmoat audit examples/unprotected"}
 	}
 	snapshot, err := source.Load(ctx, source.Options{Paths: paths, Stdin: s.in, Exclude: c.exclude})
 	if err != nil {
 		return nil, err
 	}
-	makeRoom(len(snapshot.Workloads))
-	snapshot.Servers = discover.Servers(snapshot)
-	return reach.NewProgram(reach.NewGround(snapshot), profiles...), nil
+	return []world{{program: compile(snapshot)}}, nil
+}
+
+// several renders what came of several worlds, one after the other.
+func (c *common) several(worlds []world, outcomes []outcome, command string) func(io.Writer, report.Options) error {
+	return func(w io.Writer, opts report.Options) error {
+		var all []report.Context
+		for i, o := range outcomes {
+			if c.format == "text" {
+				if err := report.Text(w, report.ContextHeading(worlds[i].context, i == 0), opts); err != nil {
+					return err
+				}
+				if err := o.render(w, opts); err != nil {
+					return err
+				}
+				continue
+			}
+			var buf bytes.Buffer
+			if err := o.render(&buf, opts); err != nil {
+				return err
+			}
+			all = append(all, report.Context{Name: worlds[i].context, Result: json.RawMessage(buf.Bytes())})
+		}
+		if c.format == "text" {
+			return nil
+		}
+		return report.ContextsJSON(w, command, all)
+	}
 }
 
 // write gives the result to the output that the flags name, and the problems to standard error unless they are in the text that stands beside it.
@@ -103,13 +227,13 @@ func (c *common) complain(s streams, problems []finding.Problem) {
 	if c.quiet {
 		return
 	}
-	for _, p := range problems {
+	for i, p := range problems {
 		text := "error: " + report.Clean(p.Message)
 		if at := p.Origin.Pos(); at != "" {
 			text += " (" + report.Clean(at) + ")"
 		}
 		fmt.Fprintf(s.err, "%s [%s]\n", text, p.Rule)
-		if p.Hint != "" {
+		if p.Hint != "" && (i == 0 || problems[i-1].Hint != p.Hint) {
 			fmt.Fprintf(s.err, "hint: %s\n", report.Clean(p.Hint))
 		}
 	}

@@ -101,7 +101,7 @@ func newRoot(s streams) *cobra.Command {
 which policy decides.
 
 It reads Kubernetes YAML and JSON from files, folders or standard input, and needs no cluster and no
-network.`,
+network; with --cluster it reads a live cluster.`,
 		Example:           "  toolmoat audit examples/unprotected",
 		SilenceErrors:     true,
 		SilenceUsage:      true,

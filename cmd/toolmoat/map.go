@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/toolmoat/toolmoat/internal/matrix"
+	"github.com/toolmoat/toolmoat/internal/reach"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 
@@ -13,7 +14,7 @@ func newMap(s streams) *cobra.Command {
 	var c common
 	var expand bool
 	cmd := &cobra.Command{
-		Use:   "map [flags] PATH...",
+		Use:   "map [flags] PATH... | --cluster",
 		Short: "Show who may connect to whom",
 		Long: `map lists every connection that policies let through between the workloads of the input, addresses
 outside the cluster, nodes and the Kubernetes API. Workloads that nothing can tell apart are one
@@ -28,26 +29,20 @@ Exit codes: 0; 2 if something could not be read or judged.`,
 		Example: `  toolmoat map examples/article
   toolmoat map -o dot examples/article | dot -Tsvg > map.svg`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			program, err := c.load(cmd.Context(), s, paths)
-			if err != nil {
-				return err
-			}
-			m, basis := matrix.Of(program), basisOf(program)
-			err = c.write(s, basis.Problems, func(w io.Writer, o report.Options) error {
-				switch c.format {
-				case "json":
-					return report.MapJSON(w, m, basis, expand)
-				case "csv":
-					return report.MapCSV(w, m)
-				case "dot":
-					return report.MapDOT(w, m, expand)
-				}
-				return report.Text(w, report.Map(m, basis, expand, o), o)
+			return c.run(cmd.Context(), s, paths, "map", func(program *reach.Program) (outcome, error) {
+				m, basis := matrix.Of(program), basisOf(program)
+				return outcome{problems: basis.Problems, complete: basis.Complete, render: func(w io.Writer, o report.Options) error {
+					switch c.format {
+					case "json":
+						return report.MapJSON(w, m, basis, expand)
+					case "csv":
+						return report.MapCSV(w, m)
+					case "dot":
+						return report.MapDOT(w, m, expand)
+					}
+					return report.Text(w, report.Map(m, basis, expand, o), o)
+				}}, nil
 			})
-			if err != nil {
-				return err
-			}
-			return c.exit(!basis.Complete, exitOK)
 		},
 	}
 	c.register(cmd, "text", "json", "csv", "dot")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/discover"
+	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -347,5 +348,47 @@ func TestEveryAddressOfANode(t *testing.T) {
 		if !slices.ContainsFunc(a.fixed[Nodes], func(p place) bool { return p.region.Addrs.Contains(addr) }) {
 			t.Errorf("%s is no node's address", text)
 		}
+	}
+}
+
+// TestUnread demands that pods which were not read count as servers that may be there, in the namespaces where they may run and nowhere else.
+func TestUnread(t *testing.T) {
+	out := label.Selector{}.Require(label.MetadataName, label.NotIn("a"))
+	for _, tt := range []struct {
+		name, to string
+		unread   []label.Selector
+		want     reach.Verdict
+	}{
+		{"all was read", "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}", nil, reach.Denied},
+		{"one namespace was read", "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}", []label.Selector{out}, reach.Unknown},
+		{"the one that it may reach", "podSelector: {matchLabels: {app: other}}", []label.Selector{out}, reach.Denied},
+		{"pods of no namespace", "podSelector: {matchLabels: {app: other}}", []label.Selector{{}}, reach.Unknown},
+		{"DNS is no server", "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, podSelector: {matchLabels: {k8s-app: kube-dns}}}", []label.Selector{out}, reach.Denied},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			to := tt.to
+			if !strings.HasPrefix(to, "{") {
+				to = "{" + to + "}"
+			}
+			port := "3000"
+			if strings.Contains(to, "kube-dns") {
+				port = "53"
+			}
+			a := atlas(`
+apiVersion: v1
+kind: Pod
+metadata: {name: s, namespace: a, labels: {app: s}, annotations: {toolmoat.dev/server: "true"}}
+spec: {containers: [{name: c, image: i, ports: [{containerPort: 3000}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: a}
+spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [` + to + `], ports: [{port: ` + port + `}]}]}
+`)
+			a.Snapshot.Unread = tt.unread
+			if got := radiusOf(t, a).To[OtherServers]; got.Verdict != tt.want || (got.Extent == None) != (tt.want == reach.Denied) {
+				t.Errorf("%v, %v, want %v: %+v", got.Verdict, got.Extent, tt.want, got.To)
+			}
+		})
 	}
 }

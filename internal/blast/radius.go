@@ -246,8 +246,11 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 		out.Addrs, out.Extent = got.Addrs, max(out.Extent, a.extent(all, got, but))
 	}
 	for _, s := range a.strangersIn(d, class, strangers) {
-		rules := slices.Concat(s.Egress, s.Ingress)
-		out.add(s.Verdict, rules, Target{Pods: StrangerText(s), New: true, Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: rules, scope: scopeOfStranger(s)})
+		rules, text := slices.Concat(s.Egress, s.Ingress), StrangerText(s)
+		if d == OtherServers {
+			text = "servers that were not read"
+		}
+		out.add(s.Verdict, rules, Target{Pods: text, New: true, Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: rules, scope: scopeOfStranger(s)})
 		out.Extent = max(out.Extent, Some)
 	}
 	slices.SortStableFunc(out.To, func(t, u Target) int {
@@ -435,16 +438,24 @@ func (a *Atlas) podNames(ids netset.IDs) []string {
 	return slices.Compact(out)
 }
 
-// strangersIn returns the pods that do not exist which belong to a class of destinations.
+// strangersIn returns the pods that do not exist which belong to a class of destinations. Where some may exist that were not read, these may be servers.
 func (a *Atlas) strangersIn(d Dest, class int, strangers []reach.Stranger) []reach.Stranger {
-	if d != DNS && d != SameNamespace && d != OtherNamespaces {
+	if d != DNS && d != SameNamespace && d != OtherNamespaces && (d != OtherServers || a.Snapshot.Unread == nil) {
 		return nil
 	}
 	home := a.NamespaceOf(class)
 	var out []reach.Stranger
 	for _, s := range strangers {
+		vague := s.Conns.IsEmpty() && s.Verdict == reach.Unknown // too many kinds of pods to tell apart
 		resolver := slices.ContainsFunc(a.resolver, func(c reach.Cube) bool { return a.isResolver(c, s) })
 		switch {
+		case d == OtherServers && !a.mayExist(s):
+			continue
+		case d == OtherServers:
+			s.Verdict, s.Base, s.Cond.Unjudged = reach.Unknown, reach.Unknown, true
+			if resolver {
+				s.Conns = s.Conns.Minus(special.ResolverPods)
+			}
 		case d == DNS && resolver:
 			s.Conns = s.Conns.Intersect(special.ResolverPods)
 		case d == DNS:
@@ -454,11 +465,20 @@ func (a *Atlas) strangersIn(d Dest, class int, strangers []reach.Stranger) []rea
 		case resolver:
 			s.Conns = s.Conns.Minus(special.ResolverPods)
 		}
-		if !s.Conns.IsEmpty() || s.Verdict == reach.Unknown {
+		if vague || !s.Conns.IsEmpty() {
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// mayExist reports whether some of s may run in a namespace that was not read.
+func (a *Atlas) mayExist(s reach.Stranger) bool {
+	ns := s.NS
+	if s.Namespace != "" {
+		ns = label.Named(s.Namespace)
+	}
+	return slices.ContainsFunc(a.Snapshot.Unread, func(unread label.Selector) bool { return !ns.And(unread).IsEmpty() })
 }
 
 // isResolver reports whether every pod of s would be a resolver.

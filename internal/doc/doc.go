@@ -51,6 +51,24 @@ type Document struct {
 	root *yaml.Node
 }
 
+// DropLines takes the lines out of d: those of a text that nobody can look up say nothing.
+func (d *Document) DropLines() {
+	d.Line = 0
+	if d.Err != nil {
+		d.Err.Line = 0
+	}
+	if d.root != nil {
+		dropLines(d.root)
+	}
+}
+
+func dropLines(n *yaml.Node) {
+	n.Line = 0
+	for _, child := range n.Content {
+		dropLines(child) // no deeper than MaxDepth, and without aliases in JSON
+	}
+}
+
 // List is what an item knows of the list around it.
 type List struct{ APIVersion, Kind string }
 

@@ -18,8 +18,9 @@ type Snapshot struct {
 	Services   []Service
 	Nodes      []Node
 	Routes     []Route
-	Policies   []policy.Policy // also those that stand, unjudged, for what could not be read
-	Servers    []Server        // MCP servers, gateways and agents; discover fills it
+	Policies   []policy.Policy  // also those that stand, unjudged, for what could not be read
+	Servers    []Server         // MCP servers, gateways and agents; discover fills it
+	Unread     []label.Selector // namespaces in which pods may run that were not read; nil where all that there is was there to be read
 	Problems   []finding.Problem
 	Counts     Counts
 	Facts      Facts // what else is known of the cluster

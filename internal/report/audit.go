@@ -75,7 +75,7 @@ func problems(ps []finding.Problem, o Options) Document {
 		if at := p.Origin.Pos(); at != "" {
 			n.Text = at + ": " + n.Text
 		}
-		if p.Hint != "" {
+		if p.Hint != "" && (i == 0 || ps[i-1].Hint != p.Hint) {
 			n.Below = []string{"hint: " + p.Hint}
 		}
 		notes = append(notes, n)

@@ -14,8 +14,8 @@ var inputRules = []Rule{
 		"base and overlay in one folder", "one world at a time: point at the rendered output"),
 	incomplete("TM905", "Not rendered", "A chart or kustomization says what the objects are only once it is rendered.",
 		"a folder with Chart.yaml or kustomization.yaml", "helm template CHART | toolmoat audit -"),
-	incomplete("TM906", "Forbidden", "A list that could not be read may hold policies and pods.",
-		"a role without list on networkpolicies", "the role that the command prints"),
+	incomplete("TM906", "Not read from the cluster", "A list that the cluster refuses, or that -n leaves out, may hold policies and pods. Whatever they could change is answered \"unknown\".",
+		"a role without list on networkpolicies", "the role that --print-rbac prints, and -A"),
 	incomplete("TM907", "No MCP server found", "Nothing was judged. Either discovery does not know the server, or the path is wrong.",
 		"a folder without MCP servers", "annotate the workload with toolmoat.dev/server: \"true\""),
 }

@@ -81,10 +81,11 @@ type inputs struct {
 type input struct {
 	name string
 	read func() ([]byte, error)
+	live bool // of a live cluster: its lines are nowhere to be looked up
 }
 
 func (in *inputs) add(name string, read func() ([]byte, error)) {
-	in.files = append(in.files, input{name, read})
+	in.files = append(in.files, input{name: name, read: read})
 }
 
 func (in *inputs) close() {

@@ -18,6 +18,7 @@ const (
 	ruleUnjudged   = "TM903"
 	ruleDuplicate  = "TM904"
 	ruleUnrendered = "TM905"
+	ruleForbidden  = "TM906"
 )
 
 // maxProblems bounds the problems of one file. What comes after is counted, and widens everything.
@@ -64,6 +65,9 @@ func readPart(ctx context.Context, in input) *part {
 			break
 		}
 		p.counts.Documents++
+		if in.live {
+			d.DropLines()
+		}
 		if d.Err != nil {
 			p.unreadableDocument(&d, in.name)
 		} else {

@@ -93,3 +93,6 @@ func isPlain(s label.Selector) bool {
 	}
 	return true
 }
+
+// HoldsPolicies reports whether an API group is known to have kinds of policies.
+func HoldsPolicies(group string) bool { return len(policyGroups[group].policies) > 0 }
