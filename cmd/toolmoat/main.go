@@ -114,7 +114,7 @@ network.`,
 		return hinted{err, cmd.CommandPath() + " --help lists the flags"}
 	})
 	root.SetUsageTemplate(usage)
-	root.AddCommand(newAudit(s), newMap(s), newCan(s), newRules(s), newVersion(s))
+	root.AddCommand(newAudit(s), newMap(s), newCan(s), newCidrs(s), newRules(s), newVersion(s))
 	return root
 }
 

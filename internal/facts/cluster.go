@@ -1,0 +1,223 @@
+package facts
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/special"
+)
+
+// cluster adds what the cluster's own objects say, and holds it against what a cloud said.
+func (b *builder) cluster() {
+	b.cloud()
+	b.plugin()
+	b.identities()
+	b.clusterNodes()
+	b.clusterPods()
+	b.clusterServices()
+	b.clusterAPI()
+	b.resolvers()
+	b.strays()
+}
+
+// providers are the clouds by the scheme of a node's providerID, as their cloud controllers write it.
+var providers = map[string]string{
+	"aws": "AWS", "gce": "Google Cloud", "azure": "Azure", "hcloud": "Hetzner", "openstack": "OpenStack", "oci": "Oracle Cloud", "scaleway": "Scaleway",
+	"linode": "Akamai", "qcloud": "Tencent Cloud", "alicloud": "Alibaba Cloud",
+}
+
+func (b *builder) cloud() {
+	for _, n := range b.kube.nodes {
+		scheme, _, ok := strings.Cut(n.provider, "://")
+		name := providers[scheme]
+		switch {
+		case !ok || scheme == "k3s" || scheme == "kind" || scheme == "baremetalhost":
+			// These run on machines of any cloud, or of none.
+		case name == "" || !slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool { return e.In(name) }):
+			b.missing(fieldCloud, "node %s is of provider %q, of whose cloud nothing is known here", n.name, scheme)
+		case b.Cloud == "":
+			b.Cloud = name
+			b.settle(fieldCloud)
+		case b.Cloud != name:
+			b.missing(fieldCloud, "node %s is in %s, and others in %s", n.name, name, b.Cloud)
+		}
+	}
+}
+
+func (b *builder) clusterNodes() {
+	if b.known[fieldNodes] { // a cloud told the ranges
+		for _, n := range b.kube.nodes {
+			for _, a := range n.addrs {
+				if !in(b.Ranges.Nodes, a.CIDR.Addr()) {
+					add(&b.Ranges.Nodes, a)
+				}
+			}
+		}
+		return
+	}
+	for _, n := range b.kube.nodes {
+		add(&b.Ranges.Nodes, n.addrs...)
+		if len(n.addrs) == 0 {
+			b.missing(fieldNodes, "node %s has no address yet", n.name)
+		}
+	}
+	if len(b.kube.nodes) > 0 {
+		b.settle(fieldNodes)
+	}
+}
+
+// clusterPods adds every range that something of the cluster's own names for pods. It is the whole only where what gives pods their addresses
+// says so.
+func (b *builder) clusterPods() {
+	k := &b.kube
+	list := &b.Ranges.Pods
+	var lists [][]model.Range
+	var whole bool
+	switch c := k.cilium; {
+	case c != nil && b.gke == nil && b.aks == nil:
+		switch c.ipam {
+		case "cluster-pool", "cluster-pool-v2beta":
+			lists, whole = append(lists, c.pools), len(c.pools) > 0
+		case "multi-pool":
+			lists, whole = append(lists, k.ciliumPools), len(k.ciliumPools) > 0
+		case "kubernetes":
+			whole = b.controllerPods(&lists)
+		}
+	case k.openshift != nil:
+		lists, whole = append(lists, k.openshift.pods), len(k.openshift.pods) > 0
+	case k.plugins.has(calicoP) && k.installation.ipam == "HostLocal", k.plugins.has(canalP):
+		whole = b.controllerPods(&lists)
+	case k.plugins.has(calicoP) && (k.installation.cni == "" || k.installation.cni == "Calico"):
+		whole = len(k.calicoPools) > 0
+	case slices.ContainsFunc([]string{flannel, kindnet, routerP, antreaP}, k.plugins.has), slices.ContainsFunc(k.nodes, func(n node) bool { return n.distribution == "k3s" }):
+		whole = b.controllerPods(&lists)
+	}
+	lists = append(lists, k.calicoPools, k.ciliumPools)
+	before := len(*list)
+	for _, l := range lists {
+		add(list, l...)
+	}
+	if whole {
+		b.settle(fieldPods)
+	}
+	if whole || b.known[fieldPods] && len(k.nodes) == 0 {
+		return
+	}
+	// What is left is what each node has now. It tells where pods are, but not where those of the next node will be.
+	loose := 0
+	for _, l := range append([][]model.Range{k.kubeadmPods, k.ciliumNodes}, nodePods(k.nodes)...) {
+		for _, r := range l {
+			if !in(*list, r.CIDR.Addr()) {
+				add(list, r)
+				loose++
+			}
+		}
+	}
+	switch {
+	case b.known[fieldPods]:
+	case loose > 0 || before > 0:
+		b.missing(fieldPods, "the ranges of the nodes that are there were read, and not the range that those are taken from; %s", whoTells[fieldPods])
+	}
+}
+
+func nodePods(nodes []node) [][]model.Range {
+	var out [][]model.Range
+	for _, n := range nodes {
+		out = append(out, n.podCIDRs)
+	}
+	return out
+}
+
+// controllerPods adds the range that the controller manager gives nodes parts of, and reports whether it is known.
+func (b *builder) controllerPods(lists *[][]model.Range) bool {
+	found := b.kube.kubeadmPods
+	if len(found) == 0 {
+		found = b.serverFlag("cluster-cidr", "pods")
+	}
+	*lists = append(*lists, found)
+	return len(found) > 0
+}
+
+// serverFlag reads ranges from a flag of k3s or RKE2. Their defaults are not taken for granted.
+func (b *builder) serverFlag(name, what string) []model.Range {
+	var out []model.Range
+	for _, n := range b.kube.nodes {
+		text, _ := flag(n.args, name)
+		for part := range strings.SplitSeq(text, ",") {
+			if p, err := netip.ParsePrefix(part); err == nil {
+				add(&out, model.Range{CIDR: unmapped(p), Source: what + ", " + n.distribution + " " + name})
+			}
+		}
+	}
+	return out
+}
+
+func (b *builder) clusterServices() {
+	k := &b.kube
+	add(&b.Ranges.Services, k.cidrs...)
+	if len(k.cidrs) > 0 {
+		b.settle(fieldServices)
+	}
+	if k.openshift != nil && len(k.openshift.services) > 0 {
+		add(&b.Ranges.Services, k.openshift.services...)
+		b.settle(fieldServices)
+	}
+	if b.known[fieldServices] {
+		return
+	}
+	configured := append(slices.Clone(k.kubeadmServices), b.serverFlag("service-cidr", "services")...)
+	if add(&b.Ranges.Services, configured...); len(configured) > 0 {
+		b.settle(fieldServices)
+	}
+}
+
+// clusterAPI adds where the API server answers.
+func (b *builder) clusterAPI() {
+	k := &b.kube
+	for _, e := range k.api {
+		b.api(e)
+		if !in(b.Ranges.ControlPlane, e.Addr) {
+			add(&b.Ranges.ControlPlane, host(e.Addr, "control plane, "+e.Source))
+		}
+	}
+	if len(k.api) > 0 {
+		b.settle(fieldControlPlane, fieldKubeAPI)
+	}
+	for _, a := range k.apiService {
+		b.api(model.KubeEndpoint{Addr: a, Port: 443, Source: "Service default/kubernetes"})
+	}
+	// The API server gives its own Service the first address of the range: kubernetes pkg/controlplane/instance.go, APIServerServiceIP.
+	if len(k.apiService) == 0 && len(b.Ranges.Services) == 1 {
+		b.api(model.KubeEndpoint{Addr: b.Ranges.Services[0].CIDR.Addr().Next(), Port: 443, Source: "Service default/kubernetes, the first address of the range"})
+	}
+}
+
+// api adds an endpoint of the API server.
+func (b *builder) api(e model.KubeEndpoint) {
+	if !slices.ContainsFunc(b.KubeAPI, func(x model.KubeEndpoint) bool { return x.Addr == e.Addr && x.Host == e.Host && x.Port == e.Port }) {
+		b.KubeAPI = append(b.KubeAPI, e)
+	}
+}
+
+// strays names what has an address outside of the ranges that are said to be whole.
+func (b *builder) strays() {
+	const shown = 3
+	for _, s := range []struct {
+		field string
+		list  []named
+	}{{fieldPods, b.kube.pods}, {fieldServices, b.kube.addresses}} {
+		ranges, n := field(&b.Ranges, s.field), 0
+		for _, x := range s.list {
+			if b.known[s.field] && !in(*ranges, x.addr) {
+				if n++; n <= shown {
+					b.missing(s.field, "%s has the address %s, which is in none of the ranges that were read", x.of, x.addr)
+				}
+			}
+		}
+		if n > shown {
+			b.missing(s.field, "and %d more are outside", n-shown)
+		}
+	}
+}
