@@ -70,23 +70,20 @@ It writes a facts file, or with -o except a list to paste under ipBlock.except.`
 	return cmd
 }
 
-// print says what files, answers in any form that facts.Of recognises, tell of one cluster. missing is what could not be asked for, and why. Its error is the exit code.
+// print says what files, answers in any form that facts.Of recognises, tell of one cluster. missing is what could not be asked for, and why: "the caller lacks
+// compute.subnetworks.get on project p". Its error is the exit code.
 func (c *cidrs) print(s streams, files []source.File, missing []model.Unknown) error {
 	f, problems := facts.Of(files...)
 	f.Unknown = append(f.Unknown, missing...)
+	slices.SortStableFunc(f.Unknown, func(a, b model.Unknown) int { return slices.Index(facts.Fields, a.What) - slices.Index(facts.Fields, b.What) })
 	problems = append(c.problems, problems...)
-	c.complain(s, problems)
-	err := c.write(s, nil, func(w io.Writer, o report.Options) error {
+	err := c.write(s, problems, func(w io.Writer, o report.Options) error {
 		switch c.format {
 		case "json":
 			return report.JSON(w, facts.JSON(f))
 		case "except":
-			for _, e := range facts.Except(f) {
-				if _, err := fmt.Fprintf(w, "- %s  # %s\n", e.CIDR, e.Note); err != nil {
-					return err
-				}
-			}
-			return nil
+			_, err := w.Write(facts.WriteExcept(f))
+			return err
 		}
 		_, err := w.Write(facts.Write(f))
 		return err
@@ -94,8 +91,27 @@ func (c *cidrs) print(s streams, files []source.File, missing []model.Unknown) e
 	if err != nil {
 		return err
 	}
-	for _, u := range f.Unknown {
-		fmt.Fprintf(s.err, "unknown: %s: %s\n", u.What, report.Clean(u.Why))
-	}
+	c.warn(s, f)
 	return c.exit(len(problems)+len(f.Unknown) > 0, exitOK)
+}
+
+// warn says on standard error what is not known, and what a list of exceptions cuts off.
+func (c *cidrs) warn(s streams, f model.Facts) {
+	if c.quiet {
+		return
+	}
+	for _, u := range f.Unknown {
+		fmt.Fprintf(s.err, "unknown: %s: %s\n", report.Clean(u.What), report.Clean(u.Why))
+	}
+	if c.format != "except" {
+		return
+	}
+	for _, o := range facts.Openings(f) {
+		who := "pods that get an identity of the cloud need it"
+		if o.All {
+			who = "without it every pod loses DNS"
+		}
+		fmt.Fprintf(s.err, "warning: the list leaves out %s, %s: %s\n", o.CIDR.Addr(), report.Clean(o.Why), who)
+		fmt.Fprintf(s.err, "hint: allow %s on %s in a rule of its own\n", o.CIDR, o.Conns)
+	}
 }
