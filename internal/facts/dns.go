@@ -126,6 +126,8 @@ func (b *builder) resolve(list ...model.Resolver) {
 	}
 }
 
+const nodeLocalDNS = "NodeLocal DNSCache"
+
 func at53(a netip.Addr, source string) model.Resolver {
 	return model.Resolver{Addr: a, Port: 53, Source: source}
 }
@@ -138,21 +140,21 @@ func kubeDNS(source string) model.Resolver {
 // resolvers adds what pods resolve names with.
 func (b *builder) resolvers() {
 	k := &b.kube
+	if len(k.nodeLocal.addrs) == 0 {
+		k.nodeLocal.addrs = k.nodeLocal.configured
+	}
+	for _, a := range k.nodeLocal.addrs { // before the Services, whose address it may take over on each node
+		b.resolve(at53(a, nodeLocalDNS))
+	}
+	if k.nodeLocal.runs && len(k.nodeLocal.addrs) == 0 {
+		b.missing(fieldDNS, "NodeLocal DNSCache runs, and its address was not found; its -localip has it")
+	}
 	b.resolve(k.dns...)
 	if len(k.dns) == 0 {
 		b.resolve(k.dnsPods...)
 	}
 	for _, s := range k.dnsVague {
 		b.missing(fieldDNS, "on which port the pods of %s answer was not told: its target port has a name", s)
-	}
-	if len(k.nodeLocal.addrs) == 0 {
-		k.nodeLocal.addrs = k.nodeLocal.configured
-	}
-	for _, a := range k.nodeLocal.addrs {
-		b.resolve(at53(a, "NodeLocal DNSCache"))
-	}
-	if k.nodeLocal.runs && len(k.nodeLocal.addrs) == 0 {
-		b.missing(fieldDNS, "NodeLocal DNSCache runs, and its address was not found; its -localip has it")
 	}
 	switch {
 	case b.gke != nil:
@@ -187,8 +189,8 @@ func (b *builder) gkeDNS(c *gkeCluster) {
 		b.missing(fieldDNS, "the description of GKE cluster %s does not say whether Cloud DNS or kube-dns serves it (networkConfig.dnsConfig); look into /etc/resolv.conf of a pod, and "+
 			"write what it names into a facts file", c.name)
 	}
-	if local && !slices.ContainsFunc(b.DNS.Resolvers, func(r model.Resolver) bool { return r.Source == "NodeLocal DNSCache" }) {
-		b.resolve(at53(nodeDNS, "NodeLocal DNSCache"))
+	if local && !slices.ContainsFunc(b.DNS.Resolvers, func(r model.Resolver) bool { return r.Source == nodeLocalDNS }) {
+		b.resolve(at53(nodeDNS, nodeLocalDNS))
 	}
 }
 
@@ -197,7 +199,7 @@ func (b *builder) aksDNS(c *aksCluster) {
 	b.settle(fieldDNS)
 	b.resolve(kubeDNS("AKS, CoreDNS"))
 	if c.dnsService.IsValid() {
-		b.resolve(at53(c.dnsService, "AKS, dnsServiceIP"))
+		b.resolve(at53(c.dnsService, "AKS, CoreDNS"))
 	}
 	if c.localDNS || c.localDNSMaybe != "" {
 		for _, a := range localDNS {

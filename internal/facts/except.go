@@ -107,6 +107,7 @@ type Opening struct {
 	Conns netset.Conns
 	All   bool   // every pod needs it; else those that get an identity of the cloud
 	Why   string // what is cut off otherwise
+	Host  bool   // the plugin matches it by no ipBlock: it is on the node, which Cilium's entity host stands for
 }
 
 // Openings returns the rules that exceptions call for. A policy's rules add up, so that each opens its ports alone and leaves the rest of the address closed.
@@ -120,7 +121,7 @@ func Openings(f model.Facts) []Opening {
 		selected := func(s model.Resolver) bool { return s.Namespace != "" && s.Source == r.Source }
 		if r.Addr.IsValid() && left(r.Addr) && !slices.ContainsFunc(f.DNS.Resolvers, selected) {
 			ports := netset.Points(netset.Port(r.Port))
-			out = append(out, Opening{host(r.Addr, "").CIDR, netset.ConnsOf(netset.UDP, ports).Union(netset.ConnsOf(netset.TCP, ports)), true, "the pods' DNS resolver, " + r.Source})
+			out = append(out, Opening{host(r.Addr, "").CIDR, netset.ConnsOf(netset.UDP, ports).Union(netset.ConnsOf(netset.TCP, ports)), true, "the pods' DNS resolver, " + r.Source, onNode(f, r.Addr)})
 		}
 	}
 	if f.Identity != model.GKEWorkloadIdentity && f.Identity != model.EKSPodIdentity {
@@ -132,11 +133,16 @@ func Openings(f model.Facts) []Opening {
 		}
 		for _, a := range i.Addrs {
 			if left(a) {
-				out = append(out, Opening{host(a, "").CIDR, i.Conns, false, i.Name})
+				out = append(out, Opening{host(a, "").CIDR, i.Conns, false, i.Name, onNode(f, a)})
 			}
 		}
 	}
 	return out
+}
+
+// onNode reports whether the plugin matches an address by no block, because the node answers at it: cilium issue 34387.
+func onNode(f model.Facts, a netip.Addr) bool {
+	return strings.HasPrefix(f.CNI, "cilium") && special.OnNode.Contains(a)
 }
 
 // WriteExcept returns f's exceptions as YAML list items with a comment each, those of 0.0.0.0/0 first, and what has to stand beside them as comments.
@@ -163,19 +169,29 @@ func WriteExcept(f model.Facts) []byte {
 			if o.All {
 				who = "every pod needs"
 			}
-			fmt.Fprintf(&w, "# %s %s: %s; allow it in a rule of its own:\n#   - to: [{ipBlock: {cidr: %s}}]\n#     ports: [%s]\n", who, o.CIDR.Addr(), o.Why, o.CIDR, ports(o.Conns))
+			fmt.Fprintf(&w, "# %s %s: %s; allow it in a rule of its own", who, o.CIDR.Addr(), o.Why)
+			if o.Host {
+				fmt.Fprintf(&w, ", which has to be a CiliumNetworkPolicy's:\n#   - toEntities: [host]\n#     toPorts: [{ports: [%s]}]\n", quotedPorts(o.Conns))
+			} else {
+				fmt.Fprintf(&w, ":\n#   - to: [{ipBlock: {cidr: %s}}]\n#     ports: [%s]\n", o.CIDR, ports(o.Conns))
+			}
 		}
 	}
 	return w.Bytes()
 }
 
 // ports writes connections as the ports of a rule, each on its own: not every plugin reads endPort.
-func ports(c netset.Conns) string {
+func ports(c netset.Conns) string { return eachPort(c, "{protocol: %s, port: %d}") }
+
+// quotedPorts writes them as Cilium has it.
+func quotedPorts(c netset.Conns) string { return eachPort(c, "{protocol: %s, port: \"%d\"}") }
+
+func eachPort(c netset.Conns, format string) string {
 	var out []string
 	for _, p := range []netset.Protocol{netset.UDP, netset.TCP} {
 		for r := range c.Of(p).Runs() {
 			for n := int(r.Lo); n <= int(r.Hi); n++ {
-				out = append(out, fmt.Sprintf("{protocol: %s, port: %d}", p, n))
+				out = append(out, fmt.Sprintf(format, p, n))
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func decode(c *doc.Cursor) (f model.Facts, given map[string]bool) {
 		c.Field(fieldCNI).Fail("no profile is called "+doc.Quote(f.CNI), hint)
 	}
 	if identities := []string{"", model.GKEWorkloadIdentity, model.EKSPodIdentity, model.EKSIRSA, model.AzureWorkload, model.NoIdentity}; !slices.Contains(identities, f.Identity) {
-		c.Field(fieldIdentity).Fail("not a way to get an identity: "+doc.Quote(f.Identity), "one of"+strings.Join(identities, " "))
+		c.Field(fieldIdentity).Fail("not a way to get an identity: "+doc.Quote(f.Identity), "one of "+strings.Join(identities[1:], ", "))
 	}
 	ranges := c.Field("ranges")
 	for _, name := range Fields {
@@ -152,6 +152,8 @@ func strictCIDR(c *doc.Cursor) (netip.Prefix, bool) {
 		c.Fail("missing", "a CIDR such as 10.0.0.0/8")
 	case err != nil, p.Addr().Is4In6():
 		c.Fail("not a CIDR: "+doc.Quote(text), "such as 10.0.0.0/8 or fd00:10::/64")
+	case p.Bits() == 0:
+		c.Fail(p.String()+" is everything, and no range of a cluster", "")
 	case p != p.Masked():
 		c.Fail("bits are set beyond the prefix length: "+doc.Quote(text), "write "+p.Masked().String())
 	default:

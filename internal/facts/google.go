@@ -26,14 +26,13 @@ type gkeCluster struct {
 	controlBy string // the subnetwork of the private endpoint
 	openName  string // a public name of the control plane
 
-	dataplane          string
-	policies           bool // the network policy add-on enforces
-	policiesOff        bool // the add-on is disabled
-	autopilot          bool
-	clusterDNS         string
-	nodeLocal          bool
-	workloadPool       bool
-	metadataConcealing []string // pools whose pods see the machine's own metadata
+	dataplane    string
+	policies     bool // the network policy add-on enforces
+	policiesOff  bool // the add-on is disabled
+	autopilot    bool
+	clusterDNS   string
+	nodeLocal    bool
+	workloadPool bool
 }
 
 // gkeNamed is a secondary range of a subnetwork, by name.
@@ -193,9 +192,6 @@ func (c *gkeCluster) pool(p value) {
 	}
 	for _, extra := range net.key("additionalNodeNetworkConfigs").items() {
 		c.use(c.subnetPath(extra.key("subnetwork").Text()), "nodes of pool "+name+", second interface, subnet", false)
-	}
-	if mode := p.at("config", "workloadMetadataConfig", "mode").Text(); mode != "" && mode != "GKE_METADATA" {
-		c.metadataConcealing = append(c.metadataConcealing, name)
 	}
 }
 

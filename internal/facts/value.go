@@ -87,10 +87,13 @@ func (v value) ranges(source string) []model.Range {
 		return out
 	}
 	for text := range strings.FieldsFuncSeq(v.Text(), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
-		if p, err := netip.ParsePrefix(text); err == nil {
-			out = append(out, model.Range{CIDR: unmapped(p), Source: source})
-		} else {
+		switch p, err := netip.ParsePrefix(text); {
+		case err != nil:
 			v.Fail("not a CIDR: "+doc.Quote(text), "")
+		case p.Bits() == 0:
+			v.Fail(doc.Quote(text)+" is everything, and no range of a cluster", "")
+		default:
+			out = append(out, model.Range{CIDR: unmapped(p), Source: source})
 		}
 	}
 	return out
