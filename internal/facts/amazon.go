@@ -136,6 +136,12 @@ func (b *builder) amazon() {
 	if add(&b.Ranges.Services, c.services...); len(c.services) == 0 {
 		b.missing(fieldServices, "the description of EKS cluster %s names no range of services", c.name)
 	}
+	for id, s := range sorted(b.awsSubnets) {
+		if s.vpc == c.vpc && s.public {
+			b.publicNodes("subnet", []string{id})
+			break
+		}
+	}
 	b.eksControlPlane(c, v)
 	b.eksRemote(c)
 	b.eksPods(c)

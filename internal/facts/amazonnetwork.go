@@ -14,6 +14,7 @@ type awsVPC struct{ ranges []model.Range }
 type awsSubnet struct {
 	vpc    string
 	ranges []model.Range
+	public bool // what starts there gets a public address
 }
 
 // awsRoute is a route of a VPC to another network: to a range, or to a prefix list, whose id it has.
@@ -75,7 +76,7 @@ func (r *reading) awsSubnetList(e entry) {
 		id := v.key("subnetId").word()
 		list := v.key("cidrBlock").ranges("subnet " + id)
 		list = append(list, associated(v.key("ipv6CidrBlockAssociationSet"), "ipv6CidrBlock", "ipv6CidrBlockState", "subnet "+id+", IPv6")...)
-		r.awsSubnets[id] = awsSubnet{v.key("vpcId").word(), list}
+		r.awsSubnets[id] = awsSubnet{v.key("vpcId").word(), list, v.key("mapPublicIpOnLaunch").Bool()}
 	}
 }
 

@@ -15,20 +15,18 @@ type aksCluster struct {
 	name, group, subscription, nodeGroup string
 	at                                   origin.Origin
 
-	pods, services          []model.Range
-	plugin, mode            string
-	dataplane, policy       string
-	subnets                 []aksSubnet
-	unnamed                 bool   // some pool is in the network that AKS made
-	controlBy               string // the subnet that the API server is in
-	host, privateHost       string
-	private                 bool
-	localDNS                bool
-	localDNSMaybe           string // a pool in which the version decides
-	dnsService              netip.Addr
-	oidc, identity, windows bool
-	outbound                string
-	dual                    bool
+	pods, services    []model.Range
+	plugin, mode      string
+	dataplane, policy string
+	subnets           []aksSubnet
+	unnamed           bool   // some pool is in the network that AKS made
+	controlBy         string // the subnet that the API server is in
+	host, privateHost string
+	public            []string // pools whose nodes have public addresses too
+	localDNS          bool
+	localDNSMaybe     string // a pool in which the version decides
+	dnsService        netip.Addr
+	identity          bool // workload identity
 }
 
 // aksSubnet is a subnet that a pool uses, by its id.
@@ -87,22 +85,17 @@ func (r *reading) aksCluster(e entry) {
 	for _, f := range []struct {
 		key string
 		to  *string
-	}{{"networkPlugin", &c.plugin}, {"networkPluginMode", &c.mode}, {"networkDataplane", &c.dataplane}, {"networkPolicy", &c.policy}, {"outboundType", &c.outbound}} {
+	}{{"networkPlugin", &c.plugin}, {"networkPluginMode", &c.mode}, {"networkDataplane", &c.dataplane}, {"networkPolicy", &c.policy}} {
 		*f.to = strings.ToLower(net.key(f.key).word())
-	}
-	for _, f := range net.key("ipFamilies").items() {
-		c.dual = c.dual || strings.EqualFold(f.Text(), "IPv6")
 	}
 	for _, pool := range p.key("agentPoolProfiles").items() {
 		c.pool(pool)
 	}
 	access := p.key("apiServerAccessProfile")
-	c.private = access.key("enablePrivateCluster").Bool()
 	if access.key("enableVnetIntegration").Bool() {
 		c.controlBy = access.key("subnetId").word()
 	}
 	c.host, c.privateHost = p.key("fqdn").word(), p.key("privateFQDN").word()
-	c.oidc = p.at("oidcIssuerProfile", "enabled").Bool()
 	c.identity = p.at("securityProfile", "workloadIdentity", "enabled").Bool()
 	if other := r.aks; other != nil && (!strings.EqualFold(other.name, c.name) || !strings.EqualFold(other.group, c.group)) {
 		r.conflict(e, c.name, other.name)
@@ -115,6 +108,9 @@ func (c *aksCluster) pool(v value) {
 	name := v.key("name").word()
 	v = v.properties()
 	nodes, pods := v.key("vnetSubnetID").word(), v.key("podSubnetID").word()
+	if v.key("enableNodePublicIP").Bool() {
+		c.public = append(c.public, name)
+	}
 	onNode := pods == "" && c.plugin == "azure" && c.mode != "overlay"
 	switch {
 	case nodes == "":
@@ -208,6 +204,7 @@ func (b *builder) azure() {
 	if len(c.services) == 0 {
 		b.missing(fieldServices, "the description of AKS cluster %s names no range of services", c.name)
 	}
+	b.publicNodes("pool", c.public)
 	b.aksPods(c)
 	b.aksNetworks(c)
 	b.aksControlPlane(c)

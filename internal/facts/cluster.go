@@ -46,6 +46,13 @@ func (b *builder) cloud() {
 	}
 }
 
+// publicNodes says that nodes have addresses beside those of their subnets, which only the Node objects tell.
+func (b *builder) publicNodes(what string, names []string) {
+	if len(names) > 0 && len(b.kube.nodes) == 0 {
+		b.missing(fieldNodes, "nodes of %s %s have public addresses too, which were not read; run: kubectl get nodes -o json", what, names[0])
+	}
+}
+
 func (b *builder) clusterNodes() {
 	if b.known[fieldNodes] { // a cloud told the ranges
 		for _, n := range b.kube.nodes {

@@ -3,6 +3,7 @@ package facts_test
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,14 +57,14 @@ func shown(f model.Facts) map[string]string {
 	var dns, api, unknown []string
 	for _, r := range f.DNS.Resolvers {
 		if r.Addr.IsValid() {
-			dns = append(dns, fmt.Sprintf("%s:%d", r.Addr, r.Port))
+			dns = append(dns, netip.AddrPortFrom(r.Addr, r.Port).String())
 		} else {
 			dns = append(dns, fmt.Sprintf("%s/%v:%d", r.Namespace, slices.Collect(maps.Values(r.Selector)), r.Port))
 		}
 	}
 	for _, e := range f.KubeAPI {
 		if e.Addr.IsValid() {
-			api = append(api, fmt.Sprintf("%s:%d", e.Addr, e.Port))
+			api = append(api, netip.AddrPortFrom(e.Addr, e.Port).String())
 		} else {
 			api = append(api, fmt.Sprintf("%s:%d", e.Host, e.Port))
 		}

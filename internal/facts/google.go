@@ -19,6 +19,7 @@ type gkeCluster struct {
 	named                   []gkeNamed     // ranges that only have a name
 	subnets                 []gkeSubnetUse // beside the cluster's own
 
+	public    []string // pools whose nodes have public addresses too
 	dualStack bool
 	v6        []model.Range // the cluster's range of IPv6 addresses, for nodes and pods
 
@@ -110,8 +111,9 @@ func (r *reading) gkeCluster(e entry) {
 	c.addresses(e, net)
 	c.controlPlane(e)
 	c.features(e, net)
+	private := e.at("privateClusterConfig", "enablePrivateNodes").Bool() || net.key("defaultEnablePrivateNodes").Bool()
 	for _, pool := range e.key("nodePools").items() {
-		c.pool(pool)
+		c.pool(pool, private)
 	}
 	if other := r.gke; other != nil && (other.name != c.name || other.project != c.project || other.region != c.region) {
 		r.conflict(e, c.name, other.name)
@@ -166,8 +168,11 @@ func (c *gkeCluster) use(subnet, source string, pods bool) {
 }
 
 // pool reads what a node pool has of its own.
-func (c *gkeCluster) pool(p value) {
+func (c *gkeCluster) pool(p value, private bool) {
 	name, net := p.key("name").word(), p.key("networkConfig")
+	if own := net.key("enablePrivateNodes"); own.IsSet() && !own.Bool() || !own.IsSet() && !private {
+		c.public = append(c.public, name)
+	}
 	subnet := c.subnet
 	if s := c.subnetPath(net.key("subnetwork").Text()); s != "" && s != c.subnet {
 		subnet = s

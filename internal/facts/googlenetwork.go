@@ -152,6 +152,7 @@ func (b *builder) gkeSubnets(c *gkeCluster) {
 	if c.dualStack {
 		add(&b.Ranges.Pods, c.v6...)
 	}
+	b.publicNodes("pool", c.public)
 	v6 := len(c.v6) > 0
 	for _, u := range uses {
 		s, ok := b.gcpSubnets[u.subnet]
