@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/special"
 )
@@ -31,17 +32,19 @@ var providers = map[string]string{
 func (b *builder) cloud() {
 	for _, n := range b.kube.nodes {
 		scheme, _, ok := strings.Cut(n.provider, "://")
-		name := providers[scheme]
-		switch {
-		case !ok || scheme == "k3s" || scheme == "kind" || scheme == "baremetalhost":
-			// These run on machines of any cloud, or of none.
+		if !ok || scheme == "k3s" || scheme == "kind" || scheme == "baremetalhost" {
+			continue // on machines of any cloud, or of none
+		}
+		switch name := providers[scheme]; {
 		case name == "" || !slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool { return e.In(name) }):
-			b.missing(fieldCloud, "node %s is of provider %q, of whose cloud nothing is known here", n.name, scheme)
+			b.missing(fieldCloud, "node %s is of provider %q, of whose cloud nothing is known here", n.name, doc.Clean(scheme, 40))
 		case b.Cloud == "":
 			b.Cloud = name
 			b.settle(fieldCloud)
 		case b.Cloud != name:
 			b.missing(fieldCloud, "node %s is in %s, and others in %s", n.name, name, b.Cloud)
+			b.Cloud = ""
+			return
 		}
 	}
 }

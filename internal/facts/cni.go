@@ -18,7 +18,7 @@ func (b *builder) plugin() {
 	cloud, own := b.cloudPlugin(), b.ownPlugin()
 	v := own
 	switch {
-	case own == verdict{}, own.profile == noEngine && b.autoMode():
+	case own == verdict{}, b.autoMode() && (own.profile == noEngine || b.kube.plugins.has(awsNode)):
 		v = cloud
 	case cloud.profile == "" || cloud.profile == own.profile:
 	case cloud.profile == noEngine: // the user brought an engine
@@ -64,7 +64,7 @@ func (b *builder) cloudPlugin() verdict {
 		return b.gke.engine()
 	case b.aks != nil:
 		return b.aks.engine()
-	case b.eks != nil || len(b.addons) > 0:
+	case b.eks != nil || len(b.addons) > 0 || b.autoMode():
 		return b.eksEngine()
 	}
 	return verdict{}
@@ -127,7 +127,7 @@ func (b *builder) eksEngine() verdict {
 	case b.eks != nil:
 		n := Need{AmazonAddon, b.eks.name + "/" + addonVPC}
 		if !b.kube.all("DaemonSet") {
-			b.needs = append(b.needs, n)
+			b.ask(n)
 		}
 		return verdict{why: "which plugin the EKS cluster runs, and whether it enforces policies, was not read; " + n.command() + ", or kubectl get daemonsets,configmaps -A -o json"}
 	}

@@ -84,10 +84,14 @@ func (b *builder) missing(field, format string, args ...any) {
 
 // need says that an answer is missing for a field, and asks for it.
 func (b *builder) need(n Need, field, format string, args ...any) {
+	b.ask(n)
+	b.missing(field, "%s; %s", fmt.Sprintf(format, args...), n.command())
+}
+
+func (b *builder) ask(n Need) {
 	if !slices.Contains(b.needs, n) {
 		b.needs = append(b.needs, n)
 	}
-	b.missing(field, "%s; %s", fmt.Sprintf(format, args...), n.command())
 }
 
 // add puts ranges into a list.

@@ -224,3 +224,8 @@ func TestLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// split makes a file of each document: a stream is YAML or JSON, not both.
+func split(docs string) []source.File {
+	return text(strings.Split(strings.TrimPrefix(docs, "---\n"), "\n---\n")...)
+}

@@ -74,9 +74,12 @@ func decode(c *doc.Cursor) (f model.Facts, given map[string]bool) {
 	if v := c.Field("kind"); v.Text() != kind {
 		v.Fail("want "+kind, "")
 	}
-	for name, to := range map[string]*string{fieldCloud: &f.Cloud, fieldCNI: &f.CNI, fieldIdentity: &f.Identity} {
-		v := c.Field(name)
-		*to, given[name] = v.Text(), v.IsSet()
+	for _, s := range []struct {
+		name string
+		to   *string
+	}{{fieldCloud, &f.Cloud}, {fieldCNI, &f.CNI}, {fieldIdentity, &f.Identity}} {
+		v := c.Field(s.name)
+		*s.to, given[s.name] = v.Text(), v.IsSet()
 	}
 	if _, err := cni.ByName(f.CNI); f.CNI != "" && err != nil {
 		var unknown *cni.UnknownError
@@ -337,7 +340,9 @@ func (b *builder) handwritten() {
 				continue
 			}
 			b.settle(name)
-			b.Unknown = slices.DeleteFunc(b.Unknown, func(u model.Unknown) bool { return u.What == name })
+			if b.Unknown = slices.DeleteFunc(b.Unknown, func(u model.Unknown) bool { return u.What == name }); len(b.Unknown) == 0 {
+				b.Unknown = nil
+			}
 		}
 		for _, s := range []struct {
 			from string
