@@ -45,11 +45,18 @@ func newCidrs(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cidrs --from-file FILE...",
 		Short: "Learn a cluster's ranges, DNS, plugin and cloud",
-		Long: `cidrs puts together what is known of one cluster: the ranges of its nodes, pods, Services and control
-plane, of its network and what that is connected with, its DNS, network plugin, cloud and identities.
+		Long: `cidrs puts together what is known of one cluster: the ranges of its nodes, pods, Services and
+control plane, of its network and of what that leads to, its DNS, network plugin, cloud and
+identities.
 
-It writes a facts file, or with -o except a list to paste under ipBlock.except.`,
-		Example: "  toolmoat cidrs --from-file examples/cidrs/gke",
+It reads saved answers of gcloud, aws, az and kubectl, JSON or YAML, whatever the files are called,
+and prints a facts file, or with -o except a list to paste under ipBlock.except. A facts file may
+be among the answers: it says what you know and they do not.
+
+Exit codes: 0; 2 if anything could not be learned: what, and which command has it, is on standard
+error.`,
+		Example: `  toolmoat cidrs --from-file examples/cidrs/gke
+  toolmoat cidrs -o json --from-file examples/cidrs/eks`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(from) == 0 {
 				return hinted{errors.New("no answers given"), "toolmoat cidrs --from-file examples/cidrs/gke"}
