@@ -82,8 +82,12 @@ error.`,
 func (c *cidrs) print(s streams, files []source.File, missing []model.Unknown) error {
 	f, problems := facts.Of(files...)
 	f.Unknown = append(f.Unknown, missing...)
-	slices.SortStableFunc(f.Unknown, func(a, b model.Unknown) int { return slices.Index(facts.Fields, a.What) - slices.Index(facts.Fields, b.What) })
-	problems = append(c.problems, problems...)
+	if problems = append(c.problems, problems...); len(c.problems) > 0 {
+		f.Unknown = append(f.Unknown, facts.Unread(c.problems)...)
+	}
+	slices.SortStableFunc(f.Unknown, func(a, b model.Unknown) int {
+		return slices.Index(facts.Fields, a.What) - slices.Index(facts.Fields, b.What)
+	})
 	err := c.write(s, problems, func(w io.Writer, o report.Options) error {
 		switch c.format {
 		case "json":

@@ -157,8 +157,9 @@ func (b *builder) eksPods(c *eksCluster) {
 	_, addon := b.addons[addonVPC]
 	switch {
 	case b.kube.plugins.has(awsNode) || c.auto && !b.kube.plugins.any():
+	case b.kube.plugins.any() && (b.kube.cilium == nil || b.kube.cilium.ipam != "eni"):
+		b.known[fieldPods] = false // clusterPods tells where the pods of another plugin are
 	case b.kube.plugins.any():
-		// cluster tells where the pods of another plugin are.
 	case !addon:
 		b.need(Need{AmazonAddon, c.name + "/" + addonVPC}, fieldPods, "pods have addresses of the VPC with Amazon's plugin only, and which plugin runs was not read")
 	}
@@ -208,7 +209,7 @@ func (b *builder) eksRemote(c *eksCluster) {
 	for _, route := range routes {
 		if route.list != "" {
 			b.missing(fieldRemote, "a route to prefix list %s leads to %s; aws ec2 get-managed-prefix-list-entries --prefix-list-id %s says what that is: write it into a facts file",
-				route.list, route.via, route.list)
+				route.list, route.via, word(route.list))
 			continue
 		}
 		b.route(route.dest, "route by "+route.via)

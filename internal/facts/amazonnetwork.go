@@ -60,11 +60,7 @@ func (r *reading) awsVPCs(e entry) {
 		id := v.key("vpcId").word()
 		source := "VPC " + id
 		list := v.key("cidrBlock").ranges(source)
-		for _, a := range associated(v.key("cidrBlockAssociationSet"), "cidrBlock", "cidrBlockState", source+", secondary") {
-			if !containsCIDR(list, a.CIDR) {
-				list = append(list, a)
-			}
-		}
+		list = unique(append(list, associated(v.key("cidrBlockAssociationSet"), "cidrBlock", "cidrBlockState", source+", secondary")...))
 		list = append(list, associated(v.key("ipv6CidrBlockAssociationSet"), "ipv6CidrBlock", "ipv6CidrBlockState", source+", IPv6")...)
 		r.vpcs[id] = awsVPC{list}
 	}
@@ -105,7 +101,7 @@ func (r *reading) awsPeerings(e entry) {
 			for _, b := range info.key("ipv6CidrBlockSet").items() {
 				add(&list, b.key("ipv6CidrBlock").ranges(source+", IPv6")...)
 			}
-			p.sides[i].ranges = list
+			p.sides[i].ranges = unique(list)
 		}
 		r.peerings = append(r.peerings, p)
 	}

@@ -150,11 +150,7 @@ func (r *reading) azureVNet(e entry) {
 			continue
 		}
 		for _, space := range []string{"remoteAddressSpace", "remoteVirtualNetworkAddressSpace"} {
-			for _, r := range q.at(space, "addressPrefixes").ranges("peered VNet " + remote) {
-				if !containsCIDR(to.ranges, r.CIDR) {
-					to.ranges = append(to.ranges, r)
-				}
-			}
+			to.ranges = unique(append(to.ranges, q.at(space, "addressPrefixes").ranges("peered VNet "+remote)...))
 		}
 		v.peers = append(v.peers, to)
 	}
@@ -165,13 +161,8 @@ func (r *reading) azureVNet(e entry) {
 func readAzureSubnet(s value) azureSubnet {
 	p := s.properties()
 	source := "subnet " + s.key("name").word()
-	list := p.key("addressPrefix").ranges(source)
-	for _, r := range p.key("addressPrefixes").ranges(source) {
-		if !containsCIDR(list, r.CIDR) {
-			list = append(list, r)
-		}
-	}
-	return azureSubnet{ranges: list, routes: last(p.at("routeTable", "id").word())}
+	list := append(p.key("addressPrefix").ranges(source), p.key("addressPrefixes").ranges(source)...)
+	return azureSubnet{ranges: unique(list), routes: last(p.at("routeTable", "id").word())}
 }
 
 // azureSubnet reads a subnet on its own, which says by its id of which network it is one.
@@ -196,11 +187,7 @@ func (b *builder) azure() {
 	}
 	b.Cloud = "Azure"
 	b.settle(fieldCloud, fieldNodes, fieldPods, fieldServices, fieldVPC, fieldRemote, fieldControlPlane, fieldKubeAPI)
-	for _, r := range c.services {
-		if !containsCIDR(b.Ranges.Services, r.CIDR) {
-			add(&b.Ranges.Services, r)
-		}
-	}
+	add(&b.Ranges.Services, c.services...)
 	if len(c.services) == 0 {
 		b.missing(fieldServices, "the description of AKS cluster %s names no range of services", c.name)
 	}
@@ -213,18 +200,14 @@ func (b *builder) azure() {
 func (b *builder) aksPods(c *aksCluster) {
 	switch {
 	case c.plugin == "kubenet", c.plugin == "azure" && c.mode == "overlay":
-		for _, r := range c.pods {
-			if !containsCIDR(b.Ranges.Pods, r.CIDR) {
-				add(&b.Ranges.Pods, r)
-			}
-		}
+		add(&b.Ranges.Pods, c.pods...)
 		if len(c.pods) == 0 {
 			b.missing(fieldPods, "the description of AKS cluster %s names no podCidr", c.name)
 		}
 	case c.plugin == "azure":
 		// Subnets of the pools: aksNetworks.
 	case c.plugin == "none" && b.kube.plugins.any():
-		// cluster tells where the pods of a plugin of the user's own are.
+		b.known[fieldPods] = false // clusterPods tells where the pods of a plugin of the user's own are
 	default:
 		b.missing(fieldPods, "AKS cluster %s has the network plugin %q, and where its pods are was not read; %s", c.name, c.plugin, whoTells[fieldCNI])
 	}

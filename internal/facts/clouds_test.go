@@ -182,7 +182,7 @@ func TestAzure(t *testing.T) {
 
 // TestProblems demands of what cannot be read that it is named with its line, and that no list counts as whole then.
 func TestProblems(t *testing.T) {
-	whole := strings.Join(facts.Fields[1:], " ")
+	whole := strings.Join(facts.Fields, " ")
 	for _, tt := range []struct{ name, doc, message, at, unknown string }{
 		{"no answer", `{"hello": "world"}`, "not an answer that is known here", "f0:1", ""},
 		{"bad CIDR", "\n" + gke(`, "ipAllocationPolicy": {"servicesIpv6CidrBlock": "fd20::/200"}`), "not a CIDR", "f0:3", whole},

@@ -58,10 +58,14 @@ func (b *builder) publicNodes(what string, names []string) {
 
 func (b *builder) clusterNodes() {
 	if b.known[fieldNodes] { // a cloud told the ranges
+		told := space(b.Ranges.Nodes)
 		for _, n := range b.kube.nodes {
 			for _, a := range n.addrs {
-				if !in(b.Ranges.Nodes, a.CIDR.Addr()) {
-					add(&b.Ranges.Nodes, a)
+				if told.Contains(a.CIDR.Addr()) {
+					continue
+				}
+				if add(&b.Ranges.Nodes, a); !strings.HasSuffix(a.Source, externalAddress) {
+					b.missing(fieldNodes, "node %s has the address %s, which is in none of the ranges that were read", n.name, a.CIDR.Addr())
 				}
 			}
 		}
@@ -84,7 +88,7 @@ func (b *builder) clusterPods() {
 	k := &b.kube
 	list := &b.Ranges.Pods
 	var lists [][]model.Range
-	var whole bool
+	var whole, guessed bool // guessed: that the plugin gives pods addresses of its own pools
 	switch c := k.cilium; {
 	case c != nil && b.gke == nil && b.aks == nil:
 		switch c.ipam {
@@ -100,44 +104,38 @@ func (b *builder) clusterPods() {
 	case k.plugins.has(calicoP) && k.installation.ipam == "HostLocal", k.plugins.has(canalP):
 		whole = b.controllerPods(&lists)
 	case k.plugins.has(calicoP) && (k.installation.cni == "" || k.installation.cni == "Calico"):
-		whole = len(k.calicoPools) > 0
+		whole, guessed = len(k.calicoPools) > 0, k.installation.cni == ""
 	case slices.ContainsFunc([]string{flannel, kindnet, routerP, antreaP}, k.plugins.has), slices.ContainsFunc(k.nodes, func(n node) bool { return n.distribution == "k3s" }):
 		whole = b.controllerPods(&lists)
 	}
 	lists = append(lists, k.calicoPools, k.ciliumPools)
-	before := len(*list)
 	for _, l := range lists {
 		add(list, l...)
 	}
 	if whole {
 		b.settle(fieldPods)
 	}
-	if whole || b.known[fieldPods] && len(k.nodes) == 0 {
+	if whole && !guessed {
 		return
 	}
 	// What is left is what each node has now. It tells where pods are, but not where those of the next node will be.
-	loose := 0
-	for _, l := range append([][]model.Range{k.kubeadmPods, k.ciliumNodes}, nodePods(k.nodes)...) {
-		for _, r := range l {
-			if !in(*list, r.CIDR.Addr()) {
-				add(list, r)
-				loose++
-			}
+	var rest []model.Range
+	rest = append(append(rest, k.kubeadmPods...), k.ciliumNodes...)
+	for _, n := range k.nodes {
+		rest = append(rest, n.podCIDRs...)
+	}
+	told := space(*list)
+	for _, r := range rest {
+		switch {
+		case told.Contains(r.CIDR.Addr()):
+			continue
+		case b.known[fieldPods]:
+			b.missing(fieldPods, "%s are in %s, which is in none of the ranges that were read", r.Source, r.CIDR)
+		default:
+			b.missing(fieldPods, "ranges of nodes that are there now were read, and not what those are taken from; %s", whoTells[fieldPods])
 		}
+		add(list, r)
 	}
-	switch {
-	case b.known[fieldPods]:
-	case loose > 0 || before > 0:
-		b.missing(fieldPods, "the ranges of the nodes that are there were read, and not the range that those are taken from; %s", whoTells[fieldPods])
-	}
-}
-
-func nodePods(nodes []node) [][]model.Range {
-	var out [][]model.Range
-	for _, n := range nodes {
-		out = append(out, n.podCIDRs)
-	}
-	return out
 }
 
 // controllerPods adds the range that the controller manager gives nodes parts of, and reports whether it is known.
@@ -157,11 +155,11 @@ func (b *builder) serverFlag(name, what string) []model.Range {
 		text, _ := flag(n.args, name)
 		for part := range strings.SplitSeq(text, ",") {
 			if p, err := netip.ParsePrefix(part); err == nil {
-				add(&out, model.Range{CIDR: unmapped(p), Source: what + ", " + n.distribution + " " + name})
+				out = append(out, model.Range{CIDR: unmapped(p), Source: what + ", " + n.distribution + " " + name})
 			}
 		}
 	}
-	return out
+	return unique(out)
 }
 
 func (b *builder) clusterServices() {
@@ -186,9 +184,10 @@ func (b *builder) clusterServices() {
 // clusterAPI adds where the API server answers.
 func (b *builder) clusterAPI() {
 	k := &b.kube
+	told := space(b.Ranges.ControlPlane)
 	for _, e := range k.api {
 		b.api(e)
-		if !in(b.Ranges.ControlPlane, e.Addr) {
+		if !told.Contains(e.Addr) {
 			add(&b.Ranges.ControlPlane, host(e.Addr, "control plane, "+e.Source))
 		}
 	}
@@ -206,28 +205,28 @@ func (b *builder) clusterAPI() {
 
 // api adds an endpoint of the API server.
 func (b *builder) api(e model.KubeEndpoint) {
-	if !slices.ContainsFunc(b.KubeAPI, func(x model.KubeEndpoint) bool { return x.Addr == e.Addr && x.Host == e.Host && x.Port == e.Port }) {
+	place := e
+	place.Source = ""
+	switch {
+	case !b.first(place):
+	case len(b.KubeAPI) >= maxPlaces:
+		b.missing(fieldKubeAPI, "there are more than %d endpoints", maxPlaces)
+	default:
 		b.KubeAPI = append(b.KubeAPI, e)
 	}
 }
 
 // strays names what has an address outside of the ranges that are said to be whole.
 func (b *builder) strays() {
-	const shown = 3
 	for _, s := range []struct {
 		field string
 		list  []named
 	}{{fieldPods, b.kube.pods}, {fieldServices, b.kube.addresses}} {
-		ranges, n := field(&b.Ranges, s.field), 0
+		told := space(*field(&b.Ranges, s.field))
 		for _, x := range s.list {
-			if b.known[s.field] && !in(*ranges, x.addr) {
-				if n++; n <= shown {
-					b.missing(s.field, "%s has the address %s, which is in none of the ranges that were read", x.of, x.addr)
-				}
+			if b.known[s.field] && !told.Contains(x.addr) {
+				b.missing(s.field, "%s has the address %s, which is in none of the ranges that were read", x.of, x.addr)
 			}
-		}
-		if n > shown {
-			b.missing(s.field, "and %d more are outside", n-shown)
 		}
 	}
 }

@@ -1,11 +1,12 @@
 package facts
 
 import (
-	"maps"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/label"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/special"
@@ -51,7 +52,7 @@ func (r *reading) service(o object) {
 func (r *reading) resolverPods(o object, spec value) {
 	selector := map[string]string{}
 	for key, c := range spec.key("selector").Entries() {
-		selector[key] = c.Text()
+		selector[doc.Clean(key, 320)] = doc.Clean(c.Text(), 63)
 	}
 	if len(selector) == 0 {
 		return // EKS Auto Mode: a service of the node answers
@@ -106,7 +107,7 @@ func (r *kube) resolverPod(o object) {
 		selector := map[string]string{}
 		for _, key := range []string{"k8s-app", "dns.operator.openshift.io/daemonset-dns"} {
 			if v, ok := labels[key]; ok {
-				selector[key] = v
+				selector[key] = doc.Clean(v, 63)
 			}
 		}
 		r.dnsPods = append(r.dnsPods, model.Resolver{Namespace: o.namespace, Selector: selector, Port: uint16(s.Port), Source: "pods like " + o.String()})
@@ -117,10 +118,11 @@ func (r *kube) resolverPod(o object) {
 // resolve adds a resolver.
 func (b *builder) resolve(list ...model.Resolver) {
 	for _, r := range list {
-		same := func(s model.Resolver) bool {
-			return s.Addr == r.Addr && s.Namespace == r.Namespace && s.Port == r.Port && maps.Equal(s.Selector, r.Selector)
-		}
-		if !slices.ContainsFunc(b.DNS.Resolvers, same) {
+		switch {
+		case !b.first(fmt.Sprintf("%s %d %s %q", r.Addr, r.Port, r.Namespace, r.Selector)): // maps print in order
+		case len(b.DNS.Resolvers) >= maxPlaces:
+			b.missing(fieldDNS, "there are more than %d resolvers", maxPlaces)
+		default:
 			b.DNS.Resolvers = append(b.DNS.Resolvers, r)
 		}
 	}

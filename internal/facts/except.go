@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -28,38 +29,40 @@ func Except(f model.Facts) []Entry {
 	for _, name := range exceptOrder {
 		for _, r := range *field(&f.Ranges, name) {
 			if r.CIDR.Bits() > 0 {
-				add(&parts, r)
+				parts = append(parts, r)
 			}
 		}
 	}
-	add(&parts, credentials(f)...)
+	parts = append(parts, credentials(f)...)
+	slices.SortStableFunc(parts, func(a, b model.Range) int {
+		return cmp.Or(a.CIDR.Addr().Compare(b.CIDR.Addr()), a.CIDR.Bits()-b.CIDR.Bits())
+	})
 	var out []Entry
-	for _, of := range everywhere {
-		var own []model.Range
-		var cidrs []netip.Prefix
-		for _, r := range parts {
-			if r.CIDR.Addr().Is4() == of.Addr().Is4() {
-				own, cidrs = append(own, r), append(cidrs, r.CIDR)
-			}
+	for _, whole := range netset.CIDRs(space(parts)) {
+		n := slices.IndexFunc(parts, func(r model.Range) bool { return !whole.Contains(r.CIDR.Addr()) })
+		if n < 0 {
+			n = len(parts)
 		}
-		for _, whole := range netset.CIDRs(netset.Prefixes(cidrs...)) {
-			out = append(out, entries(whole, of, own)...)
-		}
+		out = append(out, entries(whole, parts[:n])...)
+		parts = parts[n:]
 	}
 	return out
 }
 
-// exceptOrder is the order in which notes name ranges.
+// exceptOrder is the order in which a note names ranges that are the same.
 var exceptOrder = []string{fieldNodes, fieldControlPlane, fieldPods, fieldServices, fieldVPC, fieldRemote}
 
 // entries makes the entry for a whole, or one for each part where the whole is everything, which is no exception.
-func entries(whole, of netip.Prefix, list []model.Range) []Entry {
+func entries(whole netip.Prefix, list []model.Range) []Entry {
+	of := everywhere[0]
+	if whole.Addr().Is6() {
+		of = everywhere[1]
+	}
 	var same, inside []model.Range
 	for _, r := range list {
-		switch {
-		case r.CIDR == whole:
+		if r.CIDR == whole {
 			same = append(same, r)
-		case whole.Overlaps(r.CIDR):
+		} else {
 			inside = append(inside, r)
 		}
 	}
@@ -71,14 +74,14 @@ func entries(whole, of netip.Prefix, list []model.Range) []Entry {
 		return out
 	}
 	var notes []string
-	for _, r := range same {
+	for _, r := range slices.Compact(same) {
 		notes = append(notes, r.Source)
 	}
 	lead := "with "
 	if len(same) == 0 {
 		lead = "joins "
 	}
-	for _, r := range inside {
+	for _, r := range slices.Compact(inside) {
 		notes = append(notes, lead+r.CIDR.String()+" "+r.Source)
 		lead = ""
 	}
@@ -94,7 +97,7 @@ func credentials(f model.Facts) []model.Range {
 		}
 		for _, a := range e.Addrs {
 			if !in(out, a) && (f.Cloud == "" || e.In(f.Cloud) || special.MetadataIPv4.Contains(a)) {
-				add(&out, host(a, "credentials: "+e.Name))
+				out = append(out, host(a, "credentials: "+e.Name))
 			}
 		}
 	}

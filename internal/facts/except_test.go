@@ -29,7 +29,7 @@ func TestExcept(t *testing.T) {
 	}
 	want := `0.0.0.0/0 10.0.0.0/24: joins 10.0.0.0/25 nodes; 10.0.0.128/25 more nodes
 0.0.0.0/0 10.1.0.0/16: pods; services; with 10.1.2.0/24 pods of pool a
-0.0.0.0/0 169.254.0.0/16: all of link-local; with 169.254.169.254/32 credentials: instance metadata; 169.254.169.252/32 credentials: GKE metadata server
+0.0.0.0/0 169.254.0.0/16: all of link-local; with 169.254.169.252/32 credentials: GKE metadata server; 169.254.169.254/32 credentials: instance metadata
 ::/0 64:ff9b::a9fe:a9fe/128: credentials: instance metadata through NAT64
 ::/0 fd00::/64: nodes, IPv6
 ::/0 fd20:ce::254/128: credentials: instance metadata over IPv6

@@ -54,10 +54,19 @@ type builder struct {
 	*reading
 	known map[string]bool // fields that some document settles
 	needs []Need
+	seen  map[any]bool   // values of Unknown, needs, resolvers and endpoints that are in their lists
+	more  map[string]int // how much more is unknown of a field than its share of Unknown
+	named map[string]int // how much of Unknown is about a field
 }
 
+// maxUnknown is how many entries of Unknown one field gets, and maxPlaces how many resolvers and endpoints of the API server there are.
+const (
+	maxUnknown = 20
+	maxPlaces  = 1000
+)
+
 func build(files []source.File) *builder {
-	b := &builder{reading: read(files), known: map[string]bool{}}
+	b := &builder{reading: read(files), known: map[string]bool{}, seen: map[any]bool{}, more: map[string]int{}, named: map[string]int{}}
 	b.google()
 	b.amazon()
 	b.azure()
@@ -77,9 +86,23 @@ func (b *builder) settle(fields ...string) {
 // missing says that something of a field could not be learned.
 func (b *builder) missing(field, format string, args ...any) {
 	u := model.Unknown{What: field, Why: fmt.Sprintf(format, args...)}
-	if !slices.Contains(b.Unknown, u) {
+	switch {
+	case !b.first(u):
+	case b.named[field] >= maxUnknown:
+		b.more[field]++
+	default:
+		b.named[field]++
 		b.Unknown = append(b.Unknown, u)
 	}
+}
+
+// first reports whether v is asked about for the first time.
+func (b *builder) first(v any) bool {
+	if b.seen[v] {
+		return false
+	}
+	b.seen[v] = true
+	return true
 }
 
 // need says that an answer is missing for a field, and asks for it.
@@ -89,18 +112,34 @@ func (b *builder) need(n Need, field, format string, args ...any) {
 }
 
 func (b *builder) ask(n Need) {
-	if !slices.Contains(b.needs, n) {
+	if b.first(n) {
 		b.needs = append(b.needs, n)
 	}
 }
 
-// add puts ranges into a list.
-func add(list *[]model.Range, ranges ...model.Range) {
-	for _, r := range ranges {
-		if !slices.Contains(*list, r) {
-			*list = append(*list, r)
+// add puts ranges into a list; finish takes out what is there twice.
+func add(list *[]model.Range, ranges ...model.Range) { *list = append(*list, ranges...) }
+
+// unique returns the first range of each block.
+func unique(list []model.Range) []model.Range {
+	seen := map[netip.Prefix]bool{}
+	var out []model.Range
+	for _, r := range list {
+		if !seen[r.CIDR] {
+			seen[r.CIDR] = true
+			out = append(out, r)
 		}
 	}
+	return out
+}
+
+// space returns every address of a list.
+func space(list []model.Range) netset.Addrs {
+	cidrs := make([]netip.Prefix, len(list))
+	for i, r := range list {
+		cidrs[i] = r.CIDR
+	}
+	return netset.Prefixes(cidrs...)
 }
 
 // in reports whether a range of a list holds an address.
@@ -145,30 +184,40 @@ func field(r *model.Ranges, name string) *[]model.Range {
 func (b *builder) finish() {
 	for _, f := range Fields {
 		named := slices.ContainsFunc(b.Unknown, func(u model.Unknown) bool { return u.What == f })
+		if n := b.more[f]; n > 0 {
+			b.Unknown = append(b.Unknown, model.Unknown{What: f, Why: fmt.Sprintf("and for %d more reasons", n)})
+		}
 		switch {
-		case len(b.problems) > 0 && f != fieldCloud:
-			b.missing(f, "%s: what could not be read or recognised may have said more", problemsAt(b.problems))
+		case len(b.problems) > 0:
 		case !b.known[f] && !named:
 			b.missing(f, "no answer that was read tells; %s", whoTells[f])
 		}
+	}
+	if len(b.problems) > 0 {
+		b.Unknown = append(b.Unknown, Unread(b.problems)...)
 	}
 	for _, f := range Fields {
 		if list := field(&b.Ranges, f); list != nil {
 			slices.SortStableFunc(*list, func(x, y model.Range) int {
 				return cmp.Or(x.CIDR.Addr().Compare(y.CIDR.Addr()), x.CIDR.Bits()-y.CIDR.Bits(), cmp.Compare(x.Source, y.Source))
 			})
+			*list = slices.Compact(*list)
 		}
 	}
 	slices.SortStableFunc(b.Unknown, func(x, y model.Unknown) int { return slices.Index(Fields, x.What) - slices.Index(Fields, y.What) })
 }
 
-// problemsAt says where problems are.
-func problemsAt(problems []finding.Problem) string {
+// Unread says of every field that what could not be read or recognised may have said more of it.
+func Unread(problems []finding.Problem) []model.Unknown {
 	at := doc.Clean(problems[0].Origin.Pos(), 80)
 	if n := len(problems) - 1; n > 0 {
 		at += " and " + strconv.Itoa(n) + " more"
 	}
-	return at
+	var out []model.Unknown
+	for _, f := range Fields {
+		out = append(out, model.Unknown{What: f, Why: at + ": what could not be read or recognised may have said more"})
+	}
+	return out
 }
 
 // whoTells says for each field which answer has it, where no document of any cloud says which one is missing.

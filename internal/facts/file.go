@@ -2,7 +2,6 @@ package facts
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -300,7 +299,7 @@ func writeRest(p func(string, ...any), f model.Facts) {
 	}
 }
 
-// scalar returns text as a YAML scalar: plain where no reader can take it for something else, else in double quotes, whose escapes are JSON's.
+// scalar returns text as a YAML scalar: plain where no reader can take it for something else, else in double quotes.
 func scalar(text string) string {
 	plain := text != "" && text[0] >= 'A' && text[0] <= 'z' || strings.ContainsAny(text, "/") && text != "" && text[0] >= '0' && text[0] <= '9'
 	for _, r := range text {
@@ -309,8 +308,7 @@ func scalar(text string) string {
 	if plain && !slices.Contains([]string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}, strings.ToLower(text)) && strings.TrimSpace(text) == text {
 		return text
 	}
-	quoted, _ := json.Marshal(text)
-	return string(quoted)
+	return strconv.Quote(text) // whose escapes are YAML's too, and leave nothing unprintable
 }
 
 // handwritten is what facts files among the answers give.
@@ -343,6 +341,7 @@ func (b *builder) handwritten() {
 			if b.Unknown = slices.DeleteFunc(b.Unknown, func(u model.Unknown) bool { return u.What == name }); len(b.Unknown) == 0 {
 				b.Unknown = nil
 			}
+			b.named[name], b.more[name] = 0, 0
 		}
 		for _, s := range []struct {
 			from string

@@ -179,11 +179,7 @@ func (c *gkeCluster) pool(p value, private bool) {
 		c.use(s, "nodes of pool "+name+", subnet", false)
 	}
 	literal := net.key("podIpv4CidrBlock").ranges("pods of pool " + name)
-	for _, r := range literal {
-		if !containsCIDR(c.pods, r.CIDR) {
-			c.pods = append(c.pods, r)
-		}
-	}
+	c.pods = append(c.pods, literal...)
 	if len(literal) == 0 {
 		c.namedRange(subnet, net.key("podRange").word(), "pods of pool "+name+",")
 	}
@@ -198,15 +194,6 @@ func (c *gkeCluster) pool(p value, private bool) {
 	for _, extra := range net.key("additionalNodeNetworkConfigs").items() {
 		c.use(c.subnetPath(extra.key("subnetwork").Text()), "nodes of pool "+name+", second interface, subnet", false)
 	}
-}
-
-func containsCIDR(list []model.Range, p netip.Prefix) bool {
-	for _, r := range list {
-		if r.CIDR == p {
-			return true
-		}
-	}
-	return false
 }
 
 // control1 reads where the control plane is, in both generations of the API.
@@ -272,7 +259,7 @@ func (r *reading) gcpSubnet(e entry) {
 	name := last(path)
 	s := gcpSubnet{network: gcpPath(e.key("network").Text()), secondary: map[string]netip.Prefix{}, primary: e.key("ipCidrRange").ranges("subnet " + name)}
 	for _, key := range []string{"ipv6CidrRange", "internalIpv6Prefix", "externalIpv6Prefix"} {
-		add(&s.v6, e.key(key).ranges("subnet "+name+", IPv6")...)
+		s.v6 = unique(append(s.v6, e.key(key).ranges("subnet "+name+", IPv6")...))
 	}
 	for _, v := range e.key("secondaryIpRanges").items() {
 		if p, ok := v.key("ipCidrRange").prefix(); ok {

@@ -115,7 +115,7 @@ func (b *builder) google() {
 	}
 	b.Cloud = "Google Cloud"
 	b.settle(fieldCloud, fieldServices)
-	add(&b.Ranges.Pods, c.pods...)
+	add(&b.Ranges.Pods, unique(c.pods)...)
 	add(&b.Ranges.Services, c.services...)
 	b.gkeSubnets(c)
 	b.gkeControlPlane(c)

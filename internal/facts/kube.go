@@ -148,6 +148,9 @@ func (r *reading) object(e entry, apiVersion, kind string) bool {
 // all reports whether objects of a kind were listed, or at least one was read.
 func (k *kube) all(kind string) bool { return k.listed[kind+"List"] || k.seen[kind] }
 
+// externalAddress ends the source of an address that a node has beside those of its subnet.
+const externalAddress = ", external address"
+
 func (r *reading) node(o object) {
 	n := node{name: o.name, provider: o.at("spec", "providerID").Text()}
 	for _, a := range o.at("status", "addresses").items() {
@@ -156,7 +159,7 @@ func (r *reading) node(o object) {
 			if addr, ok := a.key("address").addr(); ok {
 				source := "node " + n.name
 				if kind == "ExternalIP" {
-					source += ", external address"
+					source += externalAddress
 				}
 				n.addrs = append(n.addrs, host(addr, source))
 			}
@@ -329,9 +332,9 @@ func (r *reading) openshiftNetwork(o object) {
 	for _, part := range []string{"status", "spec"} {
 		p := o.key(part)
 		for _, c := range p.key("clusterNetwork").items() {
-			add(&n.pods, c.key("cidr").ranges("pods, OpenShift clusterNetwork")...)
+			n.pods = append(n.pods, c.key("cidr").ranges("pods, OpenShift clusterNetwork")...)
 		}
-		add(&n.services, p.key("serviceNetwork").ranges("services, OpenShift serviceNetwork")...)
+		n.services = append(n.services, p.key("serviceNetwork").ranges("services, OpenShift serviceNetwork")...)
 		if n.plugin == "" {
 			n.plugin = p.key("networkType").word()
 		}

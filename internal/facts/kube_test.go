@@ -75,6 +75,7 @@ func TestPlugin(t *testing.T) {
 		{"kindnet between", ds("kube-system", "kindnet", "kindnet-cni", "docker.io/kindest/kindnetd:v20240813-c6f155d6"), "", "kind 0.24"},
 		{"kindnet by digest", ds("kube-system", "kindnet", "kindnet-cni", "kindest/kindnetd@sha256:00"), "", "no date"},
 		{"weave", ds("kube-system", "weave-net", "weave", "x"), "", "no profile"},
+		{"an engine in a namespace of users", flannel + ds("team-a", "calico-node", "calico-node", "x"), "", "no namespace of the system"},
 		{"two engines", calico + cilium + cm("cilium-config", "{}"), "", "several plugins"},
 		{"an engine that runs nowhere", calico + cilium + "status: {desiredNumberScheduled: 0}\n", "calico", ""},
 		{"aws, controller on", on + controller("true"), "aws-vpc-cni", ""},

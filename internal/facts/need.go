@@ -19,7 +19,6 @@ const (
 	AmazonVPC       NeedKind = "vpc"                    // "vpc-0123"
 	AmazonSubnets   NeedKind = "subnets of vpc"         // "vpc-0123": all of its subnets
 	AmazonRoutes    NeedKind = "route tables of vpc"    // "vpc-0123"
-	AmazonPeerings  NeedKind = "peerings of vpc"        // "vpc-0123"
 	AmazonAddon     NeedKind = "add-on"                 // "CLUSTER/vpc-cni"
 	AmazonAddons    NeedKind = "add-ons"                // "CLUSTER": their names
 	AzureVNet       NeedKind = "virtual network"        // "/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/virtualNetworks/V"
@@ -31,35 +30,42 @@ func (n Need) command() string {
 	part := func(after string) string {
 		_, rest, _ := strings.Cut(n.ID, after+"/")
 		id, _, _ := strings.Cut(rest, "/")
-		return id
+		return word(id)
 	}
-	run := func(words ...string) string { return "run: " + strings.Join(words, " ") }
+	var words []string
 	switch n.Kind {
 	case GoogleSubnet:
-		return run("gcloud compute networks subnets describe", part("subnetworks"), "--region", part("regions"), "--project", part("projects"), "--format json")
+		words = []string{"gcloud compute networks subnets describe", part("subnetworks"), "--region", part("regions"), "--project", part("projects"), "--format json"}
 	case GoogleSubnets:
-		return run("gcloud compute networks subnets list --network", part("networks"), "--project", part("projects"), "--format json")
+		words = []string{"gcloud compute networks subnets list --network", part("networks"), "--project", part("projects"), "--format json"}
 	case GoogleRoutes:
-		return run("gcloud compute routes list --project", part("projects"), "--format json")
+		words = []string{"gcloud compute routes list --project", part("projects"), "--format json"}
 	case GoogleRouters:
-		return run("gcloud compute routers list --project", part("projects"), "--format json,", "and for each with bgpPeers: gcloud compute routers get-status NAME --region REGION --format json")
+		words = []string{"gcloud compute routers list --project", part("projects"), "--format json, and for each with bgpPeers: gcloud compute routers get-status NAME --region REGION --format json"}
 	case AmazonVPC:
-		return run("aws ec2 describe-vpcs --vpc-ids", n.ID)
+		words = []string{"aws ec2 describe-vpcs --vpc-ids", word(n.ID)}
 	case AmazonSubnets:
-		return run("aws ec2 describe-subnets --filters Name=vpc-id,Values=" + n.ID)
+		words = []string{"aws ec2 describe-subnets --filters", word("Name=vpc-id,Values=" + n.ID)}
 	case AmazonRoutes:
-		return run("aws ec2 describe-route-tables --filters Name=vpc-id,Values=" + n.ID)
-	case AmazonPeerings:
-		return run("aws ec2 describe-vpc-peering-connections")
+		words = []string{"aws ec2 describe-route-tables --filters", word("Name=vpc-id,Values=" + n.ID)}
 	case AmazonAddon:
 		cluster, addon, _ := strings.Cut(n.ID, "/")
-		return run("aws eks describe-addon --cluster-name", cluster, "--addon-name", addon)
+		words = []string{"aws eks describe-addon --cluster-name", word(cluster), "--addon-name", word(addon)}
 	case AmazonAddons:
-		return run("aws eks list-addons --cluster-name", n.ID)
+		words = []string{"aws eks list-addons --cluster-name", word(n.ID)}
 	case AzureVNet:
-		return run("az network vnet show --ids", n.ID)
+		words = []string{"az network vnet show --ids", word(n.ID)}
 	case AzureGroupVNets:
-		return run("az network vnet list --resource-group", part("resourceGroups"), "--subscription", part("subscriptions"))
+		words = []string{"az network vnet list --resource-group", part("resourceGroups"), "--subscription", part("subscriptions")}
 	}
-	return "ask for " + string(n.Kind) + " " + n.ID
+	return "run: " + strings.Join(words, " ")
+}
+
+// word returns text as one word of a shell: names come from answers, and people paste commands.
+func word(text string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=,"
+	if text != "" && text[0] != '-' && strings.Trim(text, plain) == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

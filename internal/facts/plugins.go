@@ -76,6 +76,23 @@ func readContainers(v value) []container {
 	return out
 }
 
+// add adds p, once for each DaemonSet. More than a few tell nothing more.
+func (p *plugins) add(one plugin) {
+	if len(*p) < 100 && !slices.ContainsFunc(*p, func(q plugin) bool { return q.name == one.name && q.at == one.at }) {
+		*p = append(*p, one)
+	}
+}
+
+// isSystem reports whether what is in a namespace can be taken for a part of the cluster itself: where the projects' own manifests and charts install. What
+// others may put into a cluster must not decide how its policies are read.
+func isSystem(namespace string) bool {
+	switch namespace {
+	case "kube-system", "kube-flannel", "kube-router", "cilium", "cilium-system", "calico-system", "ovn-kubernetes", "antrea-system", "weave":
+		return true
+	}
+	return strings.HasPrefix(namespace, "openshift-")
+}
+
 // daemonSet looks what a DaemonSet runs. Containers are known by the names that the projects' own manifests give them.
 func (r *reading) daemonSet(o object) {
 	if n := o.at("status", "desiredNumberScheduled"); n.IsSet() {
@@ -84,6 +101,7 @@ func (r *reading) daemonSet(o object) {
 		}
 	}
 	list := readContainers(o.at("spec", "template", "spec", "containers"))
+	system := isSystem(o.namespace)
 	k := &r.kube
 	for _, c := range list {
 		p := plugin{at: o.String(), enforces: yes}
@@ -94,7 +112,7 @@ func (r *reading) daemonSet(o object) {
 				k.nodeLocal.addrs = append(k.nodeLocal.addrs, nodeLocalAddrs(text)...)
 			}
 			continue
-		case c.name == "eks-pod-identity-agent":
+		case c.name == "eks-pod-identity-agent" && system:
 			k.podIdentity = true
 			continue
 		case o.namespace == "kube-system" && o.name == "gke-metadata-server":
@@ -142,9 +160,10 @@ func (r *reading) daemonSet(o object) {
 		default:
 			continue
 		}
-		if !slices.ContainsFunc(k.plugins, func(q plugin) bool { return q.name == p.name && q.at == p.at }) {
-			k.plugins = append(k.plugins, p)
+		if !system {
+			p.enforces, p.why = cannotTell, "that is no namespace of the system"
 		}
+		k.plugins.add(p)
 	}
 }
 
@@ -189,6 +208,9 @@ type ciliumConfig struct {
 func (r *reading) configMap(o object) {
 	data := o.key("data")
 	k := &r.kube
+	if !isSystem(o.namespace) {
+		return
+	}
 	switch o.name {
 	case "kubeadm-config":
 		r.kubeadm(data.key("ClusterConfiguration"), o)

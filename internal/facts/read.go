@@ -169,6 +169,10 @@ const readable = "answers of gcloud container clusters describe, aws eks describ
 
 // entry reads one document or item, and reports whether it may say something. What is not recognised is a problem, but for Kubernetes objects of other kinds.
 func (r *reading) entry(e entry, list *doc.List) bool {
+	if e.IsText() {
+		r.problem(ruleUnreadable, e.pos, "not an answer that is known here", readable)
+		return true
+	}
 	if !e.IsMap() {
 		items := e.items()
 		for _, item := range items {

@@ -20,18 +20,7 @@ func (v value) at(names ...string) value {
 	return v
 }
 
-func (v value) key(name string) value {
-	exact := value{v.Field(name)}
-	if exact.IsSet() || !v.IsMap() {
-		return exact
-	}
-	for key, c := range v.Entries() {
-		if strings.EqualFold(key, name) && c.IsSet() {
-			return value{c}
-		}
-	}
-	return exact
-}
+func (v value) key(name string) value { return value{v.FieldFold(name)} }
 
 // has reports whether all of the keys have a value.
 func (v value) has(names ...string) bool {
