@@ -181,6 +181,7 @@ func (b *builder) eksControlPlane(c *eksCluster, v awsVPC) {
 	default:
 		b.need(Need{AmazonSubnets, c.vpc}, fieldControlPlane, "the subnets that the control plane is in were not read")
 	}
+	b.eksAddresses(c)
 	if c.host == "" {
 		b.missing(fieldKubeAPI, "the description of EKS cluster %s has no endpoint", c.name)
 		return
@@ -188,6 +189,22 @@ func (b *builder) eksControlPlane(c *eksCluster, v awsVPC) {
 	b.api(model.KubeEndpoint{Host: c.host, Port: 443, Source: "EKS, endpoint"})
 	if c.public {
 		b.missing(fieldKubeAPI, "the endpoint %s is public, and its public addresses may change: only its name is known; turn public access off, or allow and deny it by name", c.host)
+	}
+}
+
+// eksAddresses adds the addresses of the endpoint in the VPC: those of the control plane's interfaces.
+func (b *builder) eksAddresses(c *eksCluster) {
+	found := len(b.kube.api) > 0 // clusterAPI adds them
+	for _, i := range b.interfaces {
+		for _, a := range i.addrs {
+			if i.cluster == c.name {
+				b.api(model.KubeEndpoint{Addr: a, Port: 443, Source: "EKS, interface of the control plane"})
+				found = true
+			}
+		}
+	}
+	if !found {
+		b.need(Need{AmazonInterfaces, c.name}, fieldKubeAPI, "the addresses of the endpoint in the VPC were not read")
 	}
 }
 

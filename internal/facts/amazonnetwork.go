@@ -83,6 +83,36 @@ func (r *reading) more(e entry) {
 	}
 }
 
+// awsInterface is a network interface that EKS made for a control plane, which its description says: EKS documentation, network-reqs.
+type awsInterface struct {
+	cluster string
+	addrs   []netip.Addr
+}
+
+func (r *reading) awsInterfaces(e entry) {
+	r.more(e)
+	for _, v := range e.key("networkInterfaces").items() {
+		cluster, ok := strings.CutPrefix(v.key("description").Text(), "Amazon EKS ")
+		if !ok {
+			continue
+		}
+		one := awsInterface{cluster: cluster}
+		list := []value{v.key("privateIpAddress")}
+		for _, a := range v.key("privateIpAddresses").items() {
+			list = append(list, a.key("privateIpAddress"))
+		}
+		for _, a := range v.key("ipv6Addresses").items() {
+			list = append(list, a.key("ipv6Address"))
+		}
+		for _, a := range list {
+			if addr, ok := a.addr(); ok {
+				one.addrs = append(one.addrs, addr)
+			}
+		}
+		r.interfaces = append(r.interfaces, one)
+	}
+}
+
 func (r *reading) awsPeerings(e entry) {
 	r.more(e)
 	for _, v := range e.key("vpcPeeringConnections").items() {

@@ -91,13 +91,16 @@ func TestAmazon(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, more, also, want string }{
 		{"only what is associated", "", vpc, "nodes: 10.0.0.0/16 100.64.0.0/16 2600:1f14::/56\nvpc: 10.0.0.0/16 100.64.0.0/16 2600:1f14::/56\n" +
-			"control: 10.0.0.0/16 100.64.0.0/16 2600:1f14::/56\nunknown: cni ranges.pods ranges.remote dns identity"},
+			"control: 10.0.0.0/16 100.64.0.0/16 2600:1f14::/56\nunknown: cni ranges.pods ranges.remote dns kubeAPI identity"},
 		{"the SDK's keys", "", `{"Cluster": {"Name": "c", "Endpoint": "https://x", "ResourcesVpcConfig": {"VpcId": "vpc-1", "EndpointPublicAccess": true, "SubnetIds": null},
 			"KubernetesNetworkConfig": {"ServiceIpv4Cidr": null, "ServiceIpv6Cidr": "fd30::/108", "IpFamily": "ipv6"}}, "ResultMetadata": {}}` + vpc,
 			"services: fd30::/108\napi: x:443 [fd30::1]:443"},
 		{"public endpoint", "", strings.Replace(eks(""), `"endpointPublicAccess": false`, `"endpointPublicAccess": true`, 1) + vpc, "api: x.eks.amazonaws.com:443 172.20.0.1:443\n" +
 			"unknown: cni ranges.pods ranges.remote dns kubeAPI identity"},
-		{"agent on", "", addon(`"{\"enableNetworkPolicy\": \"true\"}"`) + vpc, "cni: aws-vpc-cni\nunknown: ranges.remote dns identity"},
+		{"interfaces of the control plane", "", vpc + `{"NetworkInterfaces": [{"Description": "Amazon EKS c", "PrivateIpAddress": "10.0.3.4", "VpcId": "vpc-1",
+			"PrivateIpAddresses": [{"PrivateIpAddress": "10.0.3.4"}]}, {"Description": "Amazon EKS other", "PrivateIpAddress": "10.0.3.5"}]}`,
+			"api: 10.0.3.4:443 x.eks.amazonaws.com:443 172.20.0.1:443\nunknown: cni ranges.pods ranges.remote dns identity"},
+		{"agent on", "", addon(`"{\"enableNetworkPolicy\": \"true\"}"`) + vpc, "cni: aws-vpc-cni\nunknown: ranges.remote dns kubeAPI identity"},
 		{"agent on, as a boolean, in YAML", "", addon(`"enableNetworkPolicy: true\nenv:\n  NETWORK_POLICY_ENFORCING_MODE: strict\n"`) + vpc, "cni: aws-vpc-cni:strict"},
 		{"agent off", "", addon(`"{\"enableNetworkPolicy\": \"false\"}"`), "cni:"},
 		{"no configuration", "", addon(`null`), "cni:"},
@@ -106,23 +109,23 @@ func TestAmazon(t *testing.T) {
 			"identity: eks-irsa"},
 		{"the agent's name", "", `{"addons": ["eks-pod-identity-agent"]}`, "identity: eks-pod-identity"},
 		{"associations", "", `{"associations": [{"clusterName": "c", "namespace": "n", "serviceAccount": "s"}]}`, "identity: eks-pod-identity"},
-		{"Auto Mode, unread", `, "computeConfig": {"enabled": true}`, vpc, "cni:\nidentity: eks-pod-identity\ndns:\nunknown: cni ranges.remote dns"},
+		{"Auto Mode, unread", `, "computeConfig": {"enabled": true}`, vpc, "cni:\nidentity: eks-pod-identity\ndns:\nunknown: cni ranges.remote dns kubeAPI"},
 		{"Auto Mode, on", `, "computeConfig": {"enabled": true}`, `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"},
 			"data": {"enable-network-policy-controller": "true"}} {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": "kube-system"},
 			"spec": {"clusterIP": "172.20.0.10", "ports": [{"port": 53, "protocol": "UDP"}]}} {"apiVersion": "apps/v1", "kind": "DaemonSetList", "items": []}`,
-			"cni: eks-auto\ndns: 172.20.0.10:53\nunknown: ranges.nodes ranges.pods ranges.controlPlane ranges.vpc ranges.remote"},
+			"cni: eks-auto\ndns: 172.20.0.10:53\nunknown: ranges.nodes ranges.pods ranges.controlPlane ranges.vpc ranges.remote kubeAPI"},
 		{"Auto Mode, off", `, "computeConfig": {"enabled": true}`, `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"},
 			"data": {"enable-network-policy-controller": "false"}}`, "cni: none"},
 		{"hybrid nodes without pods", `, "remoteNetworkConfig": {"remoteNodeNetworks": [{"cidrs": ["192.168.0.0/24"]}]}`, vpc + addon(`"{}"`), "remote: 192.168.0.0/24\n" +
-			"unknown: cni ranges.pods ranges.remote dns identity"},
+			"unknown: cni ranges.pods ranges.remote dns kubeAPI identity"},
 		{"routes", "", vpc + routes(`, {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}, {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"},
 			{"DestinationCidrBlock": "10.7.0.0/16", "NatGatewayId": "nat-1"}, {"DestinationCidrBlock": "10.8.0.0/16", "GatewayId": "vgw-1"}, {"DestinationPrefixListId": "pl-1", "GatewayId": "vpce-1"}`),
-			"remote: 10.7.0.0/16 10.8.0.0/16\nunknown: cni ranges.pods dns identity"},
-		{"a prefix list", "", vpc + routes(`, {"DestinationPrefixListId": "pl-1", "TransitGatewayId": "tgw-1"}`), "remote:\nunknown: cni ranges.pods ranges.remote dns identity"},
-		{"everything elsewhere", "", vpc + routes(`, {"DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1"}`), "remote:\nunknown: cni ranges.pods ranges.remote dns identity"},
-		{"attached", "", vpc + `{"TransitGatewayVpcAttachments": [{"VpcId": "vpc-1", "TransitGatewayId": "tgw-1", "State": "available"}]}`, "unknown: cni ranges.pods ranges.remote dns identity"},
+			"remote: 10.7.0.0/16 10.8.0.0/16\nunknown: cni ranges.pods dns kubeAPI identity"},
+		{"a prefix list", "", vpc + routes(`, {"DestinationPrefixListId": "pl-1", "TransitGatewayId": "tgw-1"}`), "remote:\nunknown: cni ranges.pods ranges.remote dns kubeAPI identity"},
+		{"everything elsewhere", "", vpc + routes(`, {"DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": "tgw-1"}`), "remote:\nunknown: cni ranges.pods ranges.remote dns kubeAPI identity"},
+		{"attached", "", vpc + `{"TransitGatewayVpcAttachments": [{"VpcId": "vpc-1", "TransitGatewayId": "tgw-1", "State": "available"}]}`, "unknown: cni ranges.pods ranges.remote dns kubeAPI identity"},
 		{"public subnets", "", vpc + `{"Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24", "MapPublicIpOnLaunch": true}]}`,
-			"unknown: cni ranges.nodes ranges.pods ranges.remote dns identity"},
+			"unknown: cni ranges.nodes ranges.pods ranges.remote dns kubeAPI identity"},
 		{"subnets", "", `{"Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}]}`, "control: 10.0.1.0/24"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,6 +183,33 @@ func TestAzure(t *testing.T) {
 	}
 }
 
+// TestWrapped reads what lists and REST interfaces put around an answer.
+func TestWrapped(t *testing.T) {
+	aks := `{"name": "c", "networkProfile": {"networkPlugin": "kubenet", "podCidr": "10.244.0.0/16"}}`
+	for _, tt := range []struct{ doc, want string }{
+		{`{"clusters": [` + gke("") + `]}`, "pods: 10.4.0.0/14"},
+		{`[` + gke("") + `, ` + subnet + `}]`, "nodes: 10.0.0.0/24"},
+		{`{"value": [` + aks + `]}`, "pods: 10.244.0.0/16"},
+		{`[` + aks + `]`, "pods: 10.244.0.0/16"},
+	} {
+		f, problems := facts.Of(text(tt.doc)...)
+		if len(problems) > 0 {
+			t.Error(problems)
+		}
+		check(t, f, tt.want)
+	}
+}
+
+// TestCommands demands that a name from an answer is one word of the command that is proposed.
+func TestCommands(t *testing.T) {
+	f, _ := facts.Of(text(strings.Replace(eks(""), "vpc-1", "vpc-1; rm -rf ~ 'x", 1))...)
+	for _, u := range f.Unknown {
+		if _, command, ok := strings.Cut(u.Why, "run: aws ec2"); ok && strings.Contains(command, "vpc-1") && !strings.Contains(command, `'vpc-1; rm -rf ~ '\''x'`) && !strings.Contains(command, `'Name=vpc-id,Values=vpc-1; rm -rf ~ '\''x'`) {
+			t.Error(u.Why)
+		}
+	}
+}
+
 // TestProblems demands of what cannot be read that it is named with its line, and that no list counts as whole then.
 func TestProblems(t *testing.T) {
 	whole := strings.Join(facts.Fields, " ")
@@ -191,6 +221,7 @@ func TestProblems(t *testing.T) {
 		{"two clusters", gke("") + "\n" + strings.Replace(gke(""), `"name": "c"`, `"name": "d"`, 1), `describes "d"`, "f0:3", whole},
 		{"two clouds", gke("") + "\n" + eks(""), "describes an EKS cluster", "f0:3", whole},
 		{"a page", strings.Replace(vpc, `{"Vpcs"`, `{"NextToken": "x", "Vpcs"`, 1), "the list goes on", "f0:1", ""},
+		{"names of clusters", `{"clusters": ["a"]}`, "not an answer that is known here", "f0:1", ""},
 		{"an empty list", `[]`, "does not say of what", "f0:1", ""},
 		{"nothing at all", `# nothing`, "there is nothing in it", "f0", ""},
 		{"other objects", `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}`, "nothing in it says anything", "f0", ""},

@@ -9,6 +9,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/facts"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/source"
 	"github.com/toolmoat/toolmoat/internal/special"
 )
 
@@ -71,6 +72,28 @@ func TestExceptIsExact(t *testing.T) {
 	}
 }
 
+// TestExceptPastes puts what is printed under the blocks of a policy, as a user does, and has it read as strictly as the API server reads it.
+func TestExceptPastes(t *testing.T) {
+	for _, name := range []string{"gke", "gke-psc", "eks", "aks", "kubeadm"} {
+		f, _ := facts.Of(example(t, name)...)
+		_, lists, ok := strings.Cut(string(facts.WriteExcept(f)), "# except of 0.0.0.0/0\n")
+		v4, v6, both := strings.Cut(lists, "# except of ::/0\n")
+		if !ok || !both {
+			t.Fatalf("%s has not both lists", name)
+		}
+		policy := "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a, namespace: b}\nspec:\n  podSelector: {}\n  policyTypes: [Egress]\n  egress:\n  - to:\n"
+		for _, block := range []struct{ cidr, list string }{{"0.0.0.0/0", v4}, {"\"::/0\"", v6}} {
+			policy += "    - ipBlock:\n        cidr: " + block.cidr + "\n        except:\n"
+			for line := range strings.Lines(block.list) {
+				policy += "        " + line
+			}
+		}
+		if snap := source.LoadFiles(source.File{Name: "policy.yaml", Data: []byte(policy)}); len(snap.Problems) > 0 || len(snap.Policies) != 1 {
+			t.Errorf("%s: %v\n%s", name, snap.Problems, policy)
+		}
+	}
+}
+
 // TestEverythingIsNoException: two halves join to a block that no policy may except.
 func TestEverythingIsNoException(t *testing.T) {
 	f := model.Facts{Ranges: model.Ranges{Remote: []model.Range{rng("0.0.0.0/1", "low"), rng("128.0.0.0/1", "high")}}}
@@ -118,7 +141,7 @@ func TestNeeds(t *testing.T) {
 		{"gke", "cluster.json", "subnetwork projects/codemie-prod/regions/europe-west1/subnetworks/nodes, subnetwork projects/codemie-prod/regions/europe-west1/subnetworks/batch, " +
 			"subnetworks of network projects/codemie-prod/global/networks/default-vpc, routes of network projects/codemie-prod/global/networks/default-vpc, " +
 			"routers of network projects/codemie-prod/global/networks/default-vpc"},
-		{"eks", "cluster.json", "vpc vpc-0ccc0000000000001, subnets of vpc vpc-0ccc0000000000001, route tables of vpc vpc-0ccc0000000000001, add-on codemie/vpc-cni, add-ons codemie"},
+		{"eks", "cluster.json", "vpc vpc-0ccc0000000000001, subnets of vpc vpc-0ccc0000000000001, interfaces of cluster codemie, route tables of vpc vpc-0ccc0000000000001, add-on codemie/vpc-cni, add-ons codemie"},
 		{"aks", "cluster.json", "virtual network /subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/net/providers/microsoft.network/virtualnetworks/spoke"},
 	} {
 		for _, f := range example(t, tt.example) {

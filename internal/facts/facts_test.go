@@ -209,7 +209,7 @@ func TestLeftOut(t *testing.T) {
 		{"gke-psc", "known.yaml", "ranges.remote"},
 		{"eks", "network.json", "ranges.nodes ranges.pods ranges.controlPlane ranges.vpc ranges.remote"},
 		{"eks", "addons.json", "cni"},
-		{"eks", "kube-system.json", "dns"},
+		{"eks", "kubernetes.json", "dns kubeAPI"},
 		{"aks", "vnet.json", "ranges.nodes ranges.vpc ranges.remote"},
 		{"aks", "kubernetes.json", "kubeAPI"},
 	} {

@@ -12,17 +12,18 @@ type Need struct {
 type NeedKind string
 
 const (
-	GoogleSubnet    NeedKind = "subnetwork"             // "projects/P/regions/R/subnetworks/S"
-	GoogleSubnets   NeedKind = "subnetworks of network" // "projects/P/global/networks/N": all of its subnetworks, in every region
-	GoogleRoutes    NeedKind = "routes of network"      // "projects/P/global/networks/N"
-	GoogleRouters   NeedKind = "routers of network"     // "projects/P/global/networks/N": all of its project, and the status of each with BGP peers
-	AmazonVPC       NeedKind = "vpc"                    // "vpc-0123"
-	AmazonSubnets   NeedKind = "subnets of vpc"         // "vpc-0123": all of its subnets
-	AmazonRoutes    NeedKind = "route tables of vpc"    // "vpc-0123"
-	AmazonAddon     NeedKind = "add-on"                 // "CLUSTER/vpc-cni"
-	AmazonAddons    NeedKind = "add-ons"                // "CLUSTER": their names
-	AzureVNet       NeedKind = "virtual network"        // "/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/virtualNetworks/V"
-	AzureGroupVNets NeedKind = "virtual networks"       // "/subscriptions/S/resourceGroups/G": all in the resource group
+	GoogleSubnet     NeedKind = "subnetwork"             // "projects/P/regions/R/subnetworks/S"
+	GoogleSubnets    NeedKind = "subnetworks of network" // "projects/P/global/networks/N": all of its subnetworks, in every region
+	GoogleRoutes     NeedKind = "routes of network"      // "projects/P/global/networks/N"
+	GoogleRouters    NeedKind = "routers of network"     // "projects/P/global/networks/N": all of its project, and the status of each with BGP peers
+	AmazonVPC        NeedKind = "vpc"                    // "vpc-0123"
+	AmazonSubnets    NeedKind = "subnets of vpc"         // "vpc-0123": all of its subnets
+	AmazonRoutes     NeedKind = "route tables of vpc"    // "vpc-0123"
+	AmazonInterfaces NeedKind = "interfaces of cluster"  // "CLUSTER": those whose description is "Amazon EKS CLUSTER"
+	AmazonAddon      NeedKind = "add-on"                 // "CLUSTER/vpc-cni"
+	AmazonAddons     NeedKind = "add-ons"                // "CLUSTER": their names
+	AzureVNet        NeedKind = "virtual network"        // "/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/virtualNetworks/V"
+	AzureGroupVNets  NeedKind = "virtual networks"       // "/subscriptions/S/resourceGroups/G": all in the resource group
 )
 
 // command says how a user asks for it.
@@ -48,6 +49,8 @@ func (n Need) command() string {
 		words = []string{"aws ec2 describe-subnets --filters", word("Name=vpc-id,Values=" + n.ID)}
 	case AmazonRoutes:
 		words = []string{"aws ec2 describe-route-tables --filters", word("Name=vpc-id,Values=" + n.ID)}
+	case AmazonInterfaces:
+		words = []string{"aws ec2 describe-network-interfaces --filters", word("Name=description,Values=Amazon EKS " + n.ID)}
 	case AmazonAddon:
 		cluster, addon, _ := strings.Cut(n.ID, "/")
 		words = []string{"aws eks describe-addon --cluster-name", word(cluster), "--addon-name", word(addon)}

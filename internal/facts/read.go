@@ -39,6 +39,7 @@ type reading struct {
 	awsSubnets map[string]awsSubnet
 	awsRoutes  map[string][]awsRoute // by VPC
 	peerings   []awsPeering
+	interfaces []awsInterface
 	attached   map[string]string // by VPC, its transit gateway
 
 	aks          *aksCluster
@@ -82,6 +83,7 @@ func forms() []form {
 		{func(e entry) bool { return e.has("vpcs") }, (*reading).awsVPCs},
 		{func(e entry) bool { return e.has("vpcPeeringConnections") }, (*reading).awsPeerings},
 		{func(e entry) bool { return e.has("transitGatewayVpcAttachments") }, (*reading).awsAttachments},
+		{func(e entry) bool { return e.has("networkInterfaces") }, (*reading).awsInterfaces},
 		{func(e entry) bool { return e.has("routeTables") }, (*reading).awsRouteTables},
 		{func(e entry) bool { return e.has("subnets") && !e.properties().has("addressSpace") }, (*reading).awsSubnetList},
 
