@@ -153,10 +153,15 @@ func (b *builder) serverFlag(name, what string) []model.Range {
 	var out []model.Range
 	for _, n := range b.kube.nodes {
 		text, _ := flag(n.args, name)
+		if text == "" {
+			continue
+		}
 		for part := range strings.SplitSeq(text, ",") {
-			if p, err := netip.ParsePrefix(part); err == nil {
-				out = append(out, model.Range{CIDR: unmapped(p), Source: what + ", " + n.distribution + " " + name})
+			p, err := netip.ParsePrefix(part)
+			if err != nil || p.Bits() == 0 {
+				return nil
 			}
+			out = append(out, model.Range{CIDR: unmapped(p), Source: what + ", " + n.distribution + " " + name})
 		}
 	}
 	return unique(out)

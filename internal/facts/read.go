@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/doc"
@@ -67,34 +68,48 @@ type form struct {
 // forms lists what is recognised by its keys. Kubernetes objects, which say their kind, are in kinds.
 func forms() []form {
 	return []form{
-		{func(e entry) bool { return e.has("clusterIpv4Cidr") || e.has("currentMasterVersion") }, (*reading).gkeCluster},
-		{func(e entry) bool { return kindOf(e) == "compute#subnetwork" || e.has("ipCidrRange", "network") }, (*reading).gcpSubnet},
-		{func(e entry) bool { return kindOf(e) == "compute#route" || e.has("destRange", "network") }, (*reading).gcpRoute},
-		{func(e entry) bool { return kindOf(e) == "compute#routerStatusResponse" }, (*reading).gcpRouterStatus},
-		{func(e entry) bool { return kindOf(e) == "compute#router" }, (*reading).gcpRouter},
-		{func(e entry) bool {
-			return strings.HasPrefix(kindOf(e), "compute#") && strings.HasSuffix(kindOf(e), "List")
-		}, (*reading).gcpList},
+		{either("clusterIpv4Cidr", "currentMasterVersion"), (*reading).gkeCluster},
+		{compute("compute#subnetwork", "ipCidrRange"), (*reading).gcpSubnet},
+		{compute("compute#route", "destRange"), (*reading).gcpRoute},
+		{compute("compute#routerStatusResponse", ""), (*reading).gcpRouterStatus},
+		{compute("compute#router", ""), (*reading).gcpRouter},
+		{computeList, (*reading).gcpList},
 
-		{func(e entry) bool { return e.has("resourcesVpcConfig") }, (*reading).eksCluster},
-		{func(e entry) bool { return e.at("addon").has("addonName") }, (*reading).eksAddon},
-		{func(e entry) bool { return e.has("addons") }, (*reading).eksAddons},
-		{func(e entry) bool { return e.has("associations") }, (*reading).eksAssociations},
-		{func(e entry) bool { return e.has("vpcs") }, (*reading).awsVPCs},
-		{func(e entry) bool { return e.has("vpcPeeringConnections") }, (*reading).awsPeerings},
-		{func(e entry) bool { return e.has("transitGatewayVpcAttachments") }, (*reading).awsAttachments},
-		{func(e entry) bool { return e.has("networkInterfaces") }, (*reading).awsInterfaces},
-		{func(e entry) bool { return e.has("routeTables") }, (*reading).awsRouteTables},
-		{func(e entry) bool { return e.has("subnets") && !e.properties().has("addressSpace") }, (*reading).awsSubnetList},
+		{either("resourcesVpcConfig"), (*reading).eksCluster},
+		{either("addon"), (*reading).eksAddon},
+		{either("addons"), (*reading).eksAddons},
+		{either("associations"), (*reading).eksAssociations},
+		{either("vpcs"), (*reading).awsVPCs},
+		{either("vpcPeeringConnections"), (*reading).awsPeerings},
+		{either("transitGatewayVpcAttachments"), (*reading).awsAttachments},
+		{either("networkInterfaces"), (*reading).awsInterfaces},
+		{either("routeTables"), (*reading).awsRouteTables},
 
-		{func(e entry) bool {
-			return e.properties().has("agentPoolProfiles") || e.properties().has("networkProfile")
-		}, (*reading).aksCluster},
-		{func(e entry) bool { return e.properties().has("addressSpace") }, (*reading).azureVNet},
-		{func(e entry) bool {
-			return e.properties().has("addressPrefix") || e.properties().has("addressPrefixes")
-		}, (*reading).azureSubnet},
+		{property("agentPoolProfiles", "networkProfile"), (*reading).aksCluster},
+		{property("addressSpace"), (*reading).azureVNet},
+		{property("addressPrefix", "addressPrefixes"), (*reading).azureSubnet},
+
+		{either("subnets"), (*reading).awsSubnetList}, // after the virtual networks of Azure, which have that key too
 	}
+}
+
+// either recognises what has one of the keys.
+func either(keys ...string) func(entry) bool {
+	return func(e entry) bool { return slices.ContainsFunc(keys, func(key string) bool { return e.has(key) }) }
+}
+
+// property recognises a resource of Azure that has one of the keys.
+func property(keys ...string) func(entry) bool {
+	return func(e entry) bool { return either(keys...)(entry{e.properties(), e.pos}) }
+}
+
+// compute recognises a resource of Google's Compute API by its kind, or where that was left out by a key beside "network".
+func compute(kind, key string) func(entry) bool {
+	return func(e entry) bool { return kindOf(e) == kind || key != "" && e.has(key, "network") }
+}
+
+func computeList(e entry) bool {
+	return strings.HasPrefix(kindOf(e), "compute#") && strings.HasSuffix(kindOf(e), "List")
 }
 
 // wrappers are the keys under which REST interfaces and SDKs put what was asked for: one of them, or a list.
