@@ -56,6 +56,16 @@ func (b *builder) publicNodes(what string, names []string) {
 	}
 }
 
+// settleListed settles a field for which every object of a kind counts.
+func (b *builder) settleListed(kind, field string) {
+	switch {
+	case b.kube.listed[kind]:
+		b.settle(field)
+	case b.kube.single[kind]:
+		b.missing(field, "objects of kind %s were read on their own, and there may be more; %s", kind, whoTells[field])
+	}
+}
+
 func (b *builder) clusterNodes() {
 	if b.known[fieldNodes] { // a cloud told the ranges
 		told := space(b.Ranges.Nodes)
@@ -77,9 +87,7 @@ func (b *builder) clusterNodes() {
 			b.missing(fieldNodes, "node %s has no address yet", n.name)
 		}
 	}
-	if len(b.kube.nodes) > 0 {
-		b.settle(fieldNodes)
-	}
+	b.settleListed("Node", fieldNodes)
 }
 
 // clusterPods adds every range that something of the cluster's own names for pods. It is the whole only where what gives pods their addresses
@@ -95,7 +103,7 @@ func (b *builder) clusterPods() {
 		case "cluster-pool", "cluster-pool-v2beta":
 			lists, whole = append(lists, c.pools), len(c.pools) > 0
 		case "multi-pool":
-			lists, whole = append(lists, k.ciliumPools), len(k.ciliumPools) > 0
+			lists, whole = append(lists, k.ciliumPools), len(k.ciliumPools) > 0 && k.listed["CiliumPodIPPool"]
 		case "kubernetes":
 			whole = b.controllerPods(&lists)
 		}
@@ -104,7 +112,7 @@ func (b *builder) clusterPods() {
 	case k.plugins.has(calicoP) && k.installation.ipam == "HostLocal", k.plugins.has(canalP):
 		whole = b.controllerPods(&lists)
 	case k.plugins.has(calicoP) && (k.installation.cni == "" || k.installation.cni == "Calico"):
-		whole, guessed = len(k.calicoPools) > 0, k.installation.cni == ""
+		whole, guessed = len(k.calicoPools) > 0 && k.listed["IPPool"], k.installation.cni == ""
 	case slices.ContainsFunc([]string{flannel, kindnet, routerP, antreaP}, k.plugins.has), slices.ContainsFunc(k.nodes, func(n node) bool { return n.distribution == "k3s" }):
 		whole = b.controllerPods(&lists)
 	}
@@ -170,8 +178,8 @@ func (b *builder) serverFlag(name, what string) []model.Range {
 func (b *builder) clusterServices() {
 	k := &b.kube
 	add(&b.Ranges.Services, k.cidrs...)
-	if len(k.cidrs) > 0 {
-		b.settle(fieldServices)
+	if !b.known[fieldServices] && len(k.cidrs) > 0 {
+		b.settleListed("ServiceCIDR", fieldServices)
 	}
 	if k.openshift != nil && len(k.openshift.services) > 0 {
 		add(&b.Ranges.Services, k.openshift.services...)

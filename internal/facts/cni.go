@@ -126,7 +126,7 @@ func (b *builder) eksEngine() verdict {
 		return verdict{why: "the configuration of add-on vpc-cni does not enable its network policy agent, and whether another engine enforces policies was not read; " + whoTells[fieldCNI]}
 	case b.eks != nil:
 		n := Need{AmazonAddon, b.eks.name + "/" + addonVPC}
-		if !b.kube.all("DaemonSet") {
+		if !b.kube.listed["DaemonSet"] {
 			b.ask(n)
 		}
 		return verdict{why: "which plugin the EKS cluster runs, and whether it enforces policies, was not read; " + n.command() + ", or kubectl get daemonsets,configmaps -A -o json"}
@@ -182,6 +182,8 @@ func (b *builder) ownPlugin() verdict {
 		return verdict{why: "OpenShift's network type is " + k.openshift.plugin + ", of which there is no profile"}
 	case slices.ContainsFunc(k.nodes, func(n node) bool { return n.distribution == "k3s" }):
 		return b.k3s()
+	case len(others) > 0 && !k.listed["DaemonSet"]:
+		return verdict{why: strings.Join(names(others), ", ") + " enforces nothing here, and whether another engine does was not read; run: kubectl get daemonsets -A -o json"}
 	case len(others) > 0:
 		return verdict{profile: noEngine, from: strings.Join(names(others), ", ") + ", which enforces nothing here"}
 	}
@@ -284,7 +286,7 @@ func (b *builder) k3s() verdict {
 			return verdict{why: "k3s runs without its own plugin, and no DaemonSet of another was seen; " + whoTells[fieldCNI]}
 		case given && off != "false":
 			return verdict{profile: noEngine, from: "the arguments of k3s on node " + n.name}
-		case !b.kube.all("DaemonSet"):
+		case !b.kube.listed["DaemonSet"]:
 			return verdict{why: "k3s enforces policies by itself, and whether another engine does too was not read; run: kubectl get daemonsets -A -o json"}
 		}
 		return verdict{profile: "kube-router", from: "the arguments of k3s on node " + n.name}
@@ -306,7 +308,7 @@ func (b *builder) identities() {
 		b.identity(model.AzureWorkload)
 	case b.eks != nil || b.Cloud == "AWS":
 		b.amazonIdentity()
-	case b.Cloud != "" && k.all("DaemonSet") && k.all("ServiceAccount"):
+	case b.Cloud != "" && k.listed["DaemonSet"] && k.listed["ServiceAccount"]:
 		b.identity(model.NoIdentity)
 	}
 }
@@ -331,7 +333,7 @@ func (b *builder) amazonIdentity() {
 		b.identity(model.EKSPodIdentity)
 		return
 	}
-	if !b.allAddons && !k.all("DaemonSet") {
+	if !b.allAddons && !k.listed["DaemonSet"] {
 		if b.eks != nil {
 			b.need(Need{AmazonAddons, b.eks.name}, fieldIdentity, "whether the EKS Pod Identity agent runs was not read")
 		}
@@ -340,7 +342,7 @@ func (b *builder) amazonIdentity() {
 	switch {
 	case k.accounts[model.EKSIRSA] != "":
 		b.identity(model.EKSIRSA)
-	case k.all("ServiceAccount"):
+	case k.listed["ServiceAccount"]:
 		b.identity(model.NoIdentity)
 	default:
 		b.missing(fieldIdentity, "whether service accounts have roles was not read; run: kubectl get serviceaccounts -A -o json")

@@ -166,7 +166,7 @@ func (b *builder) resolvers() {
 	case b.autoMode() && !slices.ContainsFunc(k.dns, func(r model.Resolver) bool { return r.Addr.IsValid() }):
 		b.missing(fieldDNS, "in EKS Auto Mode the DNS Service's address is the resolver, and it was not read; run: kubectl get service -n kube-system kube-dns -o json")
 	case len(b.DNS.Resolvers) == 0:
-	case !k.all("DaemonSet"):
+	case !k.listed["DaemonSet"]:
 		b.missing(fieldDNS, "whether NodeLocal DNSCache runs was not read; run: kubectl get daemonsets -A -o json")
 	default:
 		b.settle(fieldDNS)

@@ -222,9 +222,9 @@ func Unread(problems []finding.Problem) []model.Unknown {
 
 // whoTells says for each field which answer has it, where no document of any cloud says which one is missing.
 var whoTells = map[string]string{
-	fieldNodes:        "kubectl get nodes, or the cloud's description of the cluster and its subnets, has them",
+	fieldNodes:        "kubectl get nodes -o json, or the cloud's description of the cluster and its subnets, has them",
 	fieldPods:         "the cloud's description of the cluster and its subnets has them, or the network plugin's configuration",
-	fieldServices:     "kubectl get servicecidrs, or the cloud's description of the cluster, has them",
+	fieldServices:     "kubectl get servicecidrs -o json, or the cloud's description of the cluster, has them",
 	fieldControlPlane: "kubectl get endpointslices -n default kubernetes, or the cloud's description of the cluster, has it",
 	fieldVPC:          "the cloud's description of the network has them",
 	fieldRemote:       "the cloud's routes and peerings of the network have them; where you know them, write a facts file and read it beside the rest",

@@ -10,8 +10,8 @@ import (
 
 // kube is what objects of the cluster's own API say.
 type kube struct {
-	listed map[string]bool // kinds of lists that were read, "DaemonSetList", also empty ones
-	seen   map[string]bool // kinds of objects
+	listed map[string]bool // kinds of which a list was read, be it an empty one: those are taken for all that there are
+	single map[string]bool // kinds of which objects were read on their own
 
 	nodes     []node
 	cidrs     []model.Range // ServiceCIDR
@@ -65,7 +65,7 @@ type nodeLocal struct {
 }
 
 func newKube() kube {
-	return kube{listed: map[string]bool{}, seen: map[string]bool{}, eniSubnets: map[string]string{}, accounts: map[string]string{}}
+	return kube{listed: map[string]bool{}, single: map[string]bool{}, eniSubnets: map[string]string{}, accounts: map[string]string{}}
 }
 
 // object is a Kubernetes object that is read.
@@ -123,14 +123,14 @@ func typeOf(e entry, list *doc.List) (apiVersion, kind string) {
 	return apiVersion, kind
 }
 
-// object reads a Kubernetes object, and reports whether it is of a kind that says something.
-func (r *reading) object(e entry, apiVersion, kind string) bool {
+// object reads a Kubernetes object, an item of a list or not, and reports whether it is of a kind that says something.
+func (r *reading) object(e entry, apiVersion, kind string, item bool) bool {
 	group, _, grouped := strings.Cut(apiVersion, "/")
 	if !grouped {
 		group = ""
 	}
 	if of, ok := strings.CutSuffix(kind, "List"); ok { // an empty one: doc takes others apart
-		r.kube.listed[kind] = true
+		r.kube.listed[of] = true
 		_, known := kinds[group+"/"+of]
 		return known || kind == "List"
 	}
@@ -140,13 +140,13 @@ func (r *reading) object(e entry, apiVersion, kind string) bool {
 	}
 	meta := e.key("metadata")
 	o := object{entry: e, kind: doc.Clean(kind, 60), namespace: doc.Clean(meta.key("namespace").Text(), 63), name: doc.Clean(meta.key("name").Text(), 100)}
-	r.kube.seen[kind] = true
-	read(r, o)
+	if read(r, o); item {
+		r.kube.listed[kind] = true
+	} else {
+		r.kube.single[kind] = true
+	}
 	return true
 }
-
-// all reports whether objects of a kind were listed, or at least one was read.
-func (k *kube) all(kind string) bool { return k.listed[kind+"List"] || k.seen[kind] }
 
 // externalAddress ends the source of an address that a node has beside those of its subnet.
 const externalAddress = ", external address"

@@ -44,6 +44,7 @@ func TestPlugin(t *testing.T) {
 	k3s := func(args string) string {
 		return nd("n1", "  annotations: {k3s.io/node-args: '"+args+"'}\nstatus: {nodeInfo: {kubeletVersion: v1.34.1+k3s1}}\n")
 	}
+	all := "---\napiVersion: apps/v1\nkind: DaemonSetList\nitems: []\n" // these are all of them
 	for _, tt := range []struct{ name, docs, want, why string }{
 		{"nothing", cm("coredns", "{}") + nd("n1", ""), "", "no answer that was read tells"},
 		{"cilium", cilium + cm("cilium-config", "{enable-policy: default, ipam: kubernetes}"), "cilium", ""},
@@ -63,15 +64,16 @@ func TestPlugin(t *testing.T) {
 		{"antrea", ds("kube-system", "antrea-agent", "antrea-agent", "x"), "antrea", ""},
 		{"azure npm", ds("kube-system", "azure-npm", "azure-npm", "x"), "azure-npm", ""},
 		{"kube-router", ds("kube-system", "kube-router", "kube-router", "x", "--run-firewall=true"), "kube-router", ""},
-		{"kube-router without a firewall", ds("kube-system", "kube-router", "kube-router", "x", "--run-firewall=false"), "none", ""},
+		{"kube-router without a firewall", ds("kube-system", "kube-router", "kube-router", "x", "--run-firewall=false") + all, "none", ""},
 		{"ovn", ds("openshift-ovn-kubernetes", "ovnkube-node", "ovnkube-controller", "x"), "ovn-kubernetes", ""},
 		{"openshift", "apiVersion: config.openshift.io/v1\nkind: Network\nmetadata: {name: cluster}\nstatus: {networkType: OVNKubernetes}\n", "ovn-kubernetes", ""},
 		{"openshift sdn", "apiVersion: config.openshift.io/v1\nkind: Network\nmetadata: {name: cluster}\nstatus: {networkType: OpenShiftSDN}\n", "", "no profile"},
-		{"flannel", flannel, "none", ""},
+		{"flannel", flannel + all, "none", ""},
+		{"flannel, the others unread", flannel, "", "whether another engine does"},
 		{"flannel beside calico", flannel + calico, "calico", ""},
 		{"flannel beside an engine", flannel + ds("kube-system", "kube-network-policies", "kube-network-policies", "x"), "kube-network-policies", ""},
 		{"kindnet", ds("kube-system", "kindnet", "kindnet-cni", "docker.io/kindest/kindnetd:v20250512-df8de77b"), "kube-network-policies", ""},
-		{"kindnet of old", ds("kube-system", "kindnet", "kindnet-cni", "docker.io/kindest/kindnetd:v20230809-80a64d96"), "none", ""},
+		{"kindnet of old", ds("kube-system", "kindnet", "kindnet-cni", "docker.io/kindest/kindnetd:v20230809-80a64d96") + all, "none", ""},
 		{"kindnet between", ds("kube-system", "kindnet", "kindnet-cni", "docker.io/kindest/kindnetd:v20240813-c6f155d6"), "", "kind 0.24"},
 		{"kindnet by digest", ds("kube-system", "kindnet", "kindnet-cni", "kindest/kindnetd@sha256:00"), "", "no date"},
 		{"weave", ds("kube-system", "weave-net", "weave", "x"), "", "no profile"},
@@ -82,12 +84,12 @@ func TestPlugin(t *testing.T) {
 		{"aws, strict", strict + controller("true"), "aws-vpc-cni:strict", ""},
 		{"aws, controller unread", on, "", "whether the controller is on"},
 		{"aws, controller off", on + controller("false"), "", "turns the controller off"},
-		{"aws, agent off", off, "none", ""},
+		{"aws, agent off", off + all, "none", ""},
 		{"aws, agent off, calico", off + calico, "calico", ""},
 		{"aws with Fargate", on + controller("true") + nd("f", "  labels: {eks.amazonaws.com/compute-type: fargate}\n"), "", "Fargate"},
 		{"aws with Windows", on + controller("true") + nd("w", "  labels: {kubernetes.io/os: windows}\n"), "", "Windows"},
 		{"auto and others", off + nd("a", "  labels: {eks.amazonaws.com/compute-type: auto}\n") + controller("true"), "", "others that run aws-node"},
-		{"k3s", k3s(`["server","--write-kubeconfig-mode","0644"]`) + "---\napiVersion: apps/v1\nkind: DaemonSetList\nitems: []\n", "kube-router", ""},
+		{"k3s", k3s(`["server","--write-kubeconfig-mode","0644"]`) + all, "kube-router", ""},
 		{"k3s, DaemonSets unread", k3s(`["server"]`), "", "another engine"},
 		{"k3s without policies", k3s(`["server","--disable-network-policy"]`), "none", ""},
 		{"k3s without a plugin", k3s(`["server","--disable-network-policy","--flannel-backend","none"]`), "", "without its own plugin"},
@@ -96,7 +98,7 @@ func TestPlugin(t *testing.T) {
 		{"cloud and cluster agree", gke(`, "networkConfig": {"datapathProvider": "ADVANCED_DATAPATH"}`) + "\n" + ds("kube-system", "anetd", "cilium-agent", "x"), "gke-dpv2", ""},
 		{"a user's engine", gke("") + "\n" + cilium + cm("cilium-config", "{}"), "cilium", ""},
 		{"cloud and cluster differ", gke(`, "networkConfig": {"datapathProvider": "ADVANCED_DATAPATH"}`) + "\n" + calico, "", "two are named"},
-		{"cloud says more", gke(`, "networkConfig": {"datapathProvider": "ADVANCED_DATAPATH"}`) + "\n" + flannel, "", "no DaemonSet"},
+		{"cloud says more", gke(`, "networkConfig": {"datapathProvider": "ADVANCED_DATAPATH"}`) + "\n" + flannel + all, "", "no DaemonSet"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, problems := facts.Of(split(tt.docs)...)
@@ -127,7 +129,7 @@ func TestCluster(t *testing.T) {
 		{"kubeadm", kubeadm + kindnet, "pods: 10.244.0.0/16\nservices: 10.96.0.0/12\napi: 10.96.0.1:443"},
 		{"kubeadm, plugin unread", kubeadm, "pods: 10.244.0.0/16\nunknown: cloud cni ranges.nodes ranges.pods ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
 		{"nodes' parts only", nd("n1", "spec: {podCIDR: 10.42.0.0/24}\nstatus: {addresses: [{type: InternalIP, address: 192.0.2.1}]}\n"), "nodes: 192.0.2.1/32\npods: 10.42.0.0/24\n" +
-			"unknown: cloud cni ranges.pods ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
+			"unknown: cloud cni ranges.nodes ranges.pods ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
 		{"k3s", nd("n1", "  annotations: {k3s.io/node-args: '[\"server\",\"--cluster-cidr=10.52.0.0/16,fd52::/56\",\"--service-cidr\",\"10.53.0.0/16\"]'}\n"+
 			"spec: {podCIDR: 10.52.0.0/24}\nstatus: {nodeInfo: {kubeletVersion: v1.34.1+k3s1}}\n") + none, "pods: 10.52.0.0/16 fd52::/56\nservices: 10.53.0.0/16\ncni: kube-router"},
 		{"a pod outside", kubeadm + kindnet + "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\nstatus: {podIP: 10.1.2.3, podIPs: [{ip: 10.1.2.3}]}\n",

@@ -156,9 +156,6 @@ func (r *reading) file(f source.File) {
 		}
 		root := d.Open(doc.Lenient)
 		e := entry{value{root}, at}
-		if d.List != nil {
-			r.kube.listed[d.List.Kind] = true
-		}
 		if r.entry(e, d.List) {
 			useful = true
 		} else {
@@ -202,7 +199,7 @@ func (r *reading) entry(e entry, list *doc.List) bool {
 		return true
 	}
 	if apiVersion, kind := typeOf(e, list); apiVersion != "" && kind != "" {
-		return r.object(e, apiVersion, kind)
+		return r.object(e, apiVersion, kind, list != nil)
 	}
 	for _, f := range forms() {
 		if f.is(e) {
