@@ -217,30 +217,23 @@ func (b *builder) aksPods(c *aksCluster) {
 func (b *builder) aksNetworks(c *aksCluster) {
 	networks := map[string]bool{}
 	for _, u := range c.subnets {
-		id := vnetOf(u.id)
+		id, name := vnetOf(u.id), azureID(u.id, "subnets")
 		networks[id] = true
-		s, ok := b.azureSubnets[strings.ToLower(u.id)]
-		if v, known := b.vnets[id]; known && !ok {
-			s, ok = v.subnets[strings.ToLower(azureID(u.id, "subnets"))]
-		}
-		var list []*[]model.Range
-		var fields []string
-		if u.nodes {
-			list, fields = append(list, &b.Ranges.Nodes), append(fields, fieldNodes)
-		}
-		if u.pods {
-			list, fields = append(list, &b.Ranges.Pods), append(fields, fieldPods)
-		}
-		for i := range list {
-			if ok {
-				add(list[i], from(s.ranges, u.source+", subnet "+azureID(u.id, "subnets"))...)
-			} else {
-				b.need(Need{AzureVNet, id}, fields[i], "the range of %s, subnet %s, was not read", u.source, azureID(u.id, "subnets"))
+		s, ok := b.subnetOf(u.id)
+		for _, f := range []struct {
+			name string
+			used bool
+		}{{fieldNodes, u.nodes}, {fieldPods, u.pods}} {
+			switch {
+			case f.used && ok:
+				add(field(&b.Ranges, f.name), from(s.ranges, u.source+", subnet "+name)...)
+			case f.used:
+				b.need(Need{AzureVNet, id}, f.name, "the range of %s, subnet %s, was not read", u.source, name)
 			}
 		}
 		if s.routes != "" && c.plugin != "kubenet" {
 			b.missing(fieldRemote, "route table %s of subnet %s may lead to other networks; az network route-table show has its routes: write what they lead to into a facts file",
-				s.routes, azureID(u.id, "subnets"))
+				s.routes, name)
 		}
 	}
 	if c.unnamed {
@@ -257,6 +250,15 @@ func (b *builder) aksNetworks(c *aksCluster) {
 		add(&b.Ranges.VPC, v.space...)
 		b.azurePeers(v)
 	}
+}
+
+// subnetOf returns a subnet, which was read on its own or in its network.
+func (b *builder) subnetOf(id string) (azureSubnet, bool) {
+	if s, ok := b.azureSubnets[strings.ToLower(id)]; ok {
+		return s, true
+	}
+	s, ok := b.vnets[vnetOf(id)].subnets[strings.ToLower(azureID(id, "subnets"))]
+	return s, ok
 }
 
 // managedNetwork takes the networks in the resource group of the nodes for those that AKS made: pools that name no subnet are in them.
@@ -323,14 +325,10 @@ func (b *builder) aksControlPlane(c *aksCluster) {
 		b.missing(fieldControlPlane, "%s", what)
 		return
 	}
-	id := vnetOf(c.controlBy)
-	s, ok := b.azureSubnets[strings.ToLower(c.controlBy)]
-	if v, known := b.vnets[id]; known && !ok {
-		s, ok = v.subnets[strings.ToLower(azureID(c.controlBy, "subnets"))]
-	}
+	s, ok := b.subnetOf(c.controlBy)
 	if ok {
 		add(&b.Ranges.ControlPlane, from(s.ranges, "control plane, subnet "+azureID(c.controlBy, "subnets"))...)
 	} else {
-		b.need(Need{AzureVNet, id}, fieldControlPlane, "the range of the API server's subnet was not read")
+		b.need(Need{AzureVNet, vnetOf(c.controlBy)}, fieldControlPlane, "the range of the API server's subnet was not read")
 	}
 }

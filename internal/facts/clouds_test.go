@@ -183,6 +183,13 @@ func TestAzure(t *testing.T) {
 	}
 }
 
+// TestLongNames demands that nothing is cut where a long name was.
+func TestLongNames(t *testing.T) {
+	long := strings.Repeat("a", 300)
+	facts.Of(text(strings.Replace(gke(""), "europe-west1-b", long+"-b-c", 1), gke(`, "nodePools": [{"name": "`+long+`"}]`),
+		`{"properties": {"agentPoolProfiles": [{"vnetSubnetID": "/SUBNETS/`+strings.Repeat("İ", 99)+`"}], "networkProfile": {}}}`)...)
+}
+
 // TestWrapped reads what lists and REST interfaces put around an answer.
 func TestWrapped(t *testing.T) {
 	aks := `{"name": "c", "networkProfile": {"networkPlugin": "kubenet", "podCidr": "10.244.0.0/16"}}`

@@ -212,7 +212,9 @@ func (b *builder) clusterAPI() {
 	}
 	// The API server gives its own Service the first address of the range: kubernetes pkg/controlplane/instance.go, APIServerServiceIP.
 	if len(k.apiService) == 0 && len(b.Ranges.Services) == 1 {
-		b.api(model.KubeEndpoint{Addr: b.Ranges.Services[0].CIDR.Addr().Next(), Port: 443, Source: "Service default/kubernetes, the first address of the range"})
+		if p := b.Ranges.Services[0].CIDR; p.Contains(p.Addr().Next()) {
+			b.api(model.KubeEndpoint{Addr: p.Addr().Next(), Port: 443, Source: "Service default/kubernetes, the first address of the range"})
+		}
 	}
 }
 

@@ -79,8 +79,7 @@ func (c *gkeCluster) subnetPath(text string) string {
 	if p := gcpPath(text); p != "" || text == "" {
 		return p
 	}
-	base := c.subnet
-	project, region := segment(base, "projects"), segment(base, "regions")
+	project, region := segment(c.subnet, "projects"), segment(c.subnet, "regions")
 	if project == "" {
 		project = c.project
 	}
@@ -97,7 +96,7 @@ func (r *reading) gkeCluster(e entry) {
 	if location == "" {
 		location = e.key("zone").Text()
 	}
-	if c.region = doc.Clean(location, 40); strings.Count(location, "-") == 2 {
+	if c.region = doc.Clean(location, 40); strings.Count(c.region, "-") == 2 { // a zone
 		c.region = c.region[:strings.LastIndexByte(c.region, '-')]
 	}
 	net := e.key("networkConfig")
@@ -196,7 +195,7 @@ func (c *gkeCluster) pool(p value, private bool) {
 	}
 }
 
-// control1 reads where the control plane is, in both generations of the API.
+// controlPlane reads where the control plane is, in both generations of the API.
 func (c *gkeCluster) controlPlane(e entry) {
 	private, ends := e.key("privateClusterConfig"), e.at("controlPlaneEndpointsConfig", "ipEndpointsConfig")
 	c.control = private.key("masterIpv4CidrBlock").ranges("control plane")
