@@ -56,16 +56,6 @@ func (b *builder) publicNodes(what string, names []string) {
 	}
 }
 
-// settleListed settles a field for which every object of a kind counts.
-func (b *builder) settleListed(kind, field string) {
-	switch {
-	case b.kube.listed[kind]:
-		b.settle(field)
-	case b.kube.single[kind]:
-		b.missing(field, "objects of kind %s were read on their own, and there may be more; %s", kind, whoTells[field])
-	}
-}
-
 func (b *builder) clusterNodes() {
 	if b.known[fieldNodes] { // a cloud told the ranges
 		told := space(b.Ranges.Nodes)
@@ -83,11 +73,9 @@ func (b *builder) clusterNodes() {
 	}
 	for _, n := range b.kube.nodes {
 		add(&b.Ranges.Nodes, n.addrs...)
-		if len(n.addrs) == 0 {
-			b.missing(fieldNodes, "node %s has no address yet", n.name)
-		}
+		b.missing(fieldNodes, "the nodes that are there now were read, and not the range that the next one gets its address of; the cloud's description of the subnets has it, or "+
+			"write it into a facts file and read that beside the rest")
 	}
-	b.settleListed("Node", fieldNodes)
 }
 
 // clusterPods adds every range that something of the cluster's own names for pods. It is the whole only where what gives pods their addresses
@@ -178,8 +166,8 @@ func (b *builder) serverFlag(name, what string) []model.Range {
 func (b *builder) clusterServices() {
 	k := &b.kube
 	add(&b.Ranges.Services, k.cidrs...)
-	if !b.known[fieldServices] && len(k.cidrs) > 0 {
-		b.settleListed("ServiceCIDR", fieldServices)
+	if k.listed["ServiceCIDR"] && len(k.cidrs) > 0 {
+		b.settle(fieldServices)
 	}
 	if k.openshift != nil && len(k.openshift.services) > 0 {
 		add(&b.Ranges.Services, k.openshift.services...)

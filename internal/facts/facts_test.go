@@ -164,7 +164,7 @@ func TestExamples(t *testing.T) {
 			control: 192.168.77.11/32
 			dns: 169.254.20.10:53 10.96.0.10:53 kube-system/[kube-dns]:53
 			api: 192.168.77.11:6443 10.96.0.1:443
-			unknown: ranges.vpc ranges.remote`},
+			unknown: ranges.nodes ranges.vpc ranges.remote`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, problems := facts.Of(example(t, tt.name)...)

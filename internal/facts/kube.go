@@ -11,7 +11,6 @@ import (
 // kube is what objects of the cluster's own API say.
 type kube struct {
 	listed map[string]bool // kinds of which a list was read, be it an empty one: those are taken for all that there are
-	single map[string]bool // kinds of which objects were read on their own
 
 	nodes     []node
 	cidrs     []model.Range // ServiceCIDR
@@ -65,7 +64,7 @@ type nodeLocal struct {
 }
 
 func newKube() kube {
-	return kube{listed: map[string]bool{}, single: map[string]bool{}, eniSubnets: map[string]string{}, accounts: map[string]string{}}
+	return kube{listed: map[string]bool{}, eniSubnets: map[string]string{}, accounts: map[string]string{}}
 }
 
 // object is a Kubernetes object that is read.
@@ -142,8 +141,6 @@ func (r *reading) object(e entry, apiVersion, kind string, item bool) bool {
 	o := object{entry: e, kind: doc.Clean(kind, 60), namespace: doc.Clean(meta.key("namespace").Text(), 63), name: doc.Clean(meta.key("name").Text(), 100)}
 	if read(r, o); item {
 		r.kube.listed[kind] = true
-	} else {
-		r.kube.single[kind] = true
 	}
 	return true
 }
