@@ -19,6 +19,7 @@ const (
 	AmazonVPC        NeedKind = "vpc"                    // "vpc-0123"
 	AmazonSubnets    NeedKind = "subnets of vpc"         // "vpc-0123": all of its subnets
 	AmazonRoutes     NeedKind = "route tables of vpc"    // "vpc-0123"
+	AmazonPeerings   NeedKind = "peerings of vpc"        // "vpc-0123": no need of [Needs], but they name what routes lead to
 	AmazonInterfaces NeedKind = "interfaces of cluster"  // "CLUSTER": those whose description is "Amazon EKS CLUSTER"
 	AmazonAddon      NeedKind = "add-on"                 // "CLUSTER/vpc-cni"
 	AmazonAddons     NeedKind = "add-ons"                // "CLUSTER": their names
@@ -49,6 +50,8 @@ func (n Need) command() string {
 		words = []string{"aws ec2 describe-subnets --filters", word("Name=vpc-id,Values=" + n.ID)}
 	case AmazonRoutes:
 		words = []string{"aws ec2 describe-route-tables --filters", word("Name=vpc-id,Values=" + n.ID)}
+	case AmazonPeerings:
+		words = []string{"aws ec2 describe-vpc-peering-connections --filters", word("Name=requester-vpc-info.vpc-id,Values=" + n.ID), "and the same of accepter-vpc-info.vpc-id"}
 	case AmazonInterfaces:
 		words = []string{"aws ec2 describe-network-interfaces --filters", word("Name=description,Values=Amazon EKS " + n.ID)}
 	case AmazonAddon:
