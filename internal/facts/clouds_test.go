@@ -232,6 +232,7 @@ func TestProblems(t *testing.T) {
 		{"an empty list", `[]`, "does not say of what", "f0:1", ""},
 		{"nothing at all", `# nothing`, "there is nothing in it", "f0", ""},
 		{"other objects", `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}`, "nothing in it says anything", "f0", ""},
+		{"an object of a kind that is not read, beside others", gke("") + "\n" + `{"apiVersion": "v1", "kind": "Secret"}` + "\n[", "", "f0:4", whole},
 		{"a control character", `{"name": "a` + "\x01" + `"}`, "", "f0:1", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,7 +42,7 @@ var Fields = []string{fieldCloud, fieldCNI, fieldNodes, fieldPods, fieldServices
 // Of puts together what files say of one cluster. A problem is a document that could not be read or recognised, or that contradicts another.
 func Of(files ...source.File) (model.Facts, []finding.Problem) {
 	b := build(files)
-	return b.Facts, b.problems
+	return b.Facts, append(b.problems, b.idle...)
 }
 
 // Needs lists the answers that would complete what files say, in order. Each may need others in its turn: ask again with it.
@@ -87,10 +87,9 @@ func (b *builder) settle(fields ...string) {
 func (b *builder) missing(field, format string, args ...any) {
 	u := model.Unknown{What: field, Why: fmt.Sprintf(format, args...)}
 	switch {
-	case !b.first(u):
 	case b.named[field] >= maxUnknown:
 		b.more[field]++
-	default:
+	case b.first(u):
 		b.named[field]++
 		b.Unknown = append(b.Unknown, u)
 	}

@@ -229,3 +229,25 @@ func TestLeftOut(t *testing.T) {
 func split(docs string) []source.File {
 	return text(strings.Split(strings.TrimPrefix(docs, "---\n"), "\n---\n")...)
 }
+
+// TestIdleFile demands that a file with other objects is named, and spoils nothing.
+func TestIdleFile(t *testing.T) {
+	other := source.File{Name: "other.yaml", Data: []byte("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n")}
+	f, problems := facts.Of(append(example(t, "gke"), other)...)
+	check(t, f, "unknown:")
+	if len(problems) != 1 || problems[0].Origin.File != "other.yaml" {
+		t.Error(problems)
+	}
+}
+
+// TestManyReasons demands that what is unknown for many reasons is said for some, and counted.
+func TestManyReasons(t *testing.T) {
+	var pods strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&pods, "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"p%d\"}, \"status\": {\"podIP\": \"192.0.2.%d\"}}\n", i, i%250)
+	}
+	f, _ := facts.Of(append(example(t, "gke"), text(pods.String())...)...)
+	if n := len(f.Unknown); n > 25 || !strings.Contains(f.Unknown[n-1].Why, "and for 980 more reasons") {
+		t.Errorf("%d: %v", n, f.Unknown[n-1])
+	}
+}

@@ -51,6 +51,7 @@ type reading struct {
 	hand handwritten
 
 	problems []finding.Problem
+	idle     []finding.Problem // files that could be read, and hold nothing that is read here
 }
 
 // entry is a document, or an item of one, and where it stands.
@@ -174,7 +175,7 @@ func (r *reading) file(f source.File) {
 		if other == 0 {
 			message = "there is nothing in it"
 		}
-		r.problem(ruleUnreadable, at, message, readable)
+		r.idle = append(r.idle, finding.Problem{Rule: ruleUnreadable, Message: message, Hint: readable, Origin: at})
 	}
 }
 
