@@ -45,6 +45,7 @@ var layers = map[string]int{
 	"internal/source/cluster": 4,
 	"internal/reach/slow":     4,
 	"internal/blast":          4,
+	"internal/facts":          4,
 
 	"internal/rule":   5,
 	"internal/matrix": 5,

@@ -246,6 +246,7 @@ func TestFullDisk(t *testing.T) {
 	for _, args := range [][]string{
 		{"audit", "examples/article"}, {"audit", "-o", "json", "examples/article"}, {"map", "examples/article"}, {"map", "-o", "json", "examples/article"},
 		{"map", "-o", "csv", "examples/article"}, {"map", "-o", "dot", "examples/article"}, {"rules"}, {"rules", "-o", "json"}, {"version"},
+		{"cidrs", "--from-file", "examples/cidrs/gke"}, {"cidrs", "-o", "except", "--from-file", "examples/cidrs/gke"},
 		{"can", "mcp-workloads/mcp-github", "140.82.112.3:443", "examples/article"},
 	} {
 		cmd, errs := command(t, root(t), args...)

@@ -113,7 +113,7 @@ network; with --cluster it reads a live cluster.`,
 		return hinted{err, cmd.CommandPath() + " --help lists the flags"}
 	})
 	root.SetUsageTemplate(usage)
-	root.AddCommand(newAudit(s), newMap(s), newCan(s), newRules(s), newVersion(s))
+	root.AddCommand(newAudit(s), newMap(s), newCan(s), newCidrs(s), newRules(s), newVersion(s))
 	return root
 }
 

@@ -206,6 +206,20 @@ func (c *Cursor) Field(name string) *Cursor {
 	return k
 }
 
+// FieldFold returns the value of a key as [Cursor.Field] does, or where the map has no such key that of the first one that differs from it in case alone.
+func (c *Cursor) FieldFold(name string) *Cursor {
+	k := c.Field(name)
+	if k.node != nil || !c.IsMap() {
+		return k
+	}
+	for i := 0; i+1 < len(c.node.Content); i += 2 {
+		if key := c.node.Content[i].Value; key != name && strings.EqualFold(key, name) {
+			return c.Field(key)
+		}
+	}
+	return k
+}
+
 // At returns the value at a path of keys.
 func (c *Cursor) At(names ...string) *Cursor {
 	for _, name := range names {

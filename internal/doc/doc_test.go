@@ -249,6 +249,15 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+func TestFieldFold(t *testing.T) {
+	c := open(t, "VpcId: a\nvpcid: b\nVPCID: ~\nother: c", doc.Lenient)
+	for name, want := range map[string]string{"vpcid": "b", "VpcId": "a", "vpcID": "a", "VPCID": "a", "OTHER": "c", "none": ""} {
+		if got := c.FieldFold(name).Text(); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	c := open(t, "x: &x {a: '1', b: '1'}\ny: &y {b: '2', c: '2'}\nz:\n  <<: [*x, *y]\n  a: '3'\n", doc.Lenient)
 	got := fmt.Sprint(c.Field("z").TextMap())

@@ -39,23 +39,31 @@ type File struct {
 // is wrong with the input itself is in Snapshot.Problems. The result does not depend on how the work is spread over processors,
 // and what panics there panics here.
 func Load(ctx context.Context, o Options) (*model.Snapshot, error) {
-	exclude, err := parseGlobs(o.Exclude)
+	in, err := o.inputs()
+	defer in.close()
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Paths) == 0 {
-		return nil, errors.New("no path given")
+	return in.load(ctx)
+}
+
+// inputs lists what o names.
+func (o Options) inputs() (in inputs, err error) {
+	exclude, err := parseGlobs(o.Exclude)
+	if err != nil {
+		return in, err
 	}
-	var in inputs
-	defer in.close()
+	if len(o.Paths) == 0 {
+		return in, errors.New("no path given")
+	}
 	for _, p := range o.Paths {
 		if p == "-" {
 			in.add("-", func() ([]byte, error) { return readAll(o.Stdin, 0) })
 		} else if err := in.addPath(p, exclude); err != nil {
-			return nil, err
+			return in, err
 		}
 	}
-	return in.load(ctx)
+	return in, nil
 }
 
 // LoadFiles reads files that are in memory, in the given order.
