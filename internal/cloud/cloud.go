@@ -1,0 +1,149 @@
+// Package cloud asks GKE, EKS and AKS what they know of one cluster's network.
+//
+// It obtains documents and reads only as much of them as it takes to know which to ask for next: the cluster itself, then the networks and subnets that it
+// names. What they mean is for the reader of the files to say, and a file holds what the cloud's own command line would have printed, or the answer of its
+// API. Everything here reads: no request changes anything, and nothing is connected to but the cloud's APIs and, by its own library, its login service.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/toolmoat/toolmoat/internal/doc"
+	"github.com/toolmoat/toolmoat/internal/facts"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/source"
+)
+
+// What one run may cost.
+const (
+	maxTime   = 3 * time.Minute  // of all requests together
+	maxBody   = 32 << 20         // bytes of one answer
+	maxPages  = 200              // of one list
+	maxAsked  = 200              // documents of one kind that a cluster may name
+	attempts  = 4                // at one request
+	pause     = time.Second / 4  // before the second attempt, doubled for each further one
+	maxPause  = 30 * time.Second // that an answer may ask for
+	maxAnswer = 300              // bytes of an answer's own words that are repeated
+)
+
+// Error says why a cloud did not give what it was asked for. Its text holds no credential and fits a terminal.
+type Error struct {
+	What string // what was asked for: "the GKE cluster prod in projects/p/locations/l"
+	Why  string
+	Hint string // what to do, "" where that is not known
+
+	gap   bool     // the cloud's answer is that this is not to be had, so the rest may go on without it
+	hides []string // what is not known then: fields of model.Facts
+}
+
+func (e *Error) Error() string { return e.What + ": " + e.Why }
+
+// provider is the words of one cloud.
+type provider struct {
+	name  string
+	login string         // the hint for who is not known to it
+	lacks *regexp.Regexp // finds the missing permission in a refusal; nil where refusals do not name it
+}
+
+// request is one thing to ask for.
+type request struct {
+	what       string   // names it in errors
+	permission string   // it takes, as the cloud names it
+	find       string   // the hint for who asked for something that is not there
+	hides      []string // the fields of model.Facts that are not known without it
+}
+
+// answer is a document and what was asked.
+type answer struct {
+	to   request
+	data []byte
+}
+
+// refused is the error for an answer with this status, code and message.
+func (p provider) refused(r request, status int, code, message string) *Error {
+	e := &Error{What: r.what, Why: doc.Clean(message, maxAnswer), hides: r.hides}
+	if e.Why == "" {
+		e.Why = fmt.Sprintf("%s answers with status %d %s", p.name, status, doc.Clean(code, 60))
+	}
+	switch status {
+	case 401:
+		e.Why, e.Hint = p.name+" does not accept the credentials: "+e.Why, p.login
+	case 403:
+		e.gap = true
+		if m := p.lacks.FindStringSubmatch(message); m != nil {
+			e.Why = "the caller lacks " + doc.Clean(m[1], 100)
+			e.Hint = "have it granted, or ask as someone who has it"
+		} else {
+			e.Why, e.Hint = p.name+" refuses it: "+e.Why, "it takes "+r.permission
+		}
+	case 404:
+		e.gap, e.Why, e.Hint = true, "there is none: "+e.Why, r.find
+	case 429:
+		e.Why, e.Hint = p.name+" asks to slow down: "+e.Why, "try again later"
+	}
+	return e
+}
+
+// failed is the error for a request that got no answer, or none that can be read.
+func (p provider) failed(r request, err error) *Error {
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{What: r.what, Why: "no answer in time", Hint: "check the way to the API: a proxy is set by HTTPS_PROXY"}
+	}
+	return &Error{What: r.what, Why: doc.Clean(err.Error(), maxAnswer)}
+}
+
+// stranger is the error for credentials that are not there, or do not work.
+func (p provider) stranger(r request, err error) *Error {
+	return &Error{What: r.what, Why: p.failed(r, err).Why, Hint: p.login}
+}
+
+// errNotAsked says that a cluster names something that cannot be asked for.
+var errNotAsked = errors.New("not to be asked for")
+
+// complete asks for what also says, for what the answers leave open, and for what those leave open, until nothing new is. What cannot be had is unknown.
+func complete(ctx context.Context, fetch func(context.Context, facts.Need) ([]answer, error), first []answer, also ...facts.Need) ([]source.File, []model.Unknown, error) {
+	var files []source.File
+	var unknown []model.Unknown
+	add := func(answers []answer) {
+		for _, a := range answers {
+			files = append(files, source.File{Name: doc.Clean(strings.TrimPrefix(a.to.what, "the "), 300), Data: a.data})
+		}
+	}
+	add(first)
+	asked := map[facts.Need]bool{}
+	for {
+		before := len(asked)
+		for _, n := range append(also, facts.Needs(files...)...) {
+			if asked[n] {
+				continue
+			}
+			if asked[n] = true; len(asked) > maxAsked {
+				return nil, nil, &Error{What: first[0].to.what, Why: fmt.Sprintf("it names more than %d networks and subnets", maxAsked)}
+			}
+			answers, err := fetch(ctx, n)
+			add(answers)
+			var e *Error
+			switch {
+			case err == nil, errors.Is(err, errNotAsked): // what is not asked for, the facts miss and name
+			case errors.As(err, &e) && e.gap:
+				for _, field := range e.hides {
+					unknown = append(unknown, model.Unknown{What: field, Why: e.Error()})
+				}
+			default:
+				return nil, nil, err
+			}
+		}
+		if len(asked) == before {
+			return files, unknown, nil
+		}
+	}
+}
