@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -141,11 +142,24 @@ func (a *aks) url(path, version string) string { return a.base + path + "?api-ve
 // list gets all pages of a list. The URLs of pages are the server's: they must be of its own host, which gets the credentials.
 func (a *aks) list(ctx context.Context, r request, url string) ([]answer, error) {
 	return a.rest.list(ctx, r, url, "nextLink", func(link string) (string, error) {
-		if !strings.HasPrefix(link, a.base+"/") {
+		if !sameHost(link, a.base) {
 			return "", errors.New("the next page is on another host")
 		}
 		return link, nil
 	})
+}
+
+// sameHost reports whether two URLs lead to the same server. Azure writes its port into some.
+func sameHost(a, b string) bool {
+	x, errX := neturl.Parse(a)
+	y, errY := neturl.Parse(b)
+	if errX != nil || errY != nil || x.Scheme != y.Scheme || x.User != nil {
+		return false
+	}
+	port := func(u *neturl.URL) string {
+		return cmp.Or(u.Port(), map[string]string{"https": "443", "http": "80"}[u.Scheme])
+	}
+	return strings.EqualFold(x.Hostname(), y.Hostname()) && port(x) == port(y)
 }
 
 // subscription returns the only subscription that the caller sees.

@@ -43,6 +43,11 @@ func TestAKS(t *testing.T) {
 			if len(unknown) > 0 {
 				t.Errorf("unknown: %v", unknown)
 			}
+			for key, query := range r.how {
+				if query.Get("api-version") == "" {
+					t.Errorf("%s is asked without a version", key)
+				}
+			}
 			for _, want := range []struct{ what, got, want string }{
 				{"nodes", cidrs(known.Ranges.Nodes), c.nodes},
 				{"pods", cidrs(known.Ranges.Pods), "10.244.0.0/16"},
@@ -131,5 +136,17 @@ func TestAKSGaps(t *testing.T) {
 	}
 	if got := cidrs(known.Ranges.Services); got != "10.0.0.0/16" {
 		t.Errorf("services are %s", got)
+	}
+}
+
+func TestSameHost(t *testing.T) {
+	for link, want := range map[string]bool{
+		"https://management.azure.com/subscriptions?x": true, "https://management.azure.com:443/subscriptions": true, "https://Management.Azure.com/": true,
+		"http://management.azure.com/": false, "https://management.azure.com.example.com/": false, "https://management.azure.com@example.com/": false,
+		"https://management.azure.com:8443/": false, "//management.azure.com/": false, "/subscriptions": false, ":": false,
+	} {
+		if sameHost(link, "https://management.azure.com") != want {
+			t.Errorf("%s: want %t", link, want)
+		}
 	}
 }

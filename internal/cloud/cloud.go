@@ -21,14 +21,15 @@ import (
 
 // What one run may cost.
 const (
-	maxTime   = 3 * time.Minute  // of all requests together
-	maxBody   = 32 << 20         // bytes of one answer
-	maxPages  = 200              // of one list
-	maxAsked  = 200              // documents of one kind that a cluster may name
-	attempts  = 4                // at one request
-	pause     = time.Second / 4  // before the second attempt, doubled for each further one
-	maxPause  = 30 * time.Second // that an answer may ask for
-	maxAnswer = 300              // bytes of an answer's own words that are repeated
+	maxTime  = 3 * time.Minute  // of all requests together
+	maxBody  = 32 << 20         // bytes of one answer
+	maxTotal = 128 << 20        // bytes of all documents
+	maxPages = 200              // of one list
+	maxAsked = 200              // documents of one kind that a cluster may name
+	attempts = 4                // at one request
+	pause    = time.Second / 4  // before the second attempt, doubled for each further one
+	maxPause = 30 * time.Second // that an answer may ask for
+	maxWords = 600              // characters of an answer's own words that are repeated
 )
 
 // Error says why a cloud did not give what it was asked for. Its text holds no credential and fits a terminal.
@@ -66,15 +67,14 @@ type answer struct {
 
 // refused is the error for an answer with this status, code and message.
 func (p provider) refused(r request, status int, code, message string) *Error {
-	e := &Error{What: r.what, Why: doc.Clean(message, maxAnswer), hides: r.hides}
+	e := &Error{What: r.what, Why: line(message), hides: r.hides}
 	if e.Why == "" {
 		e.Why = fmt.Sprintf("%s answers with status %d %s", p.name, status, doc.Clean(code, 60))
 	}
-	switch status {
+	switch e.gap = 400 <= status && status < 500; status {
 	case 401:
-		e.Why, e.Hint = p.name+" does not accept the credentials: "+e.Why, p.login
+		e.gap, e.Why, e.Hint = false, p.name+" does not accept the credentials: "+e.Why, p.login
 	case 403:
-		e.gap = true
 		if m := p.lacks.FindStringSubmatch(message); m != nil {
 			e.Why = "the caller lacks " + doc.Clean(m[1], 100)
 			e.Hint = "have it granted, or ask as someone who has it"
@@ -82,9 +82,9 @@ func (p provider) refused(r request, status int, code, message string) *Error {
 			e.Why, e.Hint = p.name+" refuses it: "+e.Why, "it takes "+r.permission
 		}
 	case 404:
-		e.gap, e.Why, e.Hint = true, "there is none: "+e.Why, r.find
+		e.Why, e.Hint = "there is none: "+e.Why, r.find
 	case 429:
-		e.Why, e.Hint = p.name+" asks to slow down: "+e.Why, "try again later"
+		e.gap, e.Why, e.Hint = false, p.name+" asks to slow down: "+e.Why, "try again later"
 	}
 	return e
 }
@@ -98,12 +98,17 @@ func (p provider) failed(r request, err error) *Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{What: r.what, Why: "no answer in time", Hint: "check the way to the API: a proxy is set by HTTPS_PROXY"}
 	}
-	return &Error{What: r.what, Why: doc.Clean(err.Error(), maxAnswer)}
+	return &Error{What: r.what, Why: line(err.Error())}
 }
+
+// line is what a library or a cloud says, on one line fit for a terminal.
+func line(text string) string { return doc.Clean(strings.Join(strings.Fields(text), " "), maxWords) }
 
 // stranger is the error for credentials that are not there, or do not work.
 func (p provider) stranger(r request, err error) *Error {
-	return &Error{What: r.what, Why: p.failed(r, err).Why, Hint: p.login}
+	e := p.failed(r, err)
+	e.Hint = p.login
+	return e
 }
 
 // errNotAsked says that a cluster names something that cannot be asked for.
@@ -113,8 +118,10 @@ var errNotAsked = errors.New("not to be asked for")
 func complete(ctx context.Context, fetch func(context.Context, facts.Need) ([]answer, error), first []answer, also ...facts.Need) ([]source.File, []model.Unknown, error) {
 	var files []source.File
 	var unknown []model.Unknown
+	size := 0
 	add := func(answers []answer) {
 		for _, a := range answers {
+			size += len(a.data)
 			files = append(files, source.File{Name: doc.Clean(strings.TrimPrefix(a.to.what, "the "), 300), Data: a.data})
 		}
 	}
@@ -130,7 +137,9 @@ func complete(ctx context.Context, fetch func(context.Context, facts.Need) ([]an
 				return nil, nil, &Error{What: first[0].to.what, Why: fmt.Sprintf("it names more than %d networks and subnets", maxAsked)}
 			}
 			answers, err := fetch(ctx, n)
-			add(answers)
+			if add(answers); size > maxTotal {
+				return nil, nil, &Error{What: first[0].to.what, Why: fmt.Sprintf("its networks take more than %d MiB to describe", maxTotal>>20)}
+			}
 			var e *Error
 			switch {
 			case err == nil, errors.Is(err, errNotAsked): // what is not asked for, the facts miss and name

@@ -61,6 +61,9 @@ func EKS(ctx context.Context, o EKSOptions) ([]source.File, []model.Unknown, err
 	if err != nil {
 		return nil, nil, err
 	}
+	if cluster.Cluster == nil {
+		return nil, nil, amazon.failed(ask, errors.New("the answer describes no cluster"))
+	}
 	also := []facts.Need{{Kind: facts.AmazonAddons, ID: o.Cluster}, {Kind: podIdentities, ID: o.Cluster}}
 	if net := cluster.Cluster.ResourcesVpcConfig; net != nil && net.VpcId != nil {
 		also = append(also, facts.Need{Kind: facts.AmazonSubnets, ID: *net.VpcId}, facts.Need{Kind: facts.AmazonPeerings, ID: *net.VpcId})

@@ -30,6 +30,11 @@ func TestEKS(t *testing.T) {
 	if len(unknown) > 0 {
 		t.Errorf("unknown: %v", unknown)
 	}
+	for _, key := range []string{"describesubnets#second", "describeroutetables"} {
+		if got := r.how[key].Get("Filter.1.Name") + "=" + r.how[key].Get("Filter.1.Value.1"); got != "vpc-id=vpc-0123" {
+			t.Errorf("%s has the filter %s", key, got)
+		}
+	}
 	for _, want := range []struct{ what, got, want string }{
 		{"nodes", cidrs(known.Ranges.Nodes), "10.0.0.0/16 100.64.0.0/16 192.168.10.0/24"},
 		{"pods", cidrs(known.Ranges.Pods), "10.0.0.0/16 100.64.0.0/16 192.168.128.0/17"},
@@ -79,6 +84,7 @@ func TestEKSFails(t *testing.T) {
 		"429 for long":   {eksPath, []reply{{status: 429, body: eksThrottle, header: later}}, []string{"Rate exceeded", "try again later"}},
 		"503 for ever":   {"DescribeSubnets", []reply{{status: 503, body: ec2Error("RequestLimitExceeded", "Request limit exceeded.")}}, []string{"the subnets of vpc-0123", "Request limit exceeded"}},
 		"cut off":        {eksPath, []reply{{body: `{"cluster": {"name": "prod"`}}, []string{"prod in eu-west-1"}},
+		"nothing":        {eksPath, []reply{{body: `{}`}}, []string{"describes no cluster"}},
 		"cut off XML":    {"DescribeVpcs", []reply{{body: "<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-0123</vpcId>"}}, []string{"vpc-0123"}},
 		"too large":      {eksPath, []reply{{body: `{"cluster": {"name": "` + strings.Repeat("x", maxBody) + `"}}`}}, []string{"larger than 32 MiB"}},
 		"redirect":       {eksPath, []reply{{status: 302, header: http.Header{"Location": {"http://169.254.169.254/"}}}}, []string{"prod in eu-west-1"}},

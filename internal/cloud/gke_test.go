@@ -54,6 +54,11 @@ func TestGKE(t *testing.T) {
 	if names[0] != "GKE cluster prod in projects/tenant-1/locations/europe-west1" || !slices.Contains(names, "subnetwork projects/host-1/regions/europe-west1/subnetworks/nodes") {
 		t.Errorf("files are %q", names)
 	}
+	for _, key := range []string{routesPath, "/compute/v1/projects/host-1/aggregated/subnetworks#page 2/of=2", "/compute/v1/projects/host-1/aggregated/routers"} {
+		if got := r.how[key].Get("filter"); got != `network eq ".*/networks/shared"` {
+			t.Errorf("%s has the filter %q", key, got)
+		}
+	}
 	for _, want := range []struct{ what, got, want string }{
 		{"nodes", cidrs(known.Ranges.Nodes), "10.10.10.0/24 10.10.11.0/24"},
 		{"pods", cidrs(known.Ranges.Pods), "100.64.0.0/16 100.65.0.0/16 172.20.0.0/16"},

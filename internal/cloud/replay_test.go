@@ -21,8 +21,9 @@ type replay struct {
 	answers map[string][]reply // by path or action, and page; the last one is repeated
 
 	mu    sync.Mutex
-	asked []string // in order
-	other []string // what was asked for without the credentials, or is not recorded
+	asked []string              // in order
+	how   map[string]url.Values // the last question to each: its query, or its form
+	other []string              // what was asked for without the credentials, or is not recorded
 }
 
 type reply struct {
@@ -39,7 +40,7 @@ func newReplay(t *testing.T, file string, instead map[string][]reply) *replay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &replay{answers: map[string][]reply{}}
+	r := &replay{answers: map[string][]reply{}, how: map[string]url.Values{}}
 	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(r.Close)
 	for _, f := range recorded.Files {
@@ -65,6 +66,9 @@ func (r *replay) serve(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, key)
+	if r.how[key] = form; len(form) == 0 {
+		r.how[key] = query
+	}
 	auth := req.Header.Get("Authorization")
 	if key != "/token" && auth != "Bearer "+token && !strings.Contains(auth, "Credential="+accessKey+"/") {
 		r.other = append(r.other, key+" without credentials")
