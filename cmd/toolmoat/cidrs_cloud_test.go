@@ -61,17 +61,17 @@ func TestCidrsEKS(t *testing.T) {
 		out, err               []string
 	}{
 		{"whole", "", "prod", exitBroken, // DNS is not the cloud's to tell
-			[]string{"- 10.0.0.0/16", "- 100.64.0.0/16", "- 172.20.0.0/16", "- 10.200.0.0/16", "- 10.61.0.0/16"},
+			[]string{"cloud: AWS", "10.0.0.0/16", "100.64.0.0/16", "172.20.0.0/16", "10.200.0.0/16", "10.61.0.0/16"},
 			[]string{"unknown: dns: "}},
 		{"refused", "DescribeRouteTables", "prod", exitBroken,
-			[]string{"- 10.0.0.0/16", "- 10.61.0.0/16"},
+			[]string{"10.0.0.0/16", "10.61.0.0/16"},
 			[]string{"unknown: ranges.remote: the route tables of vpc-0123: the caller lacks ec2:DescribeRouteTables"}},
 		{"no such cluster", "", "staging", exitBroken, nil,
 			[]string{"error: the EKS cluster staging in eu-west-1: there is none", "hint: aws eks list-clusters --region eu-west-1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			awsServer(t, c.refused)
-			got := toolmoat(t, t.TempDir(), "", "cidrs", "eks", c.cluster, "--region", "eu-west-1", "-o", "except")
+			got := toolmoat(t, t.TempDir(), "", "cidrs", "eks", c.cluster, "--region", "eu-west-1")
 			got.want(t, c.code)
 			for _, want := range c.out {
 				if !strings.Contains(got.out, want) {

@@ -2,11 +2,15 @@ package cloud
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/facts"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/source"
 )
 
 func eksOf(t *testing.T, r *replay) (model.Facts, []model.Unknown, error) {
@@ -52,6 +56,22 @@ func TestEKS(t *testing.T) {
 		if u.What != "dns" { // which only the cluster itself tells
 			t.Errorf("unknown: %s: %s", u.What, u.Why)
 		}
+	}
+}
+
+// TestEKSAsSaved demands that asking tells what the same answers tell when aws printed them.
+func TestEKSAsSaved(t *testing.T) {
+	saved, err := os.ReadFile(filepath.Join("testdata", "eks-saved.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, problems := facts.Of(source.File{Name: "eks-saved.json", Data: saved})
+	got, _, err := eksOf(t, newReplay(t, "eks.txtar", nil))
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("asked: %+v\nsaved: %+v", got, want)
 	}
 }
 

@@ -1,13 +1,20 @@
 package cloud
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/facts"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/source"
 )
 
 const (
@@ -166,6 +173,55 @@ func TestGKEGaps(t *testing.T) {
 	}
 	if got := cidrs(known.Ranges.Services); got != "172.21.0.0/17" {
 		t.Errorf("services are %s", got)
+	}
+}
+
+// TestGKEAsSaved demands that asking for the cluster of an example tells what its saved answers tell.
+func TestGKEAsSaved(t *testing.T) {
+	var saved []source.File
+	docs := map[string]json.RawMessage{}
+	for _, name := range []string{"cluster", "subnets", "routes", "routers"} {
+		data, err := os.ReadFile(filepath.Join("..", "..", "examples", "cidrs", "gke", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved = append(saved, source.File{Name: name, Data: data})
+		docs[name] = data
+	}
+	const compute = "/compute/v1/projects/codemie-prod/"
+	aggregated := func(kind, list, items string) []reply {
+		return []reply{{body: fmt.Sprintf(`{"kind": "compute#%s", "id": "projects/codemie-prod/aggregated/%s", "items": {"regions/europe-west1": {"%[2]s": %[3]s}}}`, kind, list, docs[items])}}
+	}
+	var cluster struct{ Name, Location, SelfLink string }
+	var subnets []json.RawMessage
+	if err := errors.Join(json.Unmarshal(docs["cluster"], &cluster), json.Unmarshal(docs["subnets"], &subnets)); err != nil {
+		t.Fatal(err)
+	}
+	instead := map[string][]reply{
+		"/v1/projects/codemie-prod/locations/" + cluster.Location + "/clusters/" + cluster.Name: {{body: string(docs["cluster"])}},
+		compute + "aggregated/subnetworks": aggregated("subnetworkAggregatedList", "subnetworks", "subnets"),
+		compute + "aggregated/routers":     aggregated("routerAggregatedList", "routers", "routers"),
+		compute + "global/routes":          {{body: `{"kind": "compute#routeList", "id": "projects/codemie-prod/global/routes", "items": ` + string(docs["routes"]) + `}`}},
+	}
+	for _, s := range subnets {
+		var subnet struct{ SelfLink string }
+		if err := json.Unmarshal(s, &subnet); err != nil {
+			t.Fatal(err)
+		}
+		_, path, _ := strings.Cut(subnet.SelfLink, "googleapis.com")
+		instead[path] = []reply{{body: string(s)}}
+	}
+	r := newReplay(t, "gke.txtar", instead)
+	loginGoogle(t, r)
+	files, unknown, err := GKE(t.Context(), GKEOptions{Cluster: cluster.Name, Location: cluster.Location, Project: "codemie-prod", Container: r.URL, Compute: r.URL})
+	if err != nil || len(unknown) > 0 {
+		t.Fatal(err, unknown)
+	}
+	r.clean(t)
+	got, _ := facts.Of(files...)
+	want, _ := facts.Of(saved...)
+	if !reflect.DeepEqual(got, want) || len(want.Ranges.Pods) == 0 {
+		t.Errorf("asked: %+v\nsaved: %+v", got, want)
 	}
 }
 
