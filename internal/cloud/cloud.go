@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -65,26 +67,29 @@ type answer struct {
 	data []byte
 }
 
-// refused is the error for an answer with this status, code and message.
-func (p provider) refused(r request, status int, code, message string) *Error {
-	e := &Error{What: r.what, Why: line(message), hides: r.hides}
-	if e.Why == "" {
-		e.Why = fmt.Sprintf("%s answers with status %d %s", p.name, status, doc.Clean(code, 60))
+// refused is the error for an answer with this status and message.
+func (p provider) refused(r request, status int, message string) *Error {
+	e := &Error{What: r.what, Why: fmt.Sprintf("%s answers with status %d", p.name, status), hides: r.hides}
+	e.gap = 400 <= status && status < 500
+	words := ""
+	if message = line(message); message != "" {
+		words = ": " + message
 	}
-	switch e.gap = 400 <= status && status < 500; status {
-	case 401:
-		e.gap, e.Why, e.Hint = false, p.name+" does not accept the credentials: "+e.Why, p.login
-	case 403:
-		if m := p.lacks.FindStringSubmatch(message); m != nil {
-			e.Why = "the caller lacks " + doc.Clean(m[1], 100)
-			e.Hint = "have it granted, or ask as someone who has it"
-		} else {
-			e.Why, e.Hint = p.name+" refuses it: "+e.Why, "it takes "+r.permission
-		}
-	case 404:
-		e.Why, e.Hint = "there is none: "+e.Why, r.find
-	case 429:
-		e.gap, e.Why, e.Hint = false, p.name+" asks to slow down: "+e.Why, "try again later"
+	switch missing := p.lacks.FindStringSubmatch(message); {
+	case status == http.StatusUnauthorized:
+		e.Why, e.Hint, e.gap = p.name+" does not accept the credentials"+words, p.login, false
+	case status == http.StatusForbidden && missing != nil:
+		e.Why, e.Hint = "the caller lacks "+doc.Clean(missing[1], 100), "have it granted, or ask as someone who has it"
+	case status == http.StatusForbidden:
+		e.Why, e.Hint = p.name+" refuses it"+words, "it takes "+r.permission
+	case status == http.StatusNotFound:
+		e.Why, e.Hint = "there is none"+words, r.find
+	case status == http.StatusTooManyRequests:
+		e.Why, e.Hint, e.gap = p.name+" asks to slow down"+words, "try again later", false
+	case status >= 500:
+		e.Why, e.Hint = e.Why+words, "try again later"
+	default:
+		e.Why += words
 	}
 	return e
 }
@@ -96,7 +101,9 @@ func (p provider) failed(r request, err error) *Error {
 	case errors.As(err, &own):
 		return own
 	case errors.Is(err, context.DeadlineExceeded):
-		return &Error{What: r.what, Why: "no answer in time", Hint: "check the way to the API: a proxy is set by HTTPS_PROXY"}
+		return &Error{What: r.what, Why: "no answer in time", Hint: "check the way to the API: HTTPS_PROXY sets a proxy"}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{What: r.what, Why: "the answer was cut off", Hint: "try again"}
 	}
 	return &Error{What: r.what, Why: line(err.Error())}
 }

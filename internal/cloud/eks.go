@@ -21,6 +21,7 @@ import (
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/toolmoat/toolmoat/internal/facts"
 	"github.com/toolmoat/toolmoat/internal/model"
@@ -141,10 +142,18 @@ var unknownCaller = []string{
 
 func awsError(r request, err error) error {
 	var api smithy.APIError
-	if !errors.As(err, &api) {
+	var unread *smithy.DeserializationError
+	var unsent *smithyhttp.RequestSendError
+	switch {
+	case errors.As(err, &api):
+	case errors.As(err, &unread):
+		return amazon.failed(r, fmt.Errorf("the answer cannot be read: %w", unread.Err))
+	case errors.As(err, &unsent):
+		return amazon.failed(r, unsent.Err)
+	default:
 		return amazon.failed(r, err)
 	}
-	status := 0
+	status, message := 0, api.ErrorMessage()
 	var answer *awshttp.ResponseError
 	if errors.As(err, &answer) {
 		status = answer.HTTPStatusCode()
@@ -156,8 +165,10 @@ func awsError(r request, err error) error {
 		status = http.StatusForbidden
 	case strings.HasSuffix(code, ".NotFound"), code == "ResourceNotFoundException":
 		status = http.StatusNotFound
+	case code == message: // the SDK found neither
+		message = ""
 	}
-	return amazon.refused(r, status, api.ErrorCode(), api.ErrorMessage())
+	return amazon.refused(r, status, message)
 }
 
 // fetch gets what the facts need further.

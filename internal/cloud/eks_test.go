@@ -103,11 +103,11 @@ func TestEKSFails(t *testing.T) {
 		"404":            {eksPath, []reply{{status: 404, body: eksMissing, header: coded("ResourceNotFoundException")}}, []string{"prod in eu-west-1", "list-clusters"}},
 		"429 for long":   {eksPath, []reply{{status: 429, body: eksThrottle, header: later}}, []string{"Rate exceeded", "try again later"}},
 		"503 for ever":   {"DescribeSubnets", []reply{{status: 503, body: ec2Error("RequestLimitExceeded", "Request limit exceeded.")}}, []string{"the subnets of vpc-0123", "Request limit exceeded"}},
-		"cut off":        {eksPath, []reply{{body: `{"cluster": {"name": "prod"`}}, []string{"prod in eu-west-1"}},
+		"cut off":        {eksPath, []reply{{body: `{"cluster": {"name": "prod"`}}, []string{"prod in eu-west-1: the answer cannot be read"}},
 		"nothing":        {eksPath, []reply{{body: `{}`}}, []string{"describes no cluster"}},
-		"cut off XML":    {"DescribeVpcs", []reply{{body: "<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-0123</vpcId>"}}, []string{"vpc-0123"}},
+		"cut off XML":    {"DescribeVpcs", []reply{{body: "<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-0123</vpcId>"}}, []string{"vpc-0123: the answer cannot be read"}},
 		"too large":      {eksPath, []reply{{body: `{"cluster": {"name": "` + strings.Repeat("x", maxBody) + `"}}`}}, []string{"larger than 32 MiB"}},
-		"redirect":       {eksPath, []reply{{status: 302, header: http.Header{"Location": {"http://169.254.169.254/"}}}}, []string{"prod in eu-west-1"}},
+		"redirect":       {eksPath, []reply{{status: 302, header: http.Header{"Location": {"http://169.254.169.254/"}}}}, []string{"AWS answers with status 302"}},
 		"pages for ever": {"/clusters/prod/addons#more", []reply{{body: `{"addons": [], "nextToken": "more"}`}}, []string{"more than 200 pages"}},
 	} {
 		t.Run(name, func(t *testing.T) {

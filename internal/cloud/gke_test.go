@@ -107,7 +107,7 @@ func TestGKEFails(t *testing.T) {
 		"429 for long":    {gkePath, []reply{{status: 429, body: googleQuota, header: later}}, []string{"Quota exceeded", "try again later"}},
 		"503 for ever":    {nodesPath, []reply{{status: 503, body: googleBroken}}, []string{"subnetworks/nodes", "currently unavailable"}},
 		"cut off":         {gkePath, []reply{{body: `{"name": "prod", "nodePools": [`}}, []string{"was cut off"}},
-		"connection lost": {gkePath, []reply{{body: `{"name": "prod"`, header: http.Header{"Content-Length": {"500"}}, cut: true}}, []string{"unexpected EOF"}},
+		"connection lost": {gkePath, []reply{{body: `{"name": "prod"`, header: http.Header{"Content-Length": {"500"}}, cut: true}}, []string{"the answer was cut off"}},
 		"too large":       {gkePath, []reply{{body: `{"name": "` + strings.Repeat("x", maxBody) + `"}`}}, []string{"larger than 32 MiB"}},
 		"no object":       {gkePath, []reply{{body: `<html>sign in</html>`}}, []string{"no JSON object"}},
 		"redirect":        {gkePath, []reply{{status: 302, header: http.Header{"Location": {"http://169.254.169.254/"}}}}, []string{"status 302"}},

@@ -10,7 +10,7 @@ import (
 	"net/http"
 )
 
-// rest is an API that answers with a JSON object, and with {"error": {"code", "message"}} where it refuses: Google's and Azure's.
+// rest is an API that answers with a JSON object, and with {"error": {"message"}} where it refuses: Google's and Azure's.
 type rest struct {
 	provider
 	send func(ctx context.Context, url string) (*http.Response, error) // with the credentials, and as often as it is worth
@@ -28,8 +28,7 @@ func (a rest) get(ctx context.Context, r request, url string) ([]byte, error) {
 		return nil, a.failed(r, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		code, message := refusal(body)
-		return nil, a.refused(r, resp.StatusCode, code, message)
+		return nil, a.refused(r, resp.StatusCode, refusal(body))
 	}
 	if err := isObject(body); err != nil {
 		return nil, a.failed(r, err)
@@ -90,21 +89,13 @@ func whole(page map[string]json.RawMessage) error {
 	return nil
 }
 
-// refusal reads what a refusal says, as far as it can be read.
-func refusal(body []byte) (code, message string) {
-	var r struct {
-		Error struct {
-			Code    any
-			Message string
-		}
-	}
+// refusal reads what a refusal says, "" where it cannot be read.
+func refusal(body []byte) string {
+	var r struct{ Error struct{ Message string } }
 	if json.Unmarshal(body, &r) != nil {
-		return "", ""
+		return ""
 	}
-	if r.Error.Code != nil {
-		code = fmt.Sprint(r.Error.Code)
-	}
-	return code, r.Error.Message
+	return r.Error.Message
 }
 
 // isObject tells a JSON object from what is cut off, or is some page of a proxy.
