@@ -1,8 +1,8 @@
 // Package cloud asks GKE, EKS and AKS what they know of one cluster's network.
 //
-// It obtains documents and reads only as much of them as it takes to know which to ask for next: the cluster itself, then the networks and subnets that it
-// names. What they mean is for the reader of the files to say, and a file holds what the cloud's own command line would have printed, or the answer of its
-// API. Everything here reads: no request changes anything, and nothing is connected to but the cloud's APIs and, by its own library, its login service.
+// It obtains documents: the cluster first, then whatever the facts still need, as long as they do. What the documents mean is for package facts to say; they
+// are the answers of the APIs, or the SDK's values as JSON, which say what the cloud's own command would have printed. Everything here reads: no request changes
+// anything, and nothing is connected to but the cloud's APIs and, by its own library, its login service.
 package cloud
 
 import (
@@ -27,7 +27,8 @@ const (
 	maxBody  = 32 << 20         // bytes of one answer
 	maxTotal = 128 << 20        // bytes of all documents
 	maxPages = 200              // of one list
-	maxAsked = 200              // documents of one kind that a cluster may name
+	maxItems = 50000            // of one list that an SDK reads
+	maxAsked = 200              // documents that a cluster may lead to
 	attempts = 4                // at one request
 	pause    = time.Second / 4  // before the second attempt, doubled for each further one
 	maxPause = 30 * time.Second // that an answer may ask for
@@ -50,7 +51,7 @@ func (e *Error) Error() string { return e.What + ": " + e.Why }
 type provider struct {
 	name  string
 	login string         // the hint for who is not known to it
-	lacks *regexp.Regexp // finds the missing permission in a refusal; nil where refusals do not name it
+	lacks *regexp.Regexp // finds the missing permission in a refusal
 }
 
 // request is one thing to ask for.

@@ -169,6 +169,22 @@ func TestEKSGaps(t *testing.T) {
 	}
 }
 
+// TestEKSEmpty demands that a list with nothing in it is an answer.
+func TestEKSEmpty(t *testing.T) {
+	r := newReplay(t, "eks.txtar", map[string][]reply{
+		"DescribeVpcPeeringConnections":            {{body: "<DescribeVpcPeeringConnectionsResponse><vpcPeeringConnectionSet/></DescribeVpcPeeringConnectionsResponse>"}},
+		"/clusters/prod/addons":                    {{body: `{"addons": []}`}},
+		"/clusters/prod/pod-identity-associations": {{body: `{"associations": []}`}},
+	})
+	known, unknown, err := eksOf(t, r)
+	if err != nil || len(unknown) > 0 {
+		t.Fatal(err, unknown)
+	}
+	if got := cidrs(known.Ranges.Remote); got != "10.200.0.0/16 192.168.10.0/24 192.168.128.0/17" {
+		t.Errorf("remote: %s", got)
+	}
+}
+
 // TestEKSClear demands that no endpoint of the environment gets a signed request in clear.
 func TestEKSClear(t *testing.T) {
 	r := newReplay(t, "eks.txtar", nil)

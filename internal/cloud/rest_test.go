@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ func FuzzAnswers(f *testing.F) {
 			}
 			if e != nil && strings.ContainsFunc(e.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Fatalf("%q does not fit a line", e)
+			}
+			if e != nil && e.gap && (len(e.hides) == 0 || slices.ContainsFunc(e.hides, func(f string) bool { return !slices.Contains(facts.Fields, f) })) {
+				t.Fatalf("%q hides %q", e, e.hides)
 			}
 		}
 	})
