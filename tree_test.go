@@ -48,6 +48,7 @@ var layers = map[string]int{
 	"internal/facts":          4,
 
 	"internal/rule":   5,
+	"internal/cloud":  5,
 	"internal/matrix": 5,
 	"internal/query":  5,
 

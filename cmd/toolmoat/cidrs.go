@@ -74,6 +74,7 @@ error.`,
 	}
 	c.register(cmd)
 	cmd.Flags().StringArrayVar(&from, "from-file", nil, "read saved answers from this `file` or folder, and from those that follow; - is standard input")
+	cmd.AddCommand(newCidrsGKE(s), newCidrsEKS(s), newCidrsAKS(s))
 	return cmd
 }
 
