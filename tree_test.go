@@ -44,6 +44,7 @@ var layers = map[string]int{
 	"internal/discover":   4,
 	"internal/reach/slow": 4,
 	"internal/blast":      4,
+	"internal/feeds":      4, // the only package that opens connections to the internet
 
 	"internal/rule":   5,
 	"internal/matrix": 5,
