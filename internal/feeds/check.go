@@ -34,13 +34,23 @@ func (s sections) under(path string) (ranges []netip.Prefix, ok bool) {
 	return slices.Compact(ranges), ok
 }
 
-// tops returns the first part of every path, sorted.
-func (s sections) tops() []string {
-	seen := map[string]bool{}
-	for path := range s {
-		seen[top(path)] = true
+// byTop puts together what has the same first part of its path.
+func (s sections) byTop() map[string]netset.Addrs {
+	ranges := map[string][]netip.Prefix{}
+	for path, some := range s {
+		ranges[top(path)] = append(ranges[top(path)], some...)
 	}
-	return slices.Sorted(maps.Keys(seen))
+	out := map[string]netset.Addrs{}
+	for at, some := range ranges {
+		out[at] = netset.Prefixes(some...)
+	}
+	return out
+}
+
+// union returns the addresses of a section and of those below it.
+func (s sections) union(path string) netset.Addrs {
+	ranges, _ := s.under(path)
+	return netset.Prefixes(ranges...)
 }
 
 // notPublic is what is no address of a host on the internet: what special says is none, and the rest of the IANA special-purpose registries: space
@@ -117,33 +127,40 @@ func sizes(s netset.Addrs) (v4, v6 float64) {
 // maxReasons is how many changes a refusal names.
 const maxReasons = 5
 
-// wild returns, in words, what changed from before to after so much that a fault or an attack is likelier than news: in one of the sections that are looked
-// at, and one IP family, more than half of the addresses are gone or there are more than twice as many. New sections are no change of what is in use.
+// wild returns, in words, what changed from before to after so much that a fault or an attack is likelier than news: in one of the sections at the top, in one of
+// those at, and in one IP family, more than half of the addresses are gone or there are more than twice as many. New sections are no change of what is in use.
 func wild(before, after sections, at []string) []string {
 	var reasons []string
+	was, is := before.byTop(), after.byTop()
+	for _, path := range slices.Sorted(maps.Keys(was)) {
+		reasons = append(reasons, wildly(label(path), was[path], is[path])...)
+	}
 	for _, path := range at {
-		old, _ := before.under(path)
-		now, _ := after.under(path)
-		was, is := netset.Prefixes(old...), netset.Prefixes(now...)
-		was4, was6 := sizes(was)
-		gone4, gone6 := sizes(was.Minus(is))
-		came4, came6 := sizes(is.Minus(was))
-		for _, family := range []struct {
-			name            string
-			was, gone, came float64
-		}{{"IPv4", was4, gone4, came4}, {"IPv6", was6, gone6, came6}} {
-			switch {
-			case family.gone > family.was/2:
-				reasons = append(reasons, fmt.Sprintf("%s%.0f %% of its %s addresses are gone", label(path), 100*family.gone/family.was, family.name))
-			case family.came > family.was && family.was == 0:
-				reasons = append(reasons, fmt.Sprintf("%sit has %s addresses, and had none", label(path), family.name))
-			case family.came > family.was:
-				reasons = append(reasons, fmt.Sprintf("%sit has %.1f times as many %s addresses", label(path), 1+family.came/family.was, family.name))
-			}
-		}
+		reasons = append(reasons, wildly(label(path), before.union(path), after.union(path))...)
 	}
 	if n := len(reasons); n > maxReasons {
 		reasons = append(reasons[:maxReasons], fmt.Sprintf("%d more", n-maxReasons))
+	}
+	return reasons
+}
+
+// wildly is wild for one set of addresses.
+func wildly(label string, was, is netset.Addrs) (reasons []string) {
+	was4, was6 := sizes(was)
+	gone4, gone6 := sizes(was.Minus(is))
+	came4, came6 := sizes(is.Minus(was))
+	for _, family := range []struct {
+		name            string
+		was, gone, came float64
+	}{{"IPv4", was4, gone4, came4}, {"IPv6", was6, gone6, came6}} {
+		switch {
+		case family.gone > family.was/2:
+			reasons = append(reasons, fmt.Sprintf("%s%.0f %% of its %s addresses are gone", label, 100*family.gone/family.was, family.name))
+		case family.came > 0 && family.was == 0:
+			reasons = append(reasons, fmt.Sprintf("%sit has %s addresses, and had none", label, family.name))
+		case family.came > family.was:
+			reasons = append(reasons, fmt.Sprintf("%sit has %.1f times as many %s addresses", label, (family.was-family.gone+family.came)/family.was, family.name))
+		}
 	}
 	return reasons
 }

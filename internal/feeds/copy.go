@@ -53,9 +53,6 @@ var ErrNoCopy = errors.New("no copy of it is kept and none is bundled")
 // Sections returns the paths of c's sections, sorted; one that is "" if it has none.
 func (c *Copy) Sections() []string { return slices.Sorted(maps.Keys(c.Ranges)) }
 
-// Section returns the ranges of a section and of those below it, sorted, and whether there is one.
-func (c *Copy) Section(path string) ([]netip.Prefix, bool) { return c.Ranges.under(path) }
-
 // skew is by how much clocks may differ.
 const skew = 5 * time.Minute
 

@@ -74,8 +74,9 @@ type NameError struct {
 func (e *NameError) Error() string { return fmt.Sprintf("there is no feed %q", e.Name) }
 
 // Find returns the feed that a name means, and the path of the section: "aws/ec2/us-east-1" is the section "ec2/us-east-1" of aws, and "aws" all of
-// it. Whether a copy has such a section is another question. The error is a *[NameError].
+// it. Whether a copy has such a section is another question. Capitals do not matter. The error is a *[NameError].
 func Find(name string) (f Feed, section string, err error) {
+	name = strings.ToLower(name)
 	for _, known := range All {
 		if rest, ok := cutPath(name, known.Name); ok && len(known.Name) > len(f.Name) {
 			f, section = known, rest
@@ -90,6 +91,7 @@ func Find(name string) (f Feed, section string, err error) {
 // Group returns the feeds that a name means: one, with or without a section, or those of a provider with several.
 func Group(name string) ([]Feed, error) {
 	var group []Feed
+	name = strings.ToLower(name)
 	for _, f := range All {
 		if rest, ok := cutPath(f.Name, name); ok && rest != "" && name != "" {
 			group = append(group, f)

@@ -3,6 +3,7 @@ package feeds
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ func Lookup(name, dir string) (Ranges, error) {
 	}
 	prefixes, ok := c.Ranges.inUse(f, section)
 	if !ok {
-		return Ranges{}, &NoSectionError{f.Name, section, c.Ranges.tops()}
+		return Ranges{}, &NoSectionError{f.Name, section, slices.Sorted(maps.Keys(c.Ranges.byTop()))}
 	}
 	return Ranges{name, f.Of(section), prefixes, c.FetchedAt, c.Bundled, c.URL, warnings(f, c, prefixes)}, nil
 }

@@ -53,7 +53,7 @@ func Update(ctx context.Context, o Options, names ...string) ([]Outcome, error) 
 				at[f.Name] = len(jobs)
 				jobs = append(jobs, job{feed: f})
 			}
-			if section, below := strings.CutPrefix(name, f.Name+"/"); below {
+			if section, below := strings.CutPrefix(strings.ToLower(name), f.Name+"/"); below {
 				j := &jobs[at[f.Name]]
 				j.sections = append(j.sections, section)
 			}
@@ -195,8 +195,8 @@ func doubts(old, next *Copy, named []string) []string {
 	case is < was:
 		out = append(out, fmt.Sprintf("it is publication %d, and older than the copy, which is %d", is, was))
 	}
-	at := old.Ranges.tops()
-	if !old.Bundled && len(at) > 1 { // a bundled copy need not be whole
+	var at []string
+	if _, flat := old.Ranges[""]; !flat && !old.Bundled { // a bundled copy need not be whole
 		at = append(at, "")
 	}
 	for _, section := range named {
@@ -216,15 +216,10 @@ func (o Options) keep(f Feed, old, next *Copy, accepted []string) Outcome {
 	out := Outcome{Feed: f.Name, Copy: next, Accepted: accepted}
 	var was netset.Addrs
 	if old != nil {
-		was = old.union()
+		was = old.Ranges.union("")
 	}
-	is := next.union()
+	is := next.Ranges.union("")
 	out.Changed = old == nil || old.SHA256 != next.SHA256
 	out.Added, out.Removed = len(netset.CIDRs(is.Minus(was))), len(netset.CIDRs(was.Minus(is)))
 	return out
-}
-
-func (c *Copy) union() netset.Addrs {
-	all, _ := c.Ranges.under("")
-	return netset.Prefixes(all...)
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -212,32 +211,6 @@ func TestBrokenCopies(t *testing.T) {
 		}
 		if out := take(t, Options{Dir: dir, AcceptChange: true}, f.Name, good); out.Err != nil || len(out.Accepted) != 1 || bytesOf(t, f, dir) != whole {
 			t.Errorf("%s: %+v", name, out)
-		}
-	}
-}
-
-// TestOddFiles has names that are no regular files, or lead out of the directory.
-func TestOddFiles(t *testing.T) {
-	f, dir := sample(t)
-	path := filepath.Join(dir, f.file())
-	outside := filepath.Join(t.TempDir(), "copy")
-	if err := os.Rename(path, outside); err != nil {
-		t.Fatal(err)
-	}
-	for name, put := range map[string]func() error{
-		"directory": func() error { return os.Mkdir(path, 0o755) },
-		"FIFO":      func() error { return syscall.Mkfifo(path, 0o644) },
-		"link":      func() error { return os.Symlink(outside, path) },
-	} {
-		if err := put(); err != nil {
-			t.Fatal(err)
-		}
-		var broken *BrokenError
-		if _, err := f.Kept(dir); !errors.As(err, &broken) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

@@ -93,8 +93,7 @@ func FeedsJSON(list []feeds.Status, stale map[*feeds.Copy]bool) FeedsResult {
 		}
 		if s.Copy != nil {
 			for _, path := range s.Copy.Sections() {
-				ranges, _ := s.Copy.Section(path)
-				one.Sections = append(one.Sections, sectionJSON{path, s.Feed.Of(path), len(ranges)})
+				one.Sections = append(one.Sections, sectionJSON{path, s.Feed.Of(path), len(s.Copy.Ranges[path])})
 			}
 			if old, checked := stale[s.Copy]; checked {
 				one.Stale = &old
@@ -146,8 +145,8 @@ func FeedsInDetail(list []feeds.Status, now time.Time) Document {
 		doc = append(doc, append(fields, fieldsOf("copy", copyFrom(s.Copy)+", as of "+asOf(s.Copy.FetchedAt, now), "missing", s.Copy.Note)...))
 		table := Table{Header: []string{"SECTION", "DIRECTION", "RANGES"}}
 		for _, path := range s.Copy.Sections() {
-			ranges, _ := s.Copy.Section(path)
-			table.Rows = append(table.Rows, []string{strings.TrimSuffix(s.Feed.Name+"/"+path, "/"), s.Feed.Of(path).String(), strconv.Itoa(len(ranges))})
+			name := strings.TrimSuffix(s.Feed.Name+"/"+path, "/")
+			table.Rows = append(table.Rows, []string{name, s.Feed.Of(path).String(), strconv.Itoa(len(s.Copy.Ranges[path]))})
 		}
 		doc = append(doc, Heading{}, table)
 	}
