@@ -285,27 +285,22 @@ func (c *feedsFlags) show(s streams, name string, max int, now time.Time) error 
 			return exitCode(exitFails)
 		}
 	}
-	f, _, _ := feeds.Find(name)
-	kept, err := f.Kept(c.dir)
-	if err != nil {
-		return feedError(err)
-	}
 	var stale *bool
 	code := exitOK
 	if c.maxAge > 0 {
-		old, err := c.maxAge.stale(kept, now)
+		old, err := c.maxAge.stale(r.Copy, now)
 		if err != nil {
 			return err
 		}
 		if stale = &old; old {
 			code = exitFails
-			c.say(s, c.tooOld(kept))
+			c.say(s, c.tooOld(r.Copy))
 		}
 	}
 	err = c.write(s, nil, func(w io.Writer, o report.Options) error {
 		switch c.format {
 		case "json":
-			return report.JSON(w, report.RangesJSON(r, prefixes, f, kept, stale))
+			return report.JSON(w, report.RangesJSON(r, prefixes, stale))
 		case "lines":
 			return writeLines(w, r, prefixes)
 		}
@@ -320,7 +315,7 @@ func (c *feedsFlags) show(s streams, name string, max int, now time.Time) error 
 // writeLines writes one range a line, after comments.
 func writeLines(to io.Writer, r feeds.Ranges, prefixes []netip.Prefix) error {
 	w := bufio.NewWriter(to)
-	fmt.Fprintf(w, "# %s as of %s, from %s\n", r.Name, r.AsOf.UTC().Format(time.DateOnly), report.Clean(r.Source))
+	fmt.Fprintf(w, "# %s as of %s, from %s\n", report.Clean(r.Name), r.Copy.FetchedAt.Format(time.DateOnly), report.Clean(r.Copy.URL))
 	for _, text := range r.Warnings {
 		fmt.Fprintf(w, "# %s\n", report.Clean(text))
 	}
@@ -337,9 +332,9 @@ func newFeedsUpdate(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "update [flags] [NAME...]",
 		Short: "Fetch feeds, and keep what passes every check",
-		Long: `update fetches the feeds that are named, or without names those that were fetched before. It asks only
-for what has changed. What is empty, private, too broad, older than the copy or wildly different from
-it is refused: the copy stays, and the exit code is 2.
+		Long: `update fetches the feeds that are named, or without names those that were fetched before. It asks
+only for what has changed. What is empty, private, too broad, older than the copy or wildly
+different from it is refused: the copy stays, and the exit code is 2.
 
 It connects to public addresses only, over TLS on port 443, and uses no proxy. Where that cannot be,
 fetch the document by other means and pass it with --from-file; its time is that of the file.`,
@@ -360,7 +355,11 @@ fetch the document by other means and pass it with --from-file; its time is that
 			case all:
 				args = feeds.Fetchable()
 			case len(args) == 0:
-				if args = feeds.Fetched(c.dir); len(args) == 0 {
+				fetched, err := feeds.Fetched(c.dir)
+				if err != nil {
+					return err
+				}
+				if args = fetched; len(args) == 0 {
 					return hinted{errors.New("no feed was ever fetched"), "name some, or fetch all with --all"}
 				}
 			}

@@ -7,20 +7,18 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/toolmoat/toolmoat/internal/netset"
 )
 
-// Ranges is what is known of one feed or section.
+// Ranges is what is known of one feed or section. Where they were read and when is in Copy.
 type Ranges struct {
 	Name      string
 	Direction Direction
 	Prefixes  []netip.Prefix // sorted, none twice; they may overlap, as published
-	AsOf      time.Time      // when the provider last said so
-	Bundled   bool           // from the copy that came with the program
-	Source    string         // where they were read
 	Warnings  []string       // sentences on what else they open, and on what is missing in them
+	Feed      Feed
+	Copy      *Copy
 }
 
 // NoSectionError says that a copy has no such section.
@@ -52,7 +50,7 @@ func Lookup(name, dir string) (Ranges, error) {
 	if !ok {
 		return Ranges{}, &NoSectionError{f.Name, section, slices.Sorted(maps.Keys(c.Ranges.byTop()))}
 	}
-	return Ranges{name, f.Of(section), prefixes, c.FetchedAt, c.Bundled, c.URL, warnings(f, c, prefixes)}, nil
+	return Ranges{name, f.Of(section), prefixes, warnings(f, c, prefixes), f, c}, nil
 }
 
 // inUse is under, without retired sections below the one that is asked for.
@@ -83,10 +81,10 @@ func warnings(f Feed, c *Copy, prefixes []netip.Prefix) []string {
 type Status struct {
 	Feed Feed
 	Copy *Copy // nil where there is none, or none that can be read
-	Err  error // why it cannot be read
+	Err  error // a *BrokenError, if there is one that cannot be read
 }
 
-// List returns the status of every feed, in the order of their names, or of those that names mean.
+// List returns the status of every feed, in the order of their names, or of those that names mean. Its error is a *[NameError], or about dir itself.
 func List(dir string, names ...string) ([]Status, error) {
 	list := All
 	if len(names) > 0 {
@@ -104,8 +102,12 @@ func List(dir string, names ...string) ([]Status, error) {
 	out := make([]Status, len(list))
 	for i, f := range list {
 		c, err := f.Kept(dir)
-		if errors.Is(err, ErrNoCopy) {
+		var broken *BrokenError
+		switch {
+		case errors.Is(err, ErrNoCopy):
 			err = nil
+		case err != nil && !errors.As(err, &broken):
+			return nil, err
 		}
 		out[i] = Status{f, c, err}
 	}

@@ -81,21 +81,25 @@ func Fetchable() []string {
 	return names
 }
 
-// Fetched returns the names of the feeds of which dir has a copy, readable or not.
-func Fetched(dir string) []string {
+// Fetched returns the names of the feeds that can be fetched, and of which dir has a copy, readable or not.
+func Fetched(dir string) ([]string, error) {
+	list, err := List(dir, Fetchable()...)
 	var names []string
-	for _, f := range All {
-		if _, err := f.fetched(dir); !errors.Is(err, ErrNoCopy) {
-			names = append(names, f.Name)
+	for _, s := range list {
+		if s.Err != nil || s.Copy != nil && !s.Copy.Bundled {
+			names = append(names, s.Feed.Name)
 		}
 	}
-	return names
+	return names, err
 }
 
 // update renews the copy of one feed. The sections are those that the user named.
 func (o Options) update(ctx context.Context, f Feed, named []string) Outcome {
-	old, oldErr := f.Kept(o.Dir)
-	if f.URL == "" {
+	old, broken, err := o.old(f)
+	switch {
+	case err != nil:
+		return kept(f, nil, err)
+	case f.URL == "":
 		return kept(f, old, errors.New(strings.TrimSpace("it cannot be fetched. "+f.Note)))
 	}
 	var etag, lastModified string
@@ -111,16 +115,28 @@ func (o Options) update(ctx context.Context, f Feed, named []string) Outcome {
 		same.FetchedAt = o.Now
 		return o.keep(f, old, &same, nil)
 	}
-	return o.accept(f, old, oldErr, got, named, o.Now)
+	return o.accept(f, old, broken, got, named, o.Now)
 }
 
-// Import takes an answer that was fetched by other means at the given time, as if it had been fetched now. What name means must be one feed.
+// old returns what is kept of f, or of a copy that cannot be read why. The error is about the directory.
+func (o Options) old(f Feed) (old *Copy, broken *BrokenError, err error) {
+	old, err = f.Kept(o.Dir)
+	if errors.Is(err, ErrNoCopy) || errors.As(err, &broken) {
+		err = nil
+	}
+	return old, broken, err
+}
+
+// Import takes an answer that was fetched by other means at the given time. What name means must be one feed.
 func Import(o Options, name string, data []byte, at time.Time) (Outcome, error) {
 	f, section, err := Find(name)
 	if err != nil {
 		return Outcome{}, err
 	}
-	old, oldErr := f.Kept(o.Dir)
+	old, broken, err := o.old(f)
+	if err != nil {
+		return Outcome{}, err
+	}
 	if old != nil && !old.Bundled && at.Before(old.FetchedAt) {
 		return kept(f, old, fmt.Errorf("the file is from %s, and the copy from later", at.UTC().Format(time.RFC3339))), nil
 	}
@@ -128,7 +144,7 @@ func Import(o Options, name string, data []byte, at time.Time) (Outcome, error) 
 	if section != "" {
 		named = []string{section}
 	}
-	return o.accept(f, old, oldErr, &answer{body: data}, named, at), nil
+	return o.accept(f, old, broken, &answer{body: data}, named, at), nil
 }
 
 // ReadAnswer reads a file with a provider's answer for [Import], and returns the time of the file.
@@ -148,7 +164,7 @@ func ReadAnswer(path string) ([]byte, time.Time, error) {
 func kept(f Feed, old *Copy, err error) Outcome { return Outcome{Feed: f.Name, Copy: old, Err: err} }
 
 // accept makes an answer the new copy, if it passes.
-func (o Options) accept(f Feed, old *Copy, oldErr error, got *answer, named []string, at time.Time) Outcome {
+func (o Options) accept(f Feed, old *Copy, broken *BrokenError, got *answer, named []string, at time.Time) Outcome {
 	d, err := f.read(got.body)
 	if err == nil {
 		err = d.sections.check()
@@ -166,11 +182,8 @@ func (o Options) accept(f Feed, old *Copy, oldErr error, got *answer, named []st
 	next.count()
 
 	doubts := doubts(old, next, named)
-	var broken *BrokenError
-	if errors.As(oldErr, &broken) {
+	if broken != nil {
 		doubts = append(doubts, "there is nothing to compare it with: "+broken.Error())
-	} else if oldErr != nil && !errors.Is(oldErr, ErrNoCopy) {
-		return kept(f, old, oldErr)
 	}
 	if len(doubts) > 0 && !o.AcceptChange {
 		return kept(f, old, &DoubtError{doubts})

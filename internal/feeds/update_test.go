@@ -56,7 +56,7 @@ func TestConditional(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 	r, err := Lookup("sample/api", dir)
-	if err != nil || len(r.Prefixes) != 3 || !r.AsOf.Equal(at) || r.Bundled || r.Source != f.URL {
+	if err != nil || len(r.Prefixes) != 3 || !r.Copy.FetchedAt.Equal(at) || r.Copy.Bundled || r.Copy.URL != f.URL {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -146,7 +146,7 @@ func TestBundledIsCompared(t *testing.T) {
 	if out := take(t, o, "github", `{"api":[`+six+`,"20.201.28.148/32"],"web":[`+six+`],"git":[`+six+`],"actions":["4.0.0.0/9"]}`); out.Err != nil {
 		t.Errorf("%+v", out)
 	}
-	if r, err := Lookup("github/api", o.Dir); err != nil || len(r.Prefixes) != 7 || r.Bundled || r.Direction != To {
+	if r, err := Lookup("github/api", o.Dir); err != nil || len(r.Prefixes) != 7 || r.Copy.Bundled || r.Direction != To {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -156,7 +156,7 @@ func TestLookup(t *testing.T) {
 	if r, err := Lookup("anthropic", none); err != nil || slices.ContainsFunc(r.Prefixes, func(p netip.Prefix) bool { return p.String() == "34.162.46.92/32" }) || len(r.Prefixes) != 3 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if r, err := Lookup("anthropic/retired", none); err != nil || len(r.Prefixes) != 5 || r.Direction != Retired || !r.Bundled {
+	if r, err := Lookup("anthropic/retired", none); err != nil || len(r.Prefixes) != 5 || r.Direction != Retired || !r.Copy.Bundled {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if r, err := Lookup("github/api", none); err != nil || len(r.Warnings) != 2 {
@@ -242,8 +242,13 @@ func TestUnwritable(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out := take(t, Options{Dir: filepath.Join(file, "x")}, f.Name, good); out.Err == nil {
-		t.Errorf("%+v", out)
+	for _, bad := range []string{file, filepath.Join(file, "x")} {
+		if _, err := Import(Options{Dir: bad, Now: day}, f.Name, []byte(good), day); err == nil {
+			t.Errorf("%s holds copies", bad)
+		}
+		if _, err := Fetched(bad); err == nil {
+			t.Errorf("%s was read", bad)
+		}
 	}
 	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, good) })
 	srv.Close()

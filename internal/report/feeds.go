@@ -177,21 +177,17 @@ func asOf(at, now time.Time) string {
 	}
 }
 
-// RangesJSON returns the ranges of one name. The prefixes are those to be shown, merged or not.
-func RangesJSON(r feeds.Ranges, prefixes []netip.Prefix, f feeds.Feed, c *feeds.Copy, stale *bool) FeedsResult {
-	one := feedOf(f, c)
+// RangesJSON returns the ranges of one name. The prefixes are those to be shown, merged or not; stale may be nil.
+func RangesJSON(r feeds.Ranges, prefixes []netip.Prefix, stale *bool) FeedsResult {
+	one := feedOf(r.Feed, r.Copy)
 	one.Name, one.Direction, one.Warnings, one.Ranges, one.Stale = r.Name, r.Direction, append([]string{}, r.Warnings...), prefixes, stale
 	return FeedsResult{Schema: FeedsSchema, Feeds: []feedJSON{one}}
 }
 
 // Ranges shows the ranges of one name.
 func Ranges(r feeds.Ranges, prefixes []netip.Prefix, now time.Time) Document {
-	from := "fetched"
-	if r.Bundled {
-		from = "bundled"
-	}
 	doc := Document{Heading{Mark: r.Name, Tone: Strong, Text: fmt.Sprintf("%d ranges", len(prefixes)), Aside: r.Direction.String()},
-		Fields{{Name: "copy", Text: from + ", as of " + asOf(r.AsOf, now)}, {Name: "read from", Text: r.Source}}}
+		Fields{{Name: "copy", Text: copyFrom(r.Copy) + ", as of " + asOf(r.Copy.FetchedAt, now)}, {Name: "read from", Text: r.Copy.URL}}}
 	var notes Notes
 	for _, text := range r.Warnings {
 		notes = append(notes, Note{Label: "note", Tone: Warn, Text: text})

@@ -43,7 +43,7 @@ func TestFeedsGolden(t *testing.T) {
 	old := true
 	for name, v := range map[string]any{
 		"feeds.json":         FeedsJSON(append(few, broken), map[*feeds.Copy]bool{github.Copy: true, anthropic.Copy: false}),
-		"feeds-ranges.json":  RangesJSON(r, r.Prefixes, github.Feed, github.Copy, &old),
+		"feeds-ranges.json":  RangesJSON(r, r.Prefixes, &old),
 		"feeds-updates.json": UpdatesJSON(outcomes),
 	} {
 		var b bytes.Buffer
