@@ -103,6 +103,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"slack", `{}`, "nothing in JSON"},
 		{"github", strings.Repeat("[", 1<<20), "invalid JSON"},
 		{"github", strings.Repeat(" ", maxBody+1), "larger than"},
+		{"azure", `{"changeNumber":1,"values":[` + strings.Join(tags(maxSections+1), ",") + `]}`, "more than 20000 sections"},
 		{"stripe/api", `{"API":[` + strings.Repeat(`"8.8.8.8",`, maxRanges) + `"8.8.8.8"]}`, "more than 200000 ranges"},
 	} {
 		f, _, err := Find(tt.feed)
@@ -113,6 +114,13 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("%s %.80s: %v, want %q", tt.feed, tt.answer, err, tt.want)
 		}
 	}
+}
+
+func tags(n int) (out []string) {
+	for i := range n {
+		out = append(out, fmt.Sprintf(`{"name":"t%d","properties":{"addressPrefixes":["8.8.8.8"]}}`, i))
+	}
+	return out
 }
 
 // FuzzDecode gives any answer to any decoder. What it reads must be in the form that a copy has, and be read again as it was written.

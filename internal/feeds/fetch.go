@@ -82,6 +82,9 @@ func (f fetcher) get(ctx context.Context, address, etag, lastModified string) (*
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil {
+		err = ctx.Err() // a server that sees us hang up may end the body in good form before the connection is gone
+	}
 	if err != nil {
 		return nil, cause(err, timeout)
 	}
@@ -100,7 +103,6 @@ func (f fetcher) client(timeout time.Duration) *http.Client {
 		connect = f.dialer(dialer)
 	}
 	return &http.Client{
-		Timeout: timeout,
 		Transport: &http.Transport{
 			Proxy:                  nil,
 			DialContext:            connect,

@@ -200,7 +200,11 @@ func TestRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f, dir := sample(t)
 			before := bytesOf(t, f, dir)
-			srv := serve(t, tt.handler)
+			var asked atomic.Int32
+			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				tt.handler(w, r)
+			})
 			out, err := Update(t.Context(), Options{Dir: dir, Now: day.Add(time.Hour), fetch: through(srv, dns(t, "10.0.0.1"))}, f.Name)
 			if err != nil {
 				t.Fatal(err)
@@ -210,6 +214,9 @@ func TestRefused(t *testing.T) {
 			}
 			if strings.Contains(fmt.Sprint(out[0].Err), "secret") {
 				t.Errorf("a password in %v", out[0].Err)
+			}
+			if n := asked.Load(); n > 1+maxRedirects {
+				t.Errorf("asked %d times", n)
 			}
 			if bytesOf(t, f, dir) != before {
 				t.Error("the old copy was not kept")
@@ -296,9 +303,11 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
-// TestNoProxy demands that a proxy of the environment is not asked.
-func TestNoProxy(t *testing.T) {
-	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+// TestSendsNothingElse demands that no proxy is asked, and that nothing is sent along.
+func TestSendsNothingElse(t *testing.T) {
+	if c := (fetcher{}).client(time.Second); c.Transport.(*http.Transport).Proxy != nil || c.Jar != nil {
+		t.Errorf("%+v", c)
+	}
 	f, dir := sample(t)
 	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != "" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -27,8 +28,14 @@ func TestOddFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		var broken *BrokenError
-		if _, err := f.Kept(dir); !errors.As(err, &broken) {
+		if _, err := f.Kept(dir); !errors.As(err, &broken) || name != "link" && !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%s: %v", name, err)
+		}
+		if name == "directory" { // nothing can take its place, and nothing may be left behind
+			out := take(t, Options{Dir: dir, AcceptChange: true}, f.Name, good)
+			if entries, err := os.ReadDir(dir); out.Err == nil || err != nil || len(entries) != 1 {
+				t.Errorf("%+v, %v, %v", out, entries, err)
+			}
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)

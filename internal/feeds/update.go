@@ -202,10 +202,7 @@ func doubts(old, next *Copy, named []string) []string {
 		return nil
 	}
 	var out []string
-	switch was, is := old.serial(), next.serial(); {
-	case was > 0 && is == 0:
-		out = append(out, "it no longer says which publication it is")
-	case is < was:
+	if was, is := old.serial(), next.serial(); is < was {
 		out = append(out, fmt.Sprintf("it is publication %d, and older than the copy, which is %d", is, was))
 	}
 	var at []string

@@ -2,6 +2,7 @@ package feeds
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
@@ -212,6 +213,60 @@ func TestBrokenCopies(t *testing.T) {
 		if out := take(t, Options{Dir: dir, AcceptChange: true}, f.Name, good); out.Err != nil || len(out.Accepted) != 1 || bytesOf(t, f, dir) != whole {
 			t.Errorf("%s: %+v", name, out)
 		}
+	}
+}
+
+// TestForgedCopies has copies whose counts and sums are right, and whose ranges are not.
+func TestForgedCopies(t *testing.T) {
+	f, dir := sample(t)
+	many := sections{}
+	for i := range maxSections + 1 {
+		many[fmt.Sprint("s", i)] = prefixes("8.8.8.0/24")
+	}
+	for name, ranges := range map[string]sections{
+		"everything":    {"api": prefixes("0.0.0.0/0")},
+		"private":       {"api": prefixes("10.0.0.0/8")},
+		"nothing":       {},
+		"host bits":     {"api": prefixes("8.8.8.1/24")},
+		"mapped":        {"api": prefixes("::ffff:8.8.8.0/120")},
+		"out of order":  {"api": prefixes("8.8.8.0/24", "8.8.4.0/24")},
+		"a path":        {"../api": prefixes("8.8.8.0/24")},
+		"depth":         {"a/a/a/a/a/a/a/a": prefixes("8.8.8.0/24")},
+		"many sections": many,
+	} {
+		c := Copy{Schema: copySchema, Feed: f.Name, FetchedAt: day, Ranges: ranges}
+		c.count()
+		if err := c.write(f, dir); err != nil {
+			t.Fatal(err)
+		}
+		var broken *BrokenError
+		if got, err := f.Kept(dir); !errors.As(err, &broken) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func prefixes(texts ...string) (out []netip.Prefix) {
+	for _, text := range texts {
+		out = append(out, netip.MustParsePrefix(text))
+	}
+	return out
+}
+
+// TestTooMuch has ranges that are each of a size that providers have, and together of one that none has.
+func TestTooMuch(t *testing.T) {
+	s := sections{}
+	for first := 2; len(s[""]) < 33; first += 2 {
+		if p := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(first)}), 8); checkRange(p) == nil {
+			s[""] = append(s[""], p)
+		}
+	}
+	if err := s.check(); err == nil || !strings.Contains(err.Error(), "more than any provider has") {
+		t.Error(err)
+	}
+	s[""] = s[""][:32]
+	if err := s.check(); err != nil {
+		t.Error(err)
 	}
 }
 
