@@ -67,7 +67,7 @@ func (c *feedsFlags) update(ctx context.Context, s streams, o feeds.Options, nam
 	if err != nil {
 		return feedError(err)
 	}
-	return c.updated(s, outcomes)
+	return c.updated(s, names, outcomes)
 }
 
 func (c *feedsFlags) importFile(s streams, o feeds.Options, name, file string) error {
@@ -82,12 +82,17 @@ func (c *feedsFlags) importFile(s streams, o feeds.Options, name, file string) e
 	if err != nil {
 		return feedError(err)
 	}
-	return c.updated(s, []feeds.Outcome{outcome})
+	return c.updated(s, []string{name}, []feeds.Outcome{outcome})
 }
 
-// updated prints what came of an update.
-func (c *feedsFlags) updated(s streams, outcomes []feeds.Outcome) error {
+// updated prints what came of an update. A name may be of a section that there is not: that shows only now.
+func (c *feedsFlags) updated(s streams, names []string, outcomes []feeds.Outcome) error {
 	var errs []error
+	for _, name := range names {
+		if err := c.known(name); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	for _, o := range outcomes {
 		if o.Err != nil {
 			err := fmt.Errorf("%s was not renewed, and the old copy is kept: %w", o.Feed, o.Err)

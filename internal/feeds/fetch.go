@@ -89,12 +89,12 @@ func (f fetcher) get(ctx context.Context, address, etag, lastModified string) (*
 		return nil, cause(err, timeout)
 	}
 	if len(body) > maxBody {
-		return nil, tooLarge
+		return nil, errTooLarge
 	}
 	return &answer{body: body, etag: header(resp, "ETag"), lastModified: header(resp, "Last-Modified")}, nil
 }
 
-var tooLarge = fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
+var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
 
 func (f fetcher) client(timeout time.Duration) *http.Client {
 	dialer := &net.Dialer{Timeout: connectTimeout, Control: guard}
@@ -192,7 +192,7 @@ func checkHeaders(resp *http.Response) error {
 	case resp.Header.Get("Content-Encoding") != "" && resp.Header.Get("Content-Encoding") != "identity":
 		return errors.New("the answer is compressed, which was not asked for")
 	case resp.ContentLength > maxBody:
-		return tooLarge
+		return errTooLarge
 	}
 	return nil
 }

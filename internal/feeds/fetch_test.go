@@ -255,7 +255,7 @@ func TestHugeBody(t *testing.T) {
 		out, err := Update(t.Context(), Options{Dir: dir, Now: day, fetch: through(srv, nil)}, f.Name)
 		runtime.ReadMemStats(&is)
 		<-done
-		if err != nil || !errors.Is(out[0].Err, tooLarge) || bytesOf(t, f, dir) != before {
+		if err != nil || !errors.Is(out[0].Err, errTooLarge) || bytesOf(t, f, dir) != before {
 			t.Errorf("%v, %+v", err, out)
 		}
 		if n := sent.Load(); n > 2*maxBody {

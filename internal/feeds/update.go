@@ -12,6 +12,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/netset"
+	"github.com/toolmoat/toolmoat/internal/parallel"
 )
 
 // Options says how to renew copies.
@@ -59,15 +60,9 @@ func Update(ctx context.Context, o Options, names ...string) ([]Outcome, error) 
 			}
 		}
 	}
-	var out []Outcome
-	for _, j := range jobs {
-		outcome := o.update(ctx, j.feed, j.sections)
-		if err := ctx.Err(); err != nil {
-			return out, err
-		}
-		out = append(out, outcome)
-	}
-	return out, nil
+	out := make([]Outcome, len(jobs))
+	parallel.Do(len(jobs), func(i int) { out[i] = o.update(ctx, jobs[i].feed, jobs[i].sections) })
+	return out, ctx.Err()
 }
 
 // Fetchable returns the names of the feeds that can be fetched.
