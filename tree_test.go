@@ -46,6 +46,7 @@ var layers = map[string]int{
 	"internal/reach/slow":     4,
 	"internal/blast":          4,
 	"internal/facts":          4,
+	"internal/feeds":          4,
 
 	"internal/rule":   5,
 	"internal/cloud":  5,

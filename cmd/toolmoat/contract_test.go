@@ -134,6 +134,35 @@ func TestAuditContract(t *testing.T) {
 	}
 }
 
+// TestFeedsContract holds the JSON of the feeds commands to its documented shape.
+func TestFeedsContract(t *testing.T) {
+	dir := files(t, map[string]string{"in/stripe.json": `{"API":["3.18.12.63"]}`})
+	for _, args := range [][]string{{"feeds"}, {"feeds", "github"}, {"feeds", "--max-age", "7d", "anthropic"}, {"feeds", "show", "github/api"},
+		{"feeds", "update", "stripe/api", "--from-file", "in/stripe.json"}, {"feeds", "update", "anthropic"}} {
+		got := toolmoat(t, dir, "", append(slices.Clone(args), "-q", "-o", "json", "--dir", "kept")...)
+		res := parse(t, got.out)
+		res.keys(t, "the result", "schema feeds", "")
+		if res["schema"] != "toolmoat.dev/feeds/v1" || len(res.objects("feeds")) == 0 {
+			t.Errorf("%v: %.200s", args, got.out)
+		}
+		for _, f := range res.objects("feeds") {
+			f.keys(t, "a feed", "name title direction warnings source", "url page copy sections ranges stale update error")
+			oneOf(t, "direction", f["direction"], []string{"to", "from", "both"})
+			if c := f.object("copy"); c != nil {
+				c.keys(t, "a copy", "from asOf source sha256 count4 count6", "etag lastModified syncToken")
+				oneOf(t, "from", c["from"], []string{"bundled", "fetched"})
+			}
+			for _, s := range f.objects("sections") {
+				s.keys(t, "a section", "name direction count", "")
+			}
+			if u := f.object("update"); u != nil {
+				u.keys(t, "an update", "result added removed accepted", "")
+				oneOf(t, "result", u["result"], []string{"updated", "unchanged", "failed"})
+			}
+		}
+	}
+}
+
 // serversOf returns the servers of an audit by their names.
 func serversOf(res object) map[string]object {
 	out := map[string]object{}
@@ -246,6 +275,7 @@ func TestFullDisk(t *testing.T) {
 	for _, args := range [][]string{
 		{"audit", "examples/article"}, {"audit", "-o", "json", "examples/article"}, {"map", "examples/article"}, {"map", "-o", "json", "examples/article"},
 		{"map", "-o", "csv", "examples/article"}, {"map", "-o", "dot", "examples/article"}, {"rules"}, {"rules", "-o", "json"}, {"version"},
+		{"feeds"}, {"feeds", "-o", "json"}, {"feeds", "show", "-o", "lines", "github/api"},
 		{"cidrs", "--from-file", "examples/cidrs/gke"}, {"cidrs", "-o", "except", "--from-file", "examples/cidrs/gke"},
 		{"can", "mcp-workloads/mcp-github", "140.82.112.3:443", "examples/article"},
 	} {

@@ -72,12 +72,17 @@ func run(args []string, s streams) (code int) {
 	case errors.As(err, &exit):
 		return int(exit)
 	}
+	complainOf(s, err)
+	return exitBroken
+}
+
+// complainOf prints an error, with its advice.
+func complainOf(s streams, err error) {
 	fmt.Fprintf(s.err, "error: %s\n", report.Clean(err.Error()))
 	var h hinted
 	if errors.As(err, &h) {
 		fmt.Fprintf(s.err, "hint: %s\n", report.Clean(h.hint))
 	}
-	return exitBroken
 }
 
 // exitCode ends a command that has said everything.
@@ -113,7 +118,7 @@ network; with --cluster it reads a live cluster.`,
 		return hinted{err, cmd.CommandPath() + " --help lists the flags"}
 	})
 	root.SetUsageTemplate(usage)
-	root.AddCommand(newAudit(s), newMap(s), newCan(s), newCidrs(s), newRules(s), newVersion(s))
+	root.AddCommand(newAudit(s), newMap(s), newCan(s), newCidrs(s), newFeeds(s), newRules(s), newVersion(s))
 	return root
 }
 
