@@ -76,11 +76,11 @@ func (p *Program) decide(g *group, d policy.Direction, open box) []segment {
 	if worlds := p.says.yes[cni.UnselectedDenied] & g.unselected; worlds != 0 {
 		segs = closed(segs, worlds)
 	}
-	own := cni.OwnNodeReachable
+	own, there := cni.OwnNodeReachable, p.local.Union(p.apiPerhapsOnNode)
 	if d == policy.Ingress {
-		own = cni.OwnNodeMayEnter
+		own, there = cni.OwnNodeMayEnter, p.local
 	}
-	segs = p.spare(segs, Region{IDs: p.local}, branch{p.says.possible(own), onNode[d]})
+	segs = p.spare(segs, Region{IDs: there}, branch{p.says.possible(own), onNode[d]})
 	if byPath := p.says.possible(own) &^ p.says.yes[cni.LongestPrefixDecides]; d == policy.Egress && byPath != 0 {
 		// Where the longest block decides, the node is spared by its one address; elsewhere because of the way that packets take to it.
 		segs = p.spare(segs, Region{Addrs: special.OnNode}, branch{byPath, ofOwnNode})

@@ -59,10 +59,10 @@ var mutants = []mutant{
 	// Rules to regions.
 	{"reach/subjects.go", "if !host {", "if true {", "policies hold pods on the host network"},
 	{"reach/peers.go", "p.inBoth(sel.must.Minus(p.hosts))", "p.inBoth(sel.must)", "selectors certainly match pods on the host network"},
-	{"reach/peers.go", "case within.Equal(unknown.plan):", "case true:", "a block with some of the plan certainly holds every pod"},
+	{"reach/peers.go", "case within.Equal(plan):", "case true:", "a block with some of the plan certainly holds every pod"},
 	{"reach/peers.go", "case within.IsEmpty():", "case false:", "a public block holds pods"},
-	{"reach/tables.go", "own := cni.OwnNodeReachable", "own := cni.OwnNodeMayEnter", "a pod may always connect to its node"},
-	{"reach/tables.go", "segs = p.spare(segs, Region{IDs: p.local}, branch{p.says.possible(own), onNode[d]})", "_ = own", "a pod's node may not enter"},
+	{"reach/tables.go", "own, there := cni.OwnNodeReachable,", "own, there := cni.OwnNodeMayEnter,", "a pod may always connect to its node"},
+	{"reach/tables.go", "segs = p.spare(segs, Region{IDs: there}, branch{p.says.possible(own), onNode[d]})", "_, _ = own, there", "a pod's node may not enter"},
 	{"reach/rules.go", "netset.PortRange(port.Lo, port.Hi)", "netset.PortRange(port.Lo, port.Lo)", "endPort is forgotten"},
 	{"reach/rules.go", "r.numbers = netset.AllConns", "r.numbers = netset.ConnsOf(netset.TCP, netset.AllPorts)", "a rule without ports is TCP"},
 	{"reach/program.go", "	return fmt.Sprint(h.ports)\n", "	_ = fmt.Sprint()\n	return \"\"\n", "pods share a table whatever their ports are called"},
