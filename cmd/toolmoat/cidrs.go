@@ -43,7 +43,7 @@ func newCidrs(s streams) *cobra.Command {
 	var c cidrs
 	var from []string
 	cmd := &cobra.Command{
-		Use:   "cidrs --from-file FILE...",
+		Use:   "cidrs gke|eks|aks|cluster | --from-file FILE...",
 		Short: "Learn a cluster's ranges, DNS, plugin and cloud",
 		Long: `cidrs puts together what is known of one cluster: the ranges of its nodes, pods, Services and
 control plane, of its network and of what that leads to, its DNS, network plugin, cloud and
@@ -74,7 +74,7 @@ error.`,
 	}
 	c.register(cmd)
 	cmd.Flags().StringArrayVar(&from, "from-file", nil, "read saved answers from this `file` or folder, and from those that follow; - is standard input")
-	cmd.AddCommand(newCidrsGKE(s), newCidrsEKS(s), newCidrsAKS(s))
+	cmd.AddCommand(newCidrsGKE(s), newCidrsEKS(s), newCidrsAKS(s), newCidrsCluster(s))
 	return cmd
 }
 

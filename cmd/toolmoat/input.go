@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/toolmoat/toolmoat/internal/audit"
 	"github.com/toolmoat/toolmoat/internal/cni"
@@ -34,16 +35,20 @@ type common struct {
 	verbose         bool
 	allowIncomplete bool
 	live            live
+	facts           string // a facts file
 
+	flags   *pflag.FlagSet
 	formats []string
 }
 
 func (c *common) register(cmd *cobra.Command, formats ...string) {
 	c.formats = formats
 	f := cmd.Flags()
+	c.flags = f
 	f.StringVarP(&c.format, "output", "o", formats[0], "format: "+strings.Join(formats, ", "))
 	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
 	f.StringVar(&c.cni, "cni", cni.Any, "read policies as these network `plugins` do: names with commas between them, or any for every one that enforces them; toolmoat rules --cni any lists them")
+	f.StringVar(&c.facts, "facts", "", "judge with what this `file` says of the cluster: ranges, DNS, plugin, cloud; toolmoat cidrs writes it")
 	f.StringArrayVar(&c.exclude, "exclude", nil, "leave out files that match this `glob`, relative to the folder; may be repeated")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no problems to standard error")
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
@@ -145,14 +150,24 @@ func (c *common) load(ctx context.Context, s streams, paths []string) ([]world, 
 	if !slices.Contains(c.formats, c.format) {
 		return nil, hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
 	}
-	profiles, err := cni.Named(c.cni)
-	if err != nil {
+	if _, err := cni.Named(c.cni); err != nil {
 		return nil, unknownProfile(err)
 	}
+	var given *model.Facts
+	if c.facts != "" {
+		f, err := readFacts(c.facts)
+		if err != nil {
+			return nil, err
+		}
+		given = &f
+	}
 	compile := func(snapshot *model.Snapshot) *reach.Program {
+		if given != nil {
+			snapshot.Facts = *given
+		}
 		makeRoom(len(snapshot.Workloads))
 		snapshot.Servers = discover.Servers(snapshot)
-		return reach.NewProgram(reach.NewGround(snapshot), profiles...)
+		return reach.NewProgram(reach.NewGround(snapshot), c.profiles(snapshot.Facts)...)
 	}
 	if err := c.live.check(paths); err != nil {
 		return nil, err

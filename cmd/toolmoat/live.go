@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/toolmoat/toolmoat/internal/facts"
 	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/reach"
 	"github.com/toolmoat/toolmoat/internal/source/cluster"
@@ -84,11 +85,13 @@ func (l *live) read(ctx context.Context, name string) (*model.Snapshot, error) {
 	if err == nil {
 		snapshot, err = client.Load(ctx, l.namespaces)
 	}
-	var e *cluster.Error
-	if errors.As(err, &e) && e.Hint != "" {
-		err = hinted{err, e.Hint}
+	if err == nil {
+		snapshot.Facts, err = detect(ctx, client)
 	}
-	return snapshot, err
+	if err != nil {
+		return nil, explained(err)
+	}
+	return snapshot, nil
 }
 
 // rbac prints what lets a user or a service account run the command on a cluster.
@@ -96,6 +99,6 @@ func (l *live) rbac(s streams) error {
 	if err := l.check(nil); err != nil {
 		return err
 	}
-	_, err := s.out.Write(cluster.RBAC(l.namespaces))
+	_, err := s.out.Write(cluster.RBAC(l.namespaces, facts.Resources))
 	return err
 }

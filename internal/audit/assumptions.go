@@ -18,6 +18,9 @@ func Assumptions(p *reach.Program) []string {
 	if plan := p.Unplaced(); plan != "" {
 		out = append(out, plan)
 	}
+	if unknown := notLearned(&p.Snapshot.Facts); unknown != "" {
+		out = append(out, unknown)
+	}
 	if names := exactNames(p.Snapshot); names != nil {
 		out = append(out, "host names that policies allow resolve to addresses of the internet, outside of private and special ranges: "+listed(names))
 	}
@@ -31,6 +34,20 @@ func Assumptions(p *reach.Program) []string {
 		out = append(out, open)
 	}
 	return append(out, leftOut(p)...)
+}
+
+// notLearned says what of the cluster was asked for and is not known, so that answers allow for it; "" if nothing was asked for.
+func notLearned(f *model.Facts) string {
+	var what []string
+	for _, u := range f.Unknown {
+		if name := u.What; !slices.Contains(what, name) {
+			what = append(what, name)
+		}
+	}
+	if what == nil {
+		return ""
+	}
+	return "of the cluster is not, or not wholly, known: " + strings.Join(what, ", ") + "; toolmoat cidrs says why"
 }
 
 // few is up to how many plugins a sentence names.

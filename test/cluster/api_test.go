@@ -276,3 +276,16 @@ func writeKey(path string) error {
 	}
 	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600)
 }
+
+// tokenOf returns a token of a service account.
+func (a *api) tokenOf(t *testing.T, namespace, account string) string {
+	t.Helper()
+	body := []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"expirationSeconds":3600}}`)
+	status, answer, err := a.do(t.Context(), "POST", "/api/v1/namespaces/"+namespace+"/serviceaccounts/"+account+"/token", body)
+	if err != nil || status != http.StatusCreated {
+		t.Fatalf("no token: %d %s %v", status, answer, err)
+	}
+	var o struct{ Status struct{ Token string } }
+	decode(t, answer, &o)
+	return o.Status.Token
+}

@@ -143,6 +143,16 @@ func ownObjects(t *testing.T, a *api) string {
 	return path
 }
 
+// factsOf writes what a cluster tells of itself, which files do not.
+func factsOf(t *testing.T, config string) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "facts.yaml")
+	if r := toolmoat(t, "cidrs", "cluster", "--kubeconfig", config, "--out", file, "--allow-incomplete"); r.code != 0 {
+		t.Fatal(r.err)
+	}
+	return file
+}
+
 // TestSameAsFiles has the program judge a cluster, the files that were applied to it, and what the API server itself answers, saved.
 func TestSameAsFiles(t *testing.T) {
 	for _, tt := range []struct {
@@ -161,12 +171,14 @@ func TestSameAsFiles(t *testing.T) {
 			p := newPlane(t, tt.example, tt.flags...)
 			written := example(t, tt.example, tt.prefix)
 			p.api.apply(t, written)
-			live := []string{"--cluster", "--kubeconfig", kubeconfig(t, token("admin-token"), p)}
-			applied := []string{files(t, written)}
+			config := kubeconfig(t, token("admin-token"), p)
+			live := []string{"--cluster", "--kubeconfig", config}
+			facts := factsOf(t, config)
+			applied := []string{"--facts", facts, files(t, written)}
 			if !tt.complete {
 				applied = append(applied, ownObjects(t, p.api))
 			}
-			saved := []string{dump(t, p.api)}
+			saved := []string{"--facts", facts, dump(t, p.api)}
 			t.Run("one namespace", func(t *testing.T) {
 				namespace, _, _ := strings.Cut(tt.server, "/")
 				args := append([]string{"audit", "-q", "-o", "json"}, live...)

@@ -212,14 +212,7 @@ func TestPrintRBAC(t *testing.T) {
 			t.Fatal(printed.err)
 		}
 		p.api.apply(t, objects(t, printed.out))
-		body := []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"expirationSeconds":3600}}`)
-		status, answer, err := p.api.do(t.Context(), "POST", "/api/v1/namespaces/"+namespace+"/serviceaccounts/toolmoat/token", body)
-		if err != nil || status != http.StatusCreated {
-			t.Fatalf("no token: %d %s %v", status, answer, err)
-		}
-		var o struct{ Status struct{ Token string } }
-		decode(t, answer, &o)
-		return o.Status.Token
+		return p.api.tokenOf(t, namespace, "toolmoat")
 	}
 	all := as("default")
 	admin := toolmoat(t, "audit", "--cluster", "--kubeconfig", kubeconfig(t, token("admin-token"), p), "-o", "json")
@@ -234,7 +227,7 @@ func TestPrintRBAC(t *testing.T) {
 	for _, bearer := range []string{all, some} {
 		user := &api{p.api.client, p.url, bearer}
 		for _, path := range []string{"/api/v1/secrets", "/api/v1/namespaces/mcp-workloads/secrets", "/api/v1/namespaces/mcp-workloads/configmaps",
-			"/api/v1/namespaces/mcp-workloads/serviceaccounts", "/api/v1/namespaces/mcp-workloads/pods?watch=true&timeoutSeconds=1"} {
+			"/api/v1/namespaces/kube-system/configmaps", "/api/v1/namespaces/mcp-workloads/pods?watch=true&timeoutSeconds=1"} {
 			if status, _, err := user.do(t.Context(), "GET", path, nil); err != nil || status != http.StatusForbidden {
 				t.Errorf("%s: %d %v", path, status, err)
 			}
@@ -267,7 +260,7 @@ func TestDefinitions(t *testing.T) {
 	p.api.create(t, definition("cilium.io", "v2", "CiliumEndpoint", "Namespaced"))
 	p.api.apply(t, written)
 	p.api.waitFor(t, "/apis/cilium.io/v2/ciliumendpoints")
-	same(t, audit(), toolmoat(t, "audit", "-o", "json", files(t, written), ownObjects(t, p.api)), "complete", "problems", "servers", "findings", "summary")
+	same(t, audit(), toolmoat(t, "audit", "-o", "json", "--facts", factsOf(t, config), files(t, written), ownObjects(t, p.api)), "complete", "problems", "servers", "findings", "summary")
 
 	p.api.create(t, definition("cilium.io", "v2", "CiliumFuturePolicy", "Namespaced"))
 	p.api.create(t, definition("policy.networking.k8s.io", "v1alpha1", "AdminNetworkPolicy", "Cluster"))

@@ -201,7 +201,7 @@ func TestFetchObjects(t *testing.T) {
 	for _, f := range files {
 		got = append(got, f.Name)
 	}
-	want := []string{"cluster/ConfigMap/kube-system/cilium-config", "cluster/Deployment/n/d", "cluster/CiliumNode/n"}
+	want := []string{"cluster/ConfigMap/kube-system/cilium-config", "cluster/DeploymentList", "cluster/CiliumNodeList"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("read %q, %v", got, err)
 	}

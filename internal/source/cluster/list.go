@@ -21,7 +21,7 @@ import (
 )
 
 // Fetch reads resources: each list whole, page by page, or not at all, and each object that has a name. The files, in the order of resources, hold one
-// object each, with its apiVersion and kind. What is not there is no problem: an object that does not exist, and a type that the API server does not
+// list or object each: that a list is whole, or empty, says something too. What is not there is no problem: an object that does not exist, and a type that the API server does not
 // serve. Unread says why the others could not be read; it has their kind only where resources do. The error is an [*Error]: nothing could be read.
 func (c *Client) Fetch(ctx context.Context, resources []source.Resource) (files []source.File, unread []source.Unread, err error) {
 	wanted := make([]source.Served, len(resources))
@@ -44,7 +44,7 @@ func (c *Client) fetch(ctx context.Context, wanted []source.Served, mayMiss bool
 			defer wg.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			results[i], errs[i] = c.read(ctx, wanted[i].Resource, left)
+			results[i], errs[i] = c.read(ctx, wanted[i].Resource, left, mayMiss)
 		}()
 	}
 	wg.Wait()
@@ -103,8 +103,8 @@ func address(r source.Resource) string {
 	return at
 }
 
-// read reads one resource. A list whose pages the server has forgotten halfway begins again.
-func (c *Client) read(ctx context.Context, r source.Resource, left *budget) ([]source.File, error) {
+// read reads one resource. A list whose pages the server has forgotten halfway begins again. If whole, a list is one file.
+func (c *Client) read(ctx context.Context, r source.Resource, left *budget, whole bool) ([]source.File, error) {
 	at := address(r)
 	if r.Name != "" {
 		body, err := c.get(ctx, at, nil, plain)
@@ -118,7 +118,7 @@ func (c *Client) read(ctx context.Context, r source.Resource, left *budget) ([]s
 		return []source.File{f}, err
 	}
 	for try := 1; ; try++ {
-		files, err := c.list(ctx, at, left)
+		files, err := c.list(ctx, at, left, whole)
 		var status *statusError
 		if err == nil || try == c.limits.tries || !errors.As(err, &status) || status.code != http.StatusGone {
 			return files, err
@@ -134,7 +134,7 @@ type page struct {
 }
 
 // list reads every page of a list. Where objects are large, pages become small.
-func (c *Client) list(ctx context.Context, at string, left *budget) (out []source.File, err error) {
+func (c *Client) list(ctx context.Context, at string, left *budget, whole bool) (out []source.File, err error) {
 	limit, next, spent := c.limits.page, "", 0
 	defer func() {
 		if err != nil {
@@ -174,12 +174,25 @@ func (c *Client) list(ctx context.Context, at string, left *budget) (out []sourc
 		}
 		switch p.Metadata.Continue {
 		case "":
+			if whole {
+				return []source.File{joined(p, out)}, nil
+			}
 			return out, nil
 		case next:
 			return nil, errors.New("the list does not end: its next page is the same again")
 		}
 		next = p.Metadata.Continue
 	}
+}
+
+// joined is one list of what was read of several pages.
+func joined(last page, items []source.File) source.File {
+	all := make([]json.RawMessage, len(items))
+	for i, f := range items {
+		all[i] = f.Data
+	}
+	data, _ := json.Marshal(map[string]any{"apiVersion": last.APIVersion, "kind": last.Kind, "items": all})
+	return source.File{Name: doc.Clean(source.Live+"/"+last.Kind, 400), Data: data}
 }
 
 // file makes a file of an object, as if it had been written there: the items of a list do not repeat apiVersion and kind where these are those of the

@@ -144,7 +144,7 @@ users: [{name: u, user: {token: secret-token}}]}`
 
 // TestRBAC demands that what is printed lets the client read all that it knows, and nothing else. That it is what an API server takes is tested with one.
 func TestRBAC(t *testing.T) {
-	all := string(RBAC(nil))
+	all := string(RBAC(nil, nil))
 	for _, s := range source.Readable() {
 		if !strings.Contains(all, s.Plural) {
 			t.Errorf("%s is not in the role", s)
@@ -155,7 +155,7 @@ func TestRBAC(t *testing.T) {
 			t.Errorf("the role has %s", no)
 		}
 	}
-	some := string(RBAC([]string{"a", "a: b\n"}))
+	some := string(RBAC([]string{"a", "a: b\n"}, nil))
 	if !strings.Contains(some, "#   nodes\n") || strings.Contains(some, "[nodes") || !strings.Contains(some, `namespace: "a: b\n"`) {
 		t.Errorf("roles in namespaces:\n%s", some)
 	}

@@ -4,23 +4,26 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/source"
 )
 
 // RBAC returns, as YAML to apply, a service account with the least that [Client.Load] needs: to list what is judged in all namespaces or, if there are
-// some, in these. Comments say what a role in namespaces cannot give.
-func RBAC(namespaces []string) []byte {
+// some, in these. Comments say what a role in namespaces cannot give. For all namespaces, roles to read also are added.
+func RBAC(namespaces []string, also []source.Resource) []byte {
 	var b bytes.Buffer
-	b.WriteString("# What toolmoat --cluster reads: it lists, and changes nothing. It reads no Secrets and no ConfigMaps.\n" +
+	b.WriteString("# What toolmoat --cluster reads: it changes nothing, and reads no Secrets.\n" +
 		"# Bind the role to your own user or group instead of the service account if toolmoat runs with your kubeconfig.\n")
 	wanted := source.Wanted(source.Readable(), namespaces)
 	if namespaces == nil {
-		account(&b, "default")
-		document(&b, "ClusterRole", "")
+		serviceAccount(&b, "default")
+		document(&b, "ClusterRole", "toolmoat", "")
 		rules(&b, wanted)
-		binding(&b, "ClusterRole", "", "default")
+		binding(&b, "ClusterRole", "toolmoat", "", "default")
+		b.WriteString("---\n# What tells the network plugin, DNS and address ranges. It may be left out: answers then allow for all that may be.\n")
+		roles(&b, also)
 		return b.Bytes()
 	}
 	b.WriteString("#\n# It takes more than these roles to read what follows, which may be about pods of any namespace. What the cluster has of it\n" +
@@ -36,23 +39,51 @@ func RBAC(namespaces []string) []byte {
 			fmt.Fprintf(&b, "#   %s in namespace %s\n", s, s.Namespace)
 		}
 	}
-	account(&b, namespaces[0])
+	serviceAccount(&b, namespaces[0])
 	for _, namespace := range homes {
-		document(&b, "Role", namespace)
+		document(&b, "Role", "toolmoat", namespace)
 		rules(&b, slices.DeleteFunc(slices.Clone(wanted), func(s source.Served) bool {
 			return s.Namespace != namespace && (s.Namespace != "" || s.Name != namespace)
 		}))
-		binding(&b, "Role", namespace, namespaces[0])
+		binding(&b, "Role", "toolmoat", namespace, namespaces[0])
 	}
 	return b.Bytes()
 }
 
-func account(b *bytes.Buffer, namespace string) {
+// RBACFor returns, as YAML to apply, a service account with the least that [Client.Fetch] needs to read resources.
+func RBACFor(resources []source.Resource) []byte {
+	var b bytes.Buffer
+	b.WriteString("# What toolmoat cidrs cluster reads: it changes nothing, and reads no Secrets.\n" +
+		"# Bind the roles to your own user or group instead of the service account if toolmoat runs with your kubeconfig.\n")
+	serviceAccount(&b, "default")
+	roles(&b, resources)
+	return b.Bytes()
+}
+
+// roles writes a role for each namespace that resources are of, and one for the rest, for the service account in the namespace default.
+func roles(b *bytes.Buffer, resources []source.Resource) {
+	const name = "toolmoat-cidrs"
+	byHome := map[string][]source.Served{}
+	for _, r := range resources {
+		byHome[r.Namespace] = append(byHome[r.Namespace], source.Served{Resource: r})
+	}
+	for _, home := range slices.Sorted(maps.Keys(byHome)) {
+		role := "Role"
+		if home == "" {
+			role = "ClusterRole"
+		}
+		document(b, role, name, home)
+		rules(b, byHome[home])
+		binding(b, role, name, home, "default")
+	}
+}
+
+func serviceAccount(b *bytes.Buffer, namespace string) {
 	fmt.Fprintf(b, "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: toolmoat\n  namespace: %s\n", quoted(namespace))
 }
 
-func document(b *bytes.Buffer, kind, namespace string) {
-	fmt.Fprintf(b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: %s\nmetadata:\n  name: toolmoat\n", kind)
+func document(b *bytes.Buffer, kind, name, namespace string) {
+	fmt.Fprintf(b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: %s\nmetadata:\n  name: %s\n", kind, name)
 	if namespace != "" {
 		fmt.Fprintf(b, "  namespace: %s\n", quoted(namespace))
 	}
@@ -74,9 +105,9 @@ func rules(b *bytes.Buffer, list []source.Served) {
 	}
 }
 
-func binding(b *bytes.Buffer, role, namespace, account string) {
-	document(b, role+"Binding", namespace)
-	fmt.Fprintf(b, "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: %s\n  name: toolmoat\nsubjects:\n  - kind: ServiceAccount\n    name: toolmoat\n    namespace: %s\n", role, quoted(account))
+func binding(b *bytes.Buffer, role, name, namespace, account string) {
+	document(b, role+"Binding", name, namespace)
+	fmt.Fprintf(b, "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: %s\n  name: %s\nsubjects:\n  - kind: ServiceAccount\n    name: toolmoat\n    namespace: %s\n", role, name, quoted(account))
 }
 
 // quoted returns a name as YAML: what comes from the command line may be anything.

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/cni"
+	"github.com/toolmoat/toolmoat/internal/facts"
+	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/source"
+	"github.com/toolmoat/toolmoat/internal/source/cluster"
+)
+
+// readFacts reads what --facts names.
+func readFacts(path string) (model.Facts, error) {
+	files, problems, err := source.Files(source.Options{Paths: []string{path}})
+	switch {
+	case err != nil:
+		return model.Facts{}, fmt.Errorf("--facts: %w", err)
+	case len(problems) > 0:
+		return model.Facts{}, fmt.Errorf("--facts %s: %s", path, problems[0].Message)
+	case len(files) != 1:
+		return model.Facts{}, fmt.Errorf("--facts %s: it is no file", path)
+	}
+	f, err := facts.Read(files[0].Name, files[0].Data)
+	if err != nil {
+		return model.Facts{}, hinted{err, "toolmoat cidrs writes such a file"}
+	}
+	return f, nil
+}
+
+// profiles are those that --cni names, or the one that the cluster is known to run, or all that enforce policies where it may be.
+func (c *common) profiles(f model.Facts) []cni.Profile {
+	name := c.cni
+	if !c.flags.Changed("cni") && f.CNI != "" && f.Known("cni") {
+		name = f.CNI
+	}
+	profiles, err := cni.Named(name)
+	if err != nil {
+		profiles, _ = cni.Named(cni.Any)
+	}
+	if name != cni.Any || f.Cloud == "" || !f.Known("cloud") {
+		return profiles
+	}
+	return slices.DeleteFunc(slices.Clone(profiles), func(p cni.Profile) bool { return p.Cloud != "" && p.Cloud != f.Cloud })
+}
+
+// detect asks a cluster for what it tells of itself. What it does not tell is unknown, which widens answers.
+func detect(ctx context.Context, client *cluster.Client) (model.Facts, error) {
+	files, _, err := client.Fetch(ctx, facts.Resources)
+	if err != nil {
+		return model.Facts{}, err
+	}
+	f, _ := facts.Of(files...)
+	return f, nil
+}
