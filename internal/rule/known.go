@@ -37,6 +37,8 @@ type knownRange struct {
 	what   string
 	ranges []model.Range
 	worlds reach.Worlds
+
+	services bool
 }
 
 func (p *Pass) knownRanges() []knownRange {
@@ -46,12 +48,12 @@ func (p *Pass) knownRanges() []knownRange {
 	}
 	r := &p.Snapshot.Facts.Ranges
 	return []knownRange{
-		{"nodes", r.Nodes, where(cni.BlocksMatchNodes)},
-		{"pods", r.Pods, where(cni.BlocksMatchPods)},
-		{"Services", r.Services, where(cni.JudgedBeforeService)},
-		{"the control plane", r.ControlPlane, p.Worlds()},
-		{"the network", r.VPC, p.Worlds()},
-		{"networks beyond", r.Remote, p.Worlds()},
+		{what: "nodes", ranges: r.Nodes, worlds: where(cni.BlocksMatchNodes)},
+		{what: "pods", ranges: r.Pods, worlds: where(cni.BlocksMatchPods)},
+		{what: "Services", ranges: r.Services, worlds: where(cni.JudgedBeforeService), services: true},
+		{what: "the control plane", ranges: r.ControlPlane, worlds: p.Worlds()},
+		{what: "the network", ranges: r.VPC, worlds: p.Worlds()},
+		{what: "networks beyond", ranges: r.Remote, worlds: p.Worlds()},
 	}
 }
 
@@ -75,6 +77,7 @@ func missedRanges(p *Pass) {
 		said := map[netip.Prefix]bool{}
 		for _, known := range p.knownRanges() {
 			for _, rng := range known.ranges {
+				said[rng.CIDR] = said[rng.CIDR] || known.services && known.worlds == 0 // nothing else has an address in it
 				open := netset.Prefixes(rng.CIDR).Intersect(opened)
 				if known.worlds == 0 || open.IsEmpty() || said[rng.CIDR] {
 					continue
