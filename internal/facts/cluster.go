@@ -87,12 +87,13 @@ func (b *builder) clusterPods() {
 	var whole, guessed bool // guessed: that the plugin gives pods addresses of its own pools
 	switch c := k.cilium; {
 	case c != nil && b.gke == nil && b.aks == nil:
-		switch c.ipam {
-		case "cluster-pool", "cluster-pool-v2beta":
+		switch ipam := c.ipam; {
+		case c.chained:
+		case ipam == "cluster-pool", ipam == "cluster-pool-v2beta":
 			lists, whole = append(lists, c.pools), len(c.pools) > 0
-		case "multi-pool":
+		case ipam == "multi-pool":
 			lists, whole = append(lists, k.ciliumPools), len(k.ciliumPools) > 0 && k.listed["CiliumPodIPPool"]
-		case "kubernetes":
+		case ipam == "kubernetes":
 			whole = b.controllerPods(&lists)
 		}
 	case k.openshift != nil:
@@ -100,7 +101,9 @@ func (b *builder) clusterPods() {
 	case k.plugins.has(calicoP) && k.installation.ipam == "HostLocal", k.plugins.has(canalP):
 		whole = b.controllerPods(&lists)
 	case k.plugins.has(calicoP) && (k.installation.cni == "" || k.installation.cni == "Calico"):
-		whole, guessed = len(k.calicoPools) > 0 && k.listed["IPPool"], k.installation.cni == ""
+		guessed = k.installation.cni == ""
+		// Beside a plugin that gives addresses Calico only judges, and has its default pool all the same.
+		whole = len(k.calicoPools) > 0 && k.listed["IPPool"] && !(guessed && slices.ContainsFunc([]string{awsNode, azureCNI, flannel}, k.plugins.has))
 	case slices.ContainsFunc([]string{flannel, kindnet, routerP, antreaP}, k.plugins.has), slices.ContainsFunc(k.nodes, func(n node) bool { return n.distribution == "k3s" }):
 		whole = b.controllerPods(&lists)
 	}
@@ -111,14 +114,13 @@ func (b *builder) clusterPods() {
 	if whole {
 		b.settle(fieldPods)
 	}
-	if whole && !guessed {
-		return
-	}
 	// What is left is what each node has now. It tells where pods are, but not where those of the next node will be.
-	var rest []model.Range
-	rest = append(append(rest, k.kubeadmPods...), k.ciliumNodes...)
-	for _, n := range k.nodes {
-		rest = append(rest, n.podCIDRs...)
+	rest := slices.Clone(k.ciliumNodes)
+	if !whole || guessed {
+		rest = append(rest, k.kubeadmPods...)
+		for _, n := range k.nodes {
+			rest = append(rest, n.podCIDRs...)
+		}
 	}
 	told := space(*list)
 	for _, r := range rest {
