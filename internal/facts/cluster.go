@@ -197,6 +197,12 @@ func (b *builder) clusterAPI() {
 	if len(k.api) > 0 {
 		b.settle(fieldControlPlane, fieldKubeAPI)
 	}
+	if a, ok := b.offNodes(); ok && b.gke == nil && b.eks == nil && b.aks == nil {
+		for _, field := range []string{fieldControlPlane, fieldKubeAPI} {
+			b.missing(field, "the API server at %s is on no node that was read, and whoever runs it may have given it other addresses too, public ones among them; "+
+				"the cloud's description of the cluster has them", a)
+		}
+	}
 	for _, a := range k.apiService {
 		b.api(model.KubeEndpoint{Addr: a, Port: 443, Source: "Service default/kubernetes"})
 	}
@@ -206,6 +212,17 @@ func (b *builder) clusterAPI() {
 			b.api(model.KubeEndpoint{Addr: p.Addr().Next(), Port: 443, Source: "Service default/kubernetes, the first address of the range"})
 		}
 	}
+}
+
+// offNodes returns an address of the API server that is not one of a node.
+func (b *builder) offNodes() (netip.Addr, bool) {
+	i := slices.IndexFunc(b.kube.api, func(e model.KubeEndpoint) bool {
+		return !slices.ContainsFunc(b.kube.nodes, func(n node) bool { return in(n.addrs, e.Addr) })
+	})
+	if i < 0 {
+		return netip.Addr{}, false
+	}
+	return b.kube.api[i].Addr, true
 }
 
 // api adds an endpoint of the API server.

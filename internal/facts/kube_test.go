@@ -130,6 +130,7 @@ func TestCluster(t *testing.T) {
 	service := func(namespace, name, more string) string {
 		return fmt.Sprintf("---\napiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: %s, labels: {k8s-app: kube-dns}}\nspec: {clusterIP: 10.96.0.10, %s}\n", name, namespace, more)
 	}
+	slice := "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: kubernetes, namespace: default}\nendpoints: [{addresses: [192.0.2.9]}]\nports: [{port: 6443}]\n"
 	none := "---\napiVersion: apps/v1\nkind: DaemonSetList\nitems: []\n"
 	for _, tt := range []struct{ name, docs, want string }{
 		{"kubeadm", kubeadm + kindnet, "pods: 10.244.0.0/16\nservices: 10.96.0.0/12\napi: 10.96.0.1:443"},
@@ -181,6 +182,10 @@ func TestCluster(t *testing.T) {
 			"cloud:\nunknown: " + strings.Join(facts.Fields, " ")},
 		{"Endpoints", "apiVersion: v1\nkind: Endpoints\nmetadata: {name: kubernetes, namespace: default}\nsubsets: [{addresses: [{ip: 192.0.2.9}], ports: [{port: 6443}]}]\n",
 			"api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32"},
+		{"an API server on a node", nd("n1", "status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}\n") + slice, "api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32\n" +
+			"unknown: cloud cni ranges.nodes ranges.pods ranges.services ranges.vpc ranges.remote dns identity"},
+		{"an API server elsewhere", nd("n1", "status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}\n") + slice, "api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32\n" +
+			"unknown: " + strings.Join(facts.Fields, " ")},
 		{"what the user knows", kubeadm + "---\napiVersion: toolmoat.dev/v1alpha1\nkind: ClusterFacts\ncni: calico\nranges: {pods: [{cidr: 10.9.0.0/16, source: mine}], vpc: []}\n",
 			"cni: calico\npods: 10.9.0.0/16 10.244.0.0/16\nunknown: cloud ranges.nodes ranges.controlPlane ranges.remote dns kubeAPI identity"},
 	} {
