@@ -10,6 +10,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -86,7 +87,7 @@ func missedKnownResolver(p *Pass, at origin.Origin) {
 				continue
 			}
 			where, fix = addr.String(), "an ipBlock of "+netip.PrefixFrom(addr, addr.BitLen()).String()
-		case slices.ContainsFunc(dns.To, func(t blast.Target) bool { return t.Pods != "" && t.Conns.Overlaps(on) }):
+		case p.reachesResolver(r, on):
 			continue
 		default:
 			fix = "the resolver pods in " + r.Namespace
@@ -95,6 +96,14 @@ func missedKnownResolver(p *Pass, at origin.Origin) {
 		p.Found(Report{Origin: at, Witness: w, Message: fmt.Sprintf("it cannot resolve names at %s, where DNS of this cluster answers on port %d: no rule lets it there", where, r.Port),
 			Fix: fmt.Sprintf("allow UDP and TCP %d to %s", r.Port, fix)})
 	}
+}
+
+// reachesResolver reports whether the server reaches the pods that a resolver is, or, where the input does not show these, resolver pods at all.
+func (p *Pass) reachesResolver(r model.Resolver, on netset.Conns) bool {
+	if pods := p.Selected(policy.Subject{NS: label.Named(r.Namespace), Pod: label.Equals(r.Selector)}); len(pods) > 0 {
+		return p.reaches(p.IDs(pods...), on)
+	}
+	return slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool { return t.Pods != "" && t.Conns.Overlaps(on) })
 }
 
 // ofService reports whether an address is a Service's.
