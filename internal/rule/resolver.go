@@ -106,12 +106,15 @@ func (p *Pass) reachesResolver(r model.Resolver, on netset.Conns) bool {
 	return slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool { return t.Pods != "" && t.Conns.Overlaps(on) })
 }
 
-// ofService reports whether an address is a Service's.
+// ofService reports whether a resolver's address is a Service's. Where the range of Services is not known, it is taken for that of resolver pods, if there are any.
 func (p *Pass) ofService(addr netip.Addr) bool {
-	for _, r := range p.Snapshot.Facts.Ranges.Services {
-		if r.CIDR.Contains(addr) {
-			return true
-		}
+	f := &p.Snapshot.Facts
+	if slices.ContainsFunc(f.Ranges.Services, func(r model.Range) bool { return r.CIDR.Contains(addr) }) {
+		return true
+	}
+	whole := f.Ranges.Services != nil && f.Known("ranges.services")
+	if !whole && special.Plan.Contains(addr) && slices.ContainsFunc(f.DNS.Resolvers, func(r model.Resolver) bool { return r.Namespace != "" }) {
+		return true
 	}
 	ids, _ := p.Held(netset.Points(addr))
 	return len(p.HoldersOf(ids, reach.VIP)) > 0
