@@ -7,7 +7,6 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
-	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // cluster adds what the cluster's own objects say, and holds it against what a cloud said.
@@ -36,7 +35,7 @@ func (b *builder) cloud() {
 			continue // on machines of any cloud, or of none
 		}
 		switch name := providers[scheme]; {
-		case name == "" || !slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool { return e.In(name) }):
+		case name == "":
 			b.missing(fieldCloud, "node %s is of provider %q, of whose cloud nothing is known here", n.name, doc.Clean(scheme, 40))
 		case b.Cloud == "":
 			b.Cloud = name
