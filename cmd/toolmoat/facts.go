@@ -32,6 +32,23 @@ func readFacts(path string) (model.Facts, error) {
 	return f, nil
 }
 
+// supplement returns the facts of a file, with the plugin and the cloud that a live cluster was found to have where the file does not say which: that
+// nothing enforces policies must not be lost to a list of ranges.
+func supplement(given, found model.Facts) model.Facts {
+	for _, s := range []struct {
+		field string
+		to    *string
+		from  string
+	}{{"cni", &given.CNI, found.CNI}, {"cloud", &given.Cloud, found.Cloud}} {
+		if *s.to != "" && given.Known(s.field) || s.from == "" || !found.Known(s.field) {
+			continue
+		}
+		*s.to = s.from
+		given.Unknown = slices.DeleteFunc(slices.Clone(given.Unknown), func(u model.Unknown) bool { return u.What == s.field })
+	}
+	return given
+}
+
 // doubt takes no list of ranges for whole that the objects of s contradict. That a file says so, where path names one, is a problem: it may be about another cluster.
 func doubt(s *model.Snapshot, path string) {
 	against := facts.Against(&s.Facts, s)

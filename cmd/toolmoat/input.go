@@ -163,7 +163,7 @@ func (c *common) load(ctx context.Context, s streams, paths []string) ([]world, 
 	}
 	compile := func(snapshot *model.Snapshot) *reach.Program {
 		if given != nil {
-			snapshot.Facts = *given
+			snapshot.Facts = supplement(*given, snapshot.Facts)
 		}
 		doubt(snapshot, c.facts)
 		makeRoom(len(snapshot.Workloads))
