@@ -182,6 +182,9 @@ func TestCluster(t *testing.T) {
 			"cloud:\nunknown: " + strings.Join(facts.Fields, " ")},
 		{"Endpoints", "apiVersion: v1\nkind: Endpoints\nmetadata: {name: kubernetes, namespace: default}\nsubsets: [{addresses: [{ip: 192.0.2.9}], ports: [{port: 6443}]}]\n",
 			"api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32"},
+		{"a resolver in a namespace of users", service("kube-system", "kube-dns", "selector: {k8s-app: kube-dns}, ports: [{port: 53, targetPort: 53}]") +
+			ds("team-a", "cache", "node-cache", "x", "-localip", "'192.0.2.66'") + none,
+			"dns: 10.96.0.10:53 kube-system/[kube-dns]:53\nunknown: " + strings.Join(facts.Fields, " ")},
 		{"an API server on a node", nd("n1", "status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}\n") + slice, "api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32\n" +
 			"unknown: cloud cni ranges.nodes ranges.pods ranges.services ranges.vpc ranges.remote dns identity"},
 		{"an API server elsewhere", nd("n1", "status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}\n") + slice, "api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32\n" +

@@ -109,7 +109,7 @@ func (r *reading) daemonSet(o object) {
 		switch {
 		case c.name == "node-cache" || o.name == "node-local-dns":
 			k.nodeLocal.runs = true
-			if text, ok := flag(c.args, "localip"); ok {
+			if text, ok := flag(c.args, "localip"); ok && system { // what others run must not name the cluster's resolver
 				k.nodeLocal.addrs = append(k.nodeLocal.addrs, nodeLocalAddrs(text)...)
 			}
 			continue
