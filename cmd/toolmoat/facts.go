@@ -7,7 +7,9 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/facts"
+	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/source"
 	"github.com/toolmoat/toolmoat/internal/source/cluster"
 )
@@ -28,6 +30,35 @@ func readFacts(path string) (model.Facts, error) {
 		return model.Facts{}, hinted{err, "toolmoat cidrs writes such a file"}
 	}
 	return f, nil
+}
+
+// supplement returns the facts of a file, with the plugin and the cloud that a live cluster was found to have where the file does not say which: that
+// nothing enforces policies must not be lost to a list of ranges.
+func supplement(given, found model.Facts) model.Facts {
+	for _, s := range []struct {
+		field string
+		to    *string
+		from  string
+	}{{"cni", &given.CNI, found.CNI}, {"cloud", &given.Cloud, found.Cloud}} {
+		if *s.to != "" && given.Known(s.field) || s.from == "" || !found.Known(s.field) {
+			continue
+		}
+		*s.to = s.from
+		given.Unknown = slices.DeleteFunc(slices.Clone(given.Unknown), func(u model.Unknown) bool { return u.What == s.field })
+	}
+	return given
+}
+
+// doubt takes no list of ranges for whole that the objects of s contradict. That a file says so, where path names one, is a problem: it may be about another cluster.
+func doubt(s *model.Snapshot, path string) {
+	against := facts.Against(&s.Facts, s)
+	s.Facts.Unknown = append(slices.Clip(s.Facts.Unknown), against...)
+	for _, u := range against {
+		if path != "" {
+			s.Problems = append(s.Problems, finding.Problem{Rule: "TM904", Origin: origin.Origin{File: path}, Message: "it contradicts the input in " + u.What + ": " + u.Why,
+				Hint: "a facts file is about one cluster, and about what it is today; toolmoat cidrs writes it anew"})
+		}
+	}
 }
 
 // profiles are those that --cni names, or the one that the cluster is known to run, or all that enforce policies where it may be.

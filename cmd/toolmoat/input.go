@@ -163,8 +163,9 @@ func (c *common) load(ctx context.Context, s streams, paths []string) ([]world, 
 	}
 	compile := func(snapshot *model.Snapshot) *reach.Program {
 		if given != nil {
-			snapshot.Facts = *given
+			snapshot.Facts = supplement(*given, snapshot.Facts)
 		}
+		doubt(snapshot, c.facts)
 		makeRoom(len(snapshot.Workloads))
 		snapshot.Servers = discover.Servers(snapshot)
 		return reach.NewProgram(reach.NewGround(snapshot), c.profiles(snapshot.Facts)...)
@@ -173,6 +174,9 @@ func (c *common) load(ctx context.Context, s streams, paths []string) ([]world, 
 		return nil, err
 	}
 	if c.live.cluster {
+		if given != nil && len(c.live.contexts) > 1 {
+			return nil, hinted{errors.New("--facts is about one cluster, and several are to be read"), "give one --context, or leave out --facts: each cluster tells of itself"}
+		}
 		if several := len(c.live.contexts) > 1; several && c.format != "text" && c.format != "json" {
 			return nil, hinted{fmt.Errorf("-o %s is about one cluster", c.format), "give one --context, or -o json"}
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
-	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // cluster adds what the cluster's own objects say, and holds it against what a cloud said.
@@ -36,7 +35,7 @@ func (b *builder) cloud() {
 			continue // on machines of any cloud, or of none
 		}
 		switch name := providers[scheme]; {
-		case name == "" || !slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool { return e.In(name) }):
+		case name == "":
 			b.missing(fieldCloud, "node %s is of provider %q, of whose cloud nothing is known here", n.name, doc.Clean(scheme, 40))
 		case b.Cloud == "":
 			b.Cloud = name
@@ -87,12 +86,13 @@ func (b *builder) clusterPods() {
 	var whole, guessed bool // guessed: that the plugin gives pods addresses of its own pools
 	switch c := k.cilium; {
 	case c != nil && b.gke == nil && b.aks == nil:
-		switch c.ipam {
-		case "cluster-pool", "cluster-pool-v2beta":
+		switch ipam := c.ipam; {
+		case c.chained:
+		case ipam == "cluster-pool", ipam == "cluster-pool-v2beta":
 			lists, whole = append(lists, c.pools), len(c.pools) > 0
-		case "multi-pool":
+		case ipam == "multi-pool":
 			lists, whole = append(lists, k.ciliumPools), len(k.ciliumPools) > 0 && k.listed["CiliumPodIPPool"]
-		case "kubernetes":
+		case ipam == "kubernetes":
 			whole = b.controllerPods(&lists)
 		}
 	case k.openshift != nil:
@@ -100,7 +100,9 @@ func (b *builder) clusterPods() {
 	case k.plugins.has(calicoP) && k.installation.ipam == "HostLocal", k.plugins.has(canalP):
 		whole = b.controllerPods(&lists)
 	case k.plugins.has(calicoP) && (k.installation.cni == "" || k.installation.cni == "Calico"):
-		whole, guessed = len(k.calicoPools) > 0 && k.listed["IPPool"], k.installation.cni == ""
+		guessed = k.installation.cni == ""
+		// Beside a plugin that gives addresses Calico only judges, and has its default pool all the same.
+		whole = len(k.calicoPools) > 0 && k.listed["IPPool"] && !(guessed && slices.ContainsFunc([]string{awsNode, azureCNI, flannel}, k.plugins.has))
 	case slices.ContainsFunc([]string{flannel, kindnet, routerP, antreaP}, k.plugins.has), slices.ContainsFunc(k.nodes, func(n node) bool { return n.distribution == "k3s" }):
 		whole = b.controllerPods(&lists)
 	}
@@ -111,14 +113,13 @@ func (b *builder) clusterPods() {
 	if whole {
 		b.settle(fieldPods)
 	}
-	if whole && !guessed {
-		return
-	}
 	// What is left is what each node has now. It tells where pods are, but not where those of the next node will be.
-	var rest []model.Range
-	rest = append(append(rest, k.kubeadmPods...), k.ciliumNodes...)
-	for _, n := range k.nodes {
-		rest = append(rest, n.podCIDRs...)
+	rest := slices.Clone(k.ciliumNodes)
+	if !whole || guessed {
+		rest = append(rest, k.kubeadmPods...)
+		for _, n := range k.nodes {
+			rest = append(rest, n.podCIDRs...)
+		}
 	}
 	told := space(*list)
 	for _, r := range rest {
@@ -195,6 +196,12 @@ func (b *builder) clusterAPI() {
 	if len(k.api) > 0 {
 		b.settle(fieldControlPlane, fieldKubeAPI)
 	}
+	if a, ok := b.offNodes(); ok && b.gke == nil && b.eks == nil && b.aks == nil {
+		for _, field := range []string{fieldControlPlane, fieldKubeAPI} {
+			b.missing(field, "the API server at %s is on no node that was read, and whoever runs it may have given it other addresses too, public ones among them; "+
+				"the cloud's description of the cluster has them", a)
+		}
+	}
 	for _, a := range k.apiService {
 		b.api(model.KubeEndpoint{Addr: a, Port: 443, Source: "Service default/kubernetes"})
 	}
@@ -204,6 +211,17 @@ func (b *builder) clusterAPI() {
 			b.api(model.KubeEndpoint{Addr: p.Addr().Next(), Port: 443, Source: "Service default/kubernetes, the first address of the range"})
 		}
 	}
+}
+
+// offNodes returns an address of the API server that is not one of a node.
+func (b *builder) offNodes() (netip.Addr, bool) {
+	i := slices.IndexFunc(b.kube.api, func(e model.KubeEndpoint) bool {
+		return !slices.ContainsFunc(b.kube.nodes, func(n node) bool { return in(n.addrs, e.Addr) })
+	})
+	if i < 0 {
+		return netip.Addr{}, false
+	}
+	return b.kube.api[i].Addr, true
 }
 
 // api adds an endpoint of the API server.

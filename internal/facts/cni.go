@@ -41,16 +41,14 @@ func (b *builder) plugin() {
 	}
 }
 
-// outside names a node on which Amazon's plugin enforces nothing: EKS documentation, cni-network-policy.
+// outside names a node on which a plugin enforces nothing: EKS documentation, cni-network-policy and fargate, which runs no DaemonSets.
 func (b *builder) outside(profile string) string {
-	if !strings.HasPrefix(profile, "aws-") && profile != "eks-auto" {
-		return ""
-	}
+	amazon := strings.HasPrefix(profile, "aws-") || profile == "eks-auto"
 	for _, n := range b.kube.nodes {
 		switch {
-		case n.fargate:
+		case n.fargate && profile != noEngine:
 			return "node " + n.name + " is of Fargate, on which " + profile + " enforces nothing; name the plugin for the nodes that you ask about with --cni"
-		case n.win:
+		case n.win && amazon:
 			return "node " + n.name + " runs Windows, on which " + profile + " enforces nothing; name the plugin for the nodes that you ask about with --cni"
 		}
 	}
@@ -243,14 +241,19 @@ func (b *builder) amazonProfile(v verdict, p plugin) verdict {
 	return v
 }
 
-// ciliumProfile reads the mode from ConfigMap cilium-config: cilium Documentation/cmdref, --enable-policy and --policy-cidr-match-mode.
+// ciliumProfile reads the mode from ConfigMap cilium-config: cilium Documentation/cmdref, --enable-policy, --policy-cidr-match-mode, --policy-audit-mode and
+// --enable-k8s-networkpolicy.
 func (b *builder) ciliumProfile(v verdict, onAKS bool) verdict {
 	c := b.kube.cilium
-	if onAKS && (b.aks == nil || b.aks.dataplane == "cilium") {
+	managed := onAKS && (b.aks == nil || b.aks.dataplane == "cilium")
+	switch {
+	case c != nil && (c.audit || c.blind): // what it judges in spite of that is not told apart
+		v.profile, v.from = noEngine, "ConfigMap kube-system/cilium-config, which turns policies off"
+		return v
+	case managed && (c == nil || c.match == "" && (c.policy == "" || c.policy == "default")): // a user's own Cilium may be on nodes of AKS too
 		v.profile = "aks-cilium"
 		return v
-	}
-	if c == nil {
+	case c == nil:
 		v.why = "Cilium runs, and its mode was not read; run: kubectl get configmap -n kube-system cilium-config -o json"
 		return v
 	}

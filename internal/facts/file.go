@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -79,6 +80,9 @@ func decode(c *doc.Cursor) (f model.Facts, given map[string]bool) {
 	}{{fieldCloud, &f.Cloud}, {fieldCNI, &f.CNI}, {fieldIdentity, &f.Identity}} {
 		v := c.Field(s.name)
 		*s.to, given[s.name] = v.Text(), v.IsSet()
+	}
+	if names := slices.Sorted(maps.Values(providers)); f.Cloud != "" && !slices.Contains(names, f.Cloud) { // profiles and special addresses are chosen by it
+		c.Field(fieldCloud).Fail("not a cloud that is known here: "+doc.Quote(f.Cloud), "one of "+strings.Join(names, ", ")+"; leave it out for others")
 	}
 	if _, err := cni.ByName(f.CNI); f.CNI != "" && err != nil {
 		var unknown *cni.UnknownError

@@ -16,7 +16,7 @@ const head = "apiVersion: toolmoat.dev/v1alpha1\nkind: ClusterFacts\n"
 
 // TestRoundTrip writes facts in both languages and reads them again.
 func TestRoundTrip(t *testing.T) {
-	hostile := model.Facts{Cloud: "y", Identity: model.NoIdentity,
+	hostile := model.Facts{Cloud: "Oracle Cloud", Identity: model.NoIdentity,
 		Ranges:  model.Ranges{Pods: []model.Range{{CIDR: netip.MustParsePrefix("fd00::/64"), Source: "- a: [b] # c\\ \"'"}, {CIDR: netip.MustParsePrefix("10.0.0.0/8"), Source: "0x10"}}},
 		DNS:     model.DNS{Resolvers: []model.Resolver{{Namespace: "kube-system", Selector: map[string]string{"k8s-app": "yes", "a.b/c": "1"}, Port: 5353}}},
 		KubeAPI: []model.KubeEndpoint{{Host: "null", Port: 443}, {Addr: netip.MustParseAddr("::1"), Port: 1, Source: "~"}},
@@ -53,6 +53,7 @@ func TestRead(t *testing.T) {
 		{head + "ranges: {pods: ['::ffff:10.0.0.0/104']}\n", "f:3: ranges.pods[0]: wants a map"},
 		{head + "ranges: {pod: []}\n", "f:3: ranges.pod: unknown field (did you mean \"pods\"?)"},
 		{head + "cni: celium\n", "f:3: cni: no profile is called \"celium\" (did you mean cilium?)"},
+		{head + "cloud: GCP\n", "f:3: cloud: not a cloud that is known here: \"GCP\" (one of AWS, Akamai,"},
 		{head + "identity: irsa\n", "f:3: identity: not a way to get an identity"},
 		{head + "kubeAPI: [{address: 10.0.0.1, port: 0}]\n", "f:3: kubeAPI[0].port: not a port: 0"},
 		{head + "kubeAPI: [{address: 10.0.0.1, port: 70000}]\n", "f:3: kubeAPI[0].port: not a port: 70000"},

@@ -53,6 +53,11 @@ func TestPlugin(t *testing.T) {
 		{"cilium, a mode to come", cilium + cm("cilium-config", `{policy-cidr-match-mode: all}`), "", "there is no profile"},
 		{"cilium, never", cilium + cm("cilium-config", "{enable-policy: never}"), "none", ""},
 		{"cilium, always", cilium + cm("cilium-config", "{enable-policy: always}"), "", "enable-policy always"},
+		{"cilium, audit", cilium + cm("cilium-config", `{policy-audit-mode: "true"}`), "none", ""},
+		{"cilium, blind", cilium + cm("cilium-config", `{enable-k8s-networkpolicy: "false"}`), "none", ""},
+		{"cilium, told not to", cilium + cm("cilium-config", `{policy-audit-mode: "false", enable-k8s-networkpolicy: "true"}`), "cilium", ""},
+		{"cilium, audit in AKS", cilium + cm("cilium-config", `{policy-audit-mode: "true"}`) + nd("n1", "  labels: {kubernetes.azure.com/cluster: MC_x}\n"), "none", ""},
+		{"a user's cilium in AKS", cilium + cm("cilium-config", "{policy-cidr-match-mode: nodes}") + nd("n1", "  labels: {kubernetes.azure.com/cluster: MC_x}\n"), "cilium:cidr-match=nodes", ""},
 		{"cilium, unread", cilium, "", "its mode was not read"},
 		{"cilium in AKS", cilium + nd("n1", "  labels: {kubernetes.azure.com/cluster: MC_x}\n"), "aks-cilium", ""},
 		{"dataplane v2", ds("kube-system", "anetd", "cilium-agent", "x"), "gke-dpv2", ""},
@@ -87,6 +92,7 @@ func TestPlugin(t *testing.T) {
 		{"aws, agent off", off + all, "none", ""},
 		{"aws, agent off, calico", off + calico, "calico", ""},
 		{"aws with Fargate", on + controller("true") + nd("f", "  labels: {eks.amazonaws.com/compute-type: fargate}\n"), "", "Fargate"},
+		{"calico with Fargate", calico + nd("f", "  labels: {eks.amazonaws.com/compute-type: fargate}\n"), "", "Fargate"},
 		{"aws with Windows", on + controller("true") + nd("w", "  labels: {kubernetes.io/os: windows}\n"), "", "Windows"},
 		{"auto and others", off + nd("a", "  labels: {eks.amazonaws.com/compute-type: auto}\n") + controller("true"), "", "others that run aws-node"},
 		{"k3s", k3s(`["server","--write-kubeconfig-mode","0644"]`) + all, "kube-router", ""},
@@ -124,6 +130,7 @@ func TestCluster(t *testing.T) {
 	service := func(namespace, name, more string) string {
 		return fmt.Sprintf("---\napiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: %s, labels: {k8s-app: kube-dns}}\nspec: {clusterIP: 10.96.0.10, %s}\n", name, namespace, more)
 	}
+	slice := "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: kubernetes, namespace: default}\nendpoints: [{addresses: [192.0.2.9]}]\nports: [{port: 6443}]\n"
 	none := "---\napiVersion: apps/v1\nkind: DaemonSetList\nitems: []\n"
 	for _, tt := range []struct{ name, docs, want string }{
 		{"kubeadm", kubeadm + kindnet, "pods: 10.244.0.0/16\nservices: 10.96.0.0/12\napi: 10.96.0.1:443"},
@@ -140,6 +147,14 @@ func TestCluster(t *testing.T) {
 			"unknown: cloud ranges.nodes ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
 		{"cilium's pools", ds("kube-system", "cilium", "cilium-agent", "x") + cm("cilium-config", `{ipam: cluster-pool, cluster-pool-ipv4-cidr: "10.0.0.0/8 172.16.0.0/16"}`),
 			"pods: 10.0.0.0/8 172.16.0.0/16"},
+		{"cilium's pools, and a node outside", ds("kube-system", "cilium", "cilium-agent", "x") + cm("cilium-config", `{ipam: cluster-pool, cluster-pool-ipv4-cidr: "10.0.0.0/8"}`) +
+			"---\napiVersion: cilium.io/v2\nkind: CiliumNode\nmetadata: {name: n1}\nspec: {ipam: {podCIDRs: [172.20.5.0/24]}}\n",
+			"pods: 10.0.0.0/8 172.20.5.0/24\nunknown: cloud ranges.nodes ranges.pods ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
+		{"cilium behind another", ds("kube-system", "cilium", "cilium-agent", "x") + cm("cilium-config", `{ipam: cluster-pool, cluster-pool-ipv4-cidr: "10.0.0.0/8", cni-chaining-mode: aws-cni}`),
+			"pods: \nunknown: cloud ranges.nodes ranges.pods ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
+		{"calico that only judges", strings.Replace(awsNode, "AGENT", "false", 1) + ds("kube-system", "calico-node", "calico-node", "x") +
+			"---\napiVersion: crd.projectcalico.org/v1\nkind: IPPoolList\nitems: [{metadata: {name: default-ipv4-ippool}, spec: {cidr: 192.168.0.0/16}}]\n",
+			"cni: calico\npods: 192.168.0.0/16\nunknown: cloud ranges.nodes ranges.pods ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
 		{"cilium's named pools", ds("kube-system", "cilium", "cilium-agent", "x") + cm("cilium-config", `{ipam: multi-pool}`) +
 			"---\napiVersion: cilium.io/v2alpha1\nkind: CiliumPodIPPool\nmetadata: {name: default}\nspec: {ipv4: {cidrs: [10.10.0.0/16], maskSize: 27}, ipv6: {cidrs: ['fd00:10::/104']}}\n",
 			"pods: 10.10.0.0/16 fd00:10::/104"},
@@ -167,6 +182,13 @@ func TestCluster(t *testing.T) {
 			"cloud:\nunknown: " + strings.Join(facts.Fields, " ")},
 		{"Endpoints", "apiVersion: v1\nkind: Endpoints\nmetadata: {name: kubernetes, namespace: default}\nsubsets: [{addresses: [{ip: 192.0.2.9}], ports: [{port: 6443}]}]\n",
 			"api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32"},
+		{"a resolver in a namespace of users", service("kube-system", "kube-dns", "selector: {k8s-app: kube-dns}, ports: [{port: 53, targetPort: 53}]") +
+			ds("team-a", "cache", "node-cache", "x", "-localip", "'192.0.2.66'") + none,
+			"dns: 10.96.0.10:53 kube-system/[kube-dns]:53\nunknown: " + strings.Join(facts.Fields, " ")},
+		{"an API server on a node", nd("n1", "status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}\n") + slice, "api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32\n" +
+			"unknown: cloud cni ranges.nodes ranges.pods ranges.services ranges.vpc ranges.remote dns identity"},
+		{"an API server elsewhere", nd("n1", "status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}\n") + slice, "api: 192.0.2.9:6443\ncontrol: 192.0.2.9/32\n" +
+			"unknown: " + strings.Join(facts.Fields, " ")},
 		{"what the user knows", kubeadm + "---\napiVersion: toolmoat.dev/v1alpha1\nkind: ClusterFacts\ncni: calico\nranges: {pods: [{cidr: 10.9.0.0/16, source: mine}], vpc: []}\n",
 			"cni: calico\npods: 10.9.0.0/16 10.244.0.0/16\nunknown: cloud ranges.nodes ranges.controlPlane ranges.remote dns kubeAPI identity"},
 	} {

@@ -28,18 +28,19 @@ const (
 
 // Names of plugins, as far as they are asked for.
 const (
-	awsNode = "Amazon VPC CNI"
-	ciliumP = "Cilium"
-	anetd   = "GKE Dataplane V2"
-	calicoP = "Calico"
-	canalP  = "Canal"
-	antreaP = "Antrea"
-	routerP = "kube-router"
-	ovnP    = "OVN-Kubernetes"
-	npmP    = "Azure Network Policy Manager"
-	flannel = "flannel"
-	kindnet = "kindnet"
-	knp     = "kube-network-policies"
+	awsNode  = "Amazon VPC CNI"
+	ciliumP  = "Cilium"
+	anetd    = "GKE Dataplane V2"
+	calicoP  = "Calico"
+	canalP   = "Canal"
+	antreaP  = "Antrea"
+	routerP  = "kube-router"
+	ovnP     = "OVN-Kubernetes"
+	npmP     = "Azure Network Policy Manager"
+	flannel  = "flannel"
+	azureCNI = "Azure CNI"
+	kindnet  = "kindnet"
+	knp      = "kube-network-policies"
 )
 
 type plugins []plugin
@@ -108,7 +109,7 @@ func (r *reading) daemonSet(o object) {
 		switch {
 		case c.name == "node-cache" || o.name == "node-local-dns":
 			k.nodeLocal.runs = true
-			if text, ok := flag(c.args, "localip"); ok {
+			if text, ok := flag(c.args, "localip"); ok && system { // what others run must not name the cluster's resolver
 				k.nodeLocal.addrs = append(k.nodeLocal.addrs, nodeLocalAddrs(text)...)
 			}
 			continue
@@ -148,7 +149,7 @@ func (r *reading) daemonSet(o object) {
 		case c.name == "kube-flannel":
 			p.name, p.enforces = flannel, no
 		case c.name == "cns-container" && o.name == "azure-cns":
-			p.name, p.enforces = "Azure CNI", no
+			p.name, p.enforces = azureCNI, no
 		case c.name == "weave", c.name == "weave-npc":
 			p.name, p.enforces, p.why = "Weave Net", cannotTell, "there is no profile of it"
 		case o.name == "kube-ovn-cni":
@@ -202,6 +203,9 @@ func (p *plugin) kindnet(image string) {
 type ciliumConfig struct {
 	policy, match, ipam string
 	pools               []model.Range
+	audit               bool // it lets through what policies deny, and says so
+	blind               bool // it reads no NetworkPolicies
+	chained             bool // another plugin gives pods their addresses
 }
 
 // configMap reads those that say something.
@@ -215,7 +219,9 @@ func (r *reading) configMap(o object) {
 	case "kubeadm-config":
 		r.kubeadm(data.key("ClusterConfiguration"), o)
 	case "cilium-config":
-		c := &ciliumConfig{policy: data.key("enable-policy").word(), match: data.key("policy-cidr-match-mode").word(), ipam: data.key("ipam").word()}
+		c := &ciliumConfig{policy: data.key("enable-policy").word(), match: data.key("policy-cidr-match-mode").word(), ipam: data.key("ipam").word(),
+			audit: data.key("policy-audit-mode").word() == "true", blind: data.key("enable-k8s-networkpolicy").word() == "false",
+			chained: !slices.Contains([]string{"", "none", "portmap"}, data.key("cni-chaining-mode").word())}
 		for _, key := range []string{"cluster-pool-ipv4-cidr", "cluster-pool-ipv6-cidr"} {
 			c.pools = append(c.pools, data.key(key).ranges("pods, Cilium "+key)...)
 		}

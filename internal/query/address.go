@@ -96,7 +96,7 @@ func (a *asker) mayHold(addr netip.Addr, services bool) []int {
 	for n := range a.p.Holders() {
 		h := a.p.Class(n)
 		isService := h.Kind == reach.VIP || h.Kind == reach.KubeAPI && h.Service >= 0
-		if state := h.Addrs[familyOf(addr)].State; (state == reach.Has || state == reach.MayHave) && (services || !isService) {
+		if state := h.Addrs[familyOf(addr)].State; (state == reach.Has || state == reach.MayHave) && (services || !isService) && a.p.MayBeAt(n, addr) {
 			out = append(out, n)
 		}
 	}

@@ -146,6 +146,7 @@ type portIDs struct {
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
 	g := &Ground{Snapshot: s, namespaces: s.Namespaces, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
+	g.showAPI()
 	for i, ns := range s.Namespaces {
 		g.nsIndex[ns.Name] = i
 	}

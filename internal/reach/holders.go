@@ -94,7 +94,7 @@ func (g *Ground) addOthers() {
 	for _, e := range facts {
 		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states([]netip.Addr{e.Addr}), Conns: portsOf(e.Ports)})
 	}
-	if endpoints == nil && (facts == nil || !s.Facts.Known("kubeAPI")) {
+	if endpoints == nil && facts == nil || !s.Facts.Known("kubeAPI") {
 		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states(nil), Conns: special.KubeAPI})
 	}
 	for i, n := range s.Nodes {

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -102,6 +103,33 @@ func (g *Ground) factEndpoints(given []model.Endpoint) []model.Endpoint {
 		out[i].Ports = append(out[i].Ports, model.ServicePort{Protocol: netset.TCP, Port: netset.Port(e.Port)})
 	}
 	return out
+}
+
+// showAPI adds the Service of the API server where only the facts say what is behind it: every cluster has one, and some plugins judge connections to
+// its address.
+func (g *Ground) showAPI() {
+	s := g.Snapshot
+	endpoints := g.factEndpoints(nil)
+	if endpoints == nil || slices.ContainsFunc(s.Services, func(svc model.Service) bool { return svc.Namespace == "default" && svc.Name == "kubernetes" }) {
+		return
+	}
+	svc := model.Service{Namespace: "default", Name: "kubernetes", Type: "ClusterIP", Endpoints: endpoints,
+		Ports: []model.ServicePort{{Name: "https", Protocol: netset.TCP, Port: 443, Target: endpoints[0].Ports[0].Port}}}
+	services := rangesOf(s.Facts.Ranges.Services)
+	for _, e := range s.Facts.KubeAPI {
+		if addr := e.Addr.Unmap(); addr.IsValid() && services.Contains(addr) && !slices.Contains(svc.ClusterIPs, addr) {
+			svc.ClusterIPs = append(svc.ClusterIPs, addr)
+		}
+	}
+	svc.MoreAddrs = len(svc.ClusterIPs) == 1
+	with := *s
+	with.Services = append(slices.Clip(s.Services), svc)
+	g.Snapshot = &with
+}
+
+// MayBeAt reports whether addr may be that of a holder whose address is not known.
+func (g *Ground) MayBeAt(n int, addr netip.Addr) bool {
+	return !special.Plan.Contains(addr) || g.planOf[g.holders[n].kind()][familyOf(addr)].Contains(addr)
 }
 
 func rangesOf(ranges []model.Range) netset.Addrs {

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -37,8 +38,7 @@ type knownRange struct {
 	what   string
 	ranges []model.Range
 	worlds reach.Worlds
-
-	services bool
+	but    netset.Addrs // what blocks never match there
 }
 
 func (p *Pass) knownRanges() []knownRange {
@@ -47,14 +47,30 @@ func (p *Pass) knownRanges() []knownRange {
 		return yes | maybe
 	}
 	r := &p.Snapshot.Facts.Ranges
-	return []knownRange{
-		{what: "nodes", ranges: r.Nodes, worlds: where(cni.BlocksMatchNodes)},
-		{what: "pods", ranges: r.Pods, worlds: where(cni.BlocksMatchPods)},
-		{what: "Services", ranges: r.Services, worlds: where(cni.JudgedBeforeService), services: true},
-		{what: "the control plane", ranges: r.ControlPlane, worlds: p.Worlds()},
-		{what: "the network", ranges: r.VPC, worlds: p.Worlds()},
-		{what: "networks beyond", ranges: r.Remote, worlds: p.Worlds()},
+	onNodes := where(cni.BlocksMatchNodes)
+	known := []knownRange{
+		{"nodes", r.Nodes, onNodes, netset.Addrs{}},
+		{"pods", r.Pods, where(cni.BlocksMatchPods), netset.Addrs{}},
+		{"Services", r.Services, where(cni.JudgedBeforeService), netset.Addrs{}},
 	}
+	nodes, all := p.nodeAddrs(), onNodes
+	if nodes.IsEmpty() {
+		all = p.Worlds()
+	}
+	for _, k := range []knownRange{{what: "the control plane", ranges: r.ControlPlane}, {what: "the network", ranges: r.VPC}, {what: "networks beyond", ranges: r.Remote}} {
+		known = append(known, knownRange{k.what, k.ranges, all, netset.Addrs{}}, knownRange{k.what, k.ranges, p.Worlds() &^ all, nodes})
+	}
+	return known
+}
+
+func (p *Pass) nodeAddrs() netset.Addrs {
+	var all []netip.Addr
+	for _, n := range p.Snapshot.Nodes {
+		for _, a := range n.Addrs {
+			all = append(all, a.Unmap())
+		}
+	}
+	return netset.Points(all...)
 }
 
 // missedRanges reports a rule that opens the internet and some of the cluster's own ranges with it.
@@ -74,23 +90,28 @@ func missedRanges(p *Pass) {
 			continue
 		}
 		missed := map[reach.Worlds]*left{}
-		said := map[netip.Prefix]bool{}
+		said := map[netip.Prefix]reach.Worlds{}
+		for _, rng := range p.Snapshot.Facts.Ranges.Services { // which is often one of the network's, and holds nothing else
+			yes, maybe := p.Answering(cni.JudgedBeforeService)
+			said[rng.CIDR] = p.Worlds() &^ (yes | maybe)
+		}
 		for _, known := range p.knownRanges() {
 			for _, rng := range known.ranges {
-				said[rng.CIDR] = said[rng.CIDR] || known.services && known.worlds == 0 // nothing else has an address in it
 				open := netset.Prefixes(rng.CIDR).Intersect(opened)
-				if known.worlds == 0 || open.IsEmpty() || said[rng.CIDR] {
+				hit, worlds := open.Minus(known.but), known.worlds&^said[rng.CIDR]
+				if worlds == 0 || hit.IsEmpty() {
 					continue
 				}
-				said[rng.CIDR] = true
-				if missed[known.worlds] == nil {
-					missed[known.worlds] = &left{first: open.First()}
+				said[rng.CIDR] |= worlds
+				if missed[worlds] == nil {
+					missed[worlds] = &left{first: hit.First()}
 				}
-				at := missed[known.worlds]
+				at := missed[worlds]
 				at.texts = append(at.texts, reach.PrefixText(netset.CIDRs(open), 2)+" ("+known.what+")")
 			}
 		}
-		for worlds, at := range missed {
+		for _, worlds := range slices.Sorted(maps.Keys(missed)) {
+			at := missed[worlds]
 			b := through[slices.IndexFunc(through, func(b reach.Box) bool { return b.Region.Addrs.Contains(at.first) })]
 			w := connection(at.first.String(), b.Conns)
 			w.World = b.Cond.String()

@@ -263,6 +263,9 @@ func (p *Pass) identityElsewhere(r *policy.Rule, named special.Identity) {
 			continue
 		}
 		own := slices.IndexFunc(special.Identities, func(id special.Identity) bool { return id.Under(profile.Name, cloud) })
+		if own < 0 && cloud == named.Cloud { // a plugin that the cloud does not bring: nothing tells which of its forms it has
+			continue
+		}
 		if own < 0 {
 			without[cloud] |= 1 << i
 			continue

@@ -10,6 +10,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/finding"
 	"github.com/toolmoat/toolmoat/internal/label"
+	"github.com/toolmoat/toolmoat/internal/model"
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/policy"
@@ -86,7 +87,7 @@ func missedKnownResolver(p *Pass, at origin.Origin) {
 				continue
 			}
 			where, fix = addr.String(), "an ipBlock of "+netip.PrefixFrom(addr, addr.BitLen()).String()
-		case slices.ContainsFunc(dns.To, func(t blast.Target) bool { return t.Pods != "" && t.Conns.Overlaps(on) }):
+		case p.reachesResolver(r, on):
 			continue
 		default:
 			fix = "the resolver pods in " + r.Namespace
@@ -97,12 +98,23 @@ func missedKnownResolver(p *Pass, at origin.Origin) {
 	}
 }
 
-// ofService reports whether an address is a Service's.
+// reachesResolver reports whether the server reaches the pods that a resolver is, or, where the input does not show these, resolver pods at all.
+func (p *Pass) reachesResolver(r model.Resolver, on netset.Conns) bool {
+	if pods := p.Selected(policy.Subject{NS: label.Named(r.Namespace), Pod: label.Equals(r.Selector)}); len(pods) > 0 {
+		return p.reaches(p.IDs(pods...), on)
+	}
+	return slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool { return t.Pods != "" && t.Conns.Overlaps(on) })
+}
+
+// ofService reports whether a resolver's address is a Service's. Where the range of Services is not known, it is taken for that of resolver pods, if there are any.
 func (p *Pass) ofService(addr netip.Addr) bool {
-	for _, r := range p.Snapshot.Facts.Ranges.Services {
-		if r.CIDR.Contains(addr) {
-			return true
-		}
+	f := &p.Snapshot.Facts
+	if slices.ContainsFunc(f.Ranges.Services, func(r model.Range) bool { return r.CIDR.Contains(addr) }) {
+		return true
+	}
+	whole := f.Ranges.Services != nil && f.Known("ranges.services")
+	if !whole && special.Plan.Contains(addr) && slices.ContainsFunc(f.DNS.Resolvers, func(r model.Resolver) bool { return r.Namespace != "" }) {
+		return true
 	}
 	ids, _ := p.Held(netset.Points(addr))
 	return len(p.HoldersOf(ids, reach.VIP)) > 0

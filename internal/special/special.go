@@ -31,8 +31,10 @@ type Endpoint struct {
 	Source  string // where the fact was read
 }
 
-// In reports whether e is one of a cloud's, by a name that Cloud has.
-func (e Endpoint) In(cloud string) bool { return e.Cloud == "any" || strings.Contains(e.Cloud, cloud) }
+// In reports whether e is one of a cloud's, by a name that Cloud has, or may be: which the others are is not listed.
+func (e Endpoint) In(cloud string) bool {
+	return e.Cloud == "any" || strings.Contains(e.Cloud, cloud) || strings.HasSuffix(e.Cloud, " and others")
+}
 
 // Endpoints lists every special endpoint. Ports that serve DNS on a credential address are the resolver's, not the credential
 // endpoint's: on Google Cloud with Cloud DNS, 169.254.169.254 is the pods' own resolver.
