@@ -182,8 +182,8 @@ func (b *builder) gkeSubnets(c *gkeCluster) {
 			b.need(Need{GoogleSubnet, n.subnet}, fieldPods, "the range of %s was not read", n.source)
 			continue
 		}
-		if p, ok := s.secondary[n.name]; ok {
-			add(&b.Ranges.Pods, model.Range{CIDR: p, Source: n.source})
+		if list := s.secondary[n.name]; len(list) > 0 {
+			add(&b.Ranges.Pods, from(list, n.source)...)
 		} else {
 			b.missing(fieldPods, "subnetwork %s, as it was read, has no secondary range %s", last(n.subnet), n.name)
 		}
@@ -238,8 +238,8 @@ func (b *builder) gkeNetwork(c *gkeCluster) {
 		}
 		add(&b.Ranges.VPC, from(s.primary, "subnet "+last(path))...)
 		add(&b.Ranges.VPC, from(s.v6, "subnet "+last(path)+", IPv6")...)
-		for name, p := range sorted(s.secondary) {
-			add(&b.Ranges.VPC, model.Range{CIDR: p, Source: "subnet " + last(path) + ", secondary range " + name})
+		for _, list := range sorted(s.secondary) {
+			add(&b.Ranges.VPC, relabel(list, "subnet "+last(path))...)
 		}
 	}
 	if b.settle(fieldVPC); !b.gcpNetworks[c.network] {
