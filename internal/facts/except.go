@@ -148,9 +148,11 @@ func onNode(f model.Facts, a netip.Addr) bool {
 	return strings.HasPrefix(f.CNI, "cilium") && special.OnNode.Contains(a)
 }
 
-// WriteExcept returns f's exceptions as YAML list items with a comment each, those of 0.0.0.0/0 first, and what has to stand beside them as comments.
+// WriteExcept returns f's exceptions as YAML list items with a comment each, those of 0.0.0.0/0 first, and as comments what is unknown, and so may be missing, and
+// what has to stand beside them.
 func WriteExcept(f model.Facts) []byte {
 	var w bytes.Buffer
+	writeUnknown(&w, f)
 	entries, openings := Except(f), Openings(f)
 	for _, of := range everywhere {
 		any := false

@@ -204,12 +204,7 @@ func JSON(f model.Facts) any { return typed{apiVersion, kind, f} }
 func Write(f model.Facts) []byte {
 	var w bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&w, format+"\n", args...) }
-	if len(f.Unknown) > 0 {
-		p("# Not known:")
-		for _, u := range f.Unknown {
-			p("# * %s: %s", doc.Clean(u.What, 40), doc.Clean(u.Why, 600))
-		}
-	}
+	writeUnknown(&w, f)
 	p("apiVersion: %s\nkind: %s", apiVersion, kind)
 	unknown := func(name string) bool {
 		return slices.ContainsFunc(f.Unknown, func(u model.Unknown) bool { return u.What == name })
@@ -246,6 +241,16 @@ func Write(f model.Facts) []byte {
 	return w.Bytes()
 }
 
+// writeUnknown writes what is unknown as a comment.
+func writeUnknown(w *bytes.Buffer, f model.Facts) {
+	for i, u := range f.Unknown {
+		if i == 0 {
+			fmt.Fprintln(w, "# Not known:")
+		}
+		fmt.Fprintf(w, "# * %s: %s\n", doc.Clean(u.What, 40), doc.Clean(u.Why, 600))
+	}
+}
+
 func writeRest(p func(string, ...any), f model.Facts) {
 	item := func(lines [][2]string) {
 		lead := "- "
@@ -277,7 +282,7 @@ func writeRest(p func(string, ...any), f model.Facts) {
 			if len(r.Selector) > 0 {
 				var pairs []string
 				for k, v := range sorted(r.Selector) {
-					pairs = append(pairs, scalar(k)+": "+scalar(v))
+					pairs = append(pairs, flow(k)+": "+flow(v))
 				}
 				selector = "{" + strings.Join(pairs, ", ") + "}"
 			}
@@ -309,6 +314,14 @@ func scalar(text string) string {
 		return text
 	}
 	return strconv.Quote(text) // whose escapes are YAML's too, and leave nothing unprintable
+}
+
+// flow returns text as a scalar inside of braces, where a comma ends one.
+func flow(text string) string {
+	if strings.Contains(text, ",") {
+		return strconv.Quote(text)
+	}
+	return scalar(text)
 }
 
 // handwritten is what facts files among the answers give.

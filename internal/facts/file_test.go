@@ -18,7 +18,7 @@ const head = "apiVersion: toolmoat.dev/v1alpha1\nkind: ClusterFacts\n"
 func TestRoundTrip(t *testing.T) {
 	hostile := model.Facts{Cloud: "y", Identity: model.NoIdentity,
 		Ranges:  model.Ranges{Pods: []model.Range{{CIDR: netip.MustParsePrefix("fd00::/64"), Source: "- a: [b] # c\\ \"'"}, {CIDR: netip.MustParsePrefix("10.0.0.0/8"), Source: "0x10"}}},
-		DNS:     model.DNS{Resolvers: []model.Resolver{{Namespace: "kube-system", Selector: map[string]string{"k8s-app": "yes", "a.b/c": "1"}, Port: 5353}}},
+		DNS:     model.DNS{Resolvers: []model.Resolver{{Namespace: "kube-system", Selector: map[string]string{"k8s-app": "yes", "a.b/c": "1", "d, e": "f, g"}, Port: 5353}}},
 		KubeAPI: []model.KubeEndpoint{{Host: "null", Port: 443}, {Addr: netip.MustParseAddr("::1"), Port: 1, Source: "~"}},
 		Unknown: []model.Unknown{{What: "cni", Why: "a: b"}}}
 	all := []model.Facts{{}, hostile}
