@@ -37,7 +37,7 @@ func (b *builder) cloud() {
 			continue // on machines of any cloud, or of none
 		}
 		switch name := providers[scheme]; {
-		case name == "" || !slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool { return e.In(name) }):
+		case !slices.Contains(special.Clouds(), name):
 			b.missing(fieldCloud, "node %s is of provider %q, of whose cloud nothing is known here", n.name, doc.Clean(scheme, 40))
 		case b.Cloud == "":
 			b.Cloud = name

@@ -88,7 +88,7 @@ func entries(whole netip.Prefix, list []model.Range) []Entry {
 	return []Entry{{whole, of, strings.Join(notes, "; ")}}
 }
 
-// credentials returns the credential endpoints of f's cloud.
+// credentials returns the credential endpoints of f's cloud, or of all where that is not sure.
 func credentials(f model.Facts) []model.Range {
 	var out []model.Range
 	for _, e := range special.Endpoints {
@@ -96,7 +96,7 @@ func credentials(f model.Facts) []model.Range {
 			continue
 		}
 		for _, a := range e.Addrs {
-			if !in(out, a) && (f.Cloud == "" || e.In(f.Cloud) || special.MetadataIPv4.Contains(a)) {
+			if !in(out, a) && (f.Cloud == "" || !f.Known(fieldCloud) || e.In(f.Cloud) || special.MetadataIPv4.Contains(a)) {
 				out = append(out, host(a, "credentials: "+e.Name))
 			}
 		}

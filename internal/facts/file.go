@@ -12,6 +12,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // The type of a facts file.
@@ -87,6 +88,9 @@ func decode(c *doc.Cursor) (f model.Facts, given map[string]bool) {
 			hint = "did you mean " + unknown.Nearest() + "?"
 		}
 		c.Field(fieldCNI).Fail("no profile is called "+doc.Quote(f.CNI), hint)
+	}
+	if clouds := special.Clouds(); f.Cloud != "" && !slices.Contains(clouds, f.Cloud) {
+		c.Field(fieldCloud).Fail("not a cloud that is known here: "+doc.Quote(f.Cloud), "one of "+strings.Join(clouds, ", ")+"; leave it out for any other")
 	}
 	if identities := []string{"", model.GKEWorkloadIdentity, model.EKSPodIdentity, model.EKSIRSA, model.AzureWorkload, model.NoIdentity}; !slices.Contains(identities, f.Identity) {
 		c.Field(fieldIdentity).Fail("not a way to get an identity: "+doc.Quote(f.Identity), "one of "+strings.Join(identities[1:], ", "))

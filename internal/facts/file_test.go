@@ -16,10 +16,10 @@ const head = "apiVersion: toolmoat.dev/v1alpha1\nkind: ClusterFacts\n"
 
 // TestRoundTrip writes facts in both languages and reads them again.
 func TestRoundTrip(t *testing.T) {
-	hostile := model.Facts{Cloud: "y", Identity: model.NoIdentity,
+	hostile := model.Facts{Cloud: "Oracle Cloud", Identity: model.NoIdentity,
 		Ranges:  model.Ranges{Pods: []model.Range{{CIDR: netip.MustParsePrefix("fd00::/64"), Source: "- a: [b] # c\\ \"'"}, {CIDR: netip.MustParsePrefix("10.0.0.0/8"), Source: "0x10"}}},
 		DNS:     model.DNS{Resolvers: []model.Resolver{{Namespace: "kube-system", Selector: map[string]string{"k8s-app": "yes", "a.b/c": "1", "d, e": "f, g"}, Port: 5353}}},
-		KubeAPI: []model.KubeEndpoint{{Host: "null", Port: 443}, {Addr: netip.MustParseAddr("::1"), Port: 1, Source: "~"}},
+		KubeAPI: []model.KubeEndpoint{{Host: "null", Port: 443}, {Addr: netip.MustParseAddr("::1"), Port: 1, Source: "~"}, {Host: "y", Port: 2}},
 		Unknown: []model.Unknown{{What: "cni", Why: "a: b"}}}
 	all := []model.Facts{{}, hostile}
 	for _, name := range []string{"gke", "gke-psc", "eks", "aks", "kubeadm"} {
@@ -60,6 +60,7 @@ func TestRead(t *testing.T) {
 		{head + "kubeAPI: [{port: 443}]\n", "f:3: kubeAPI[0]: wants either an address or a host"},
 		{head + "dns: {resolvers: [{address: 10.0.0.1, namespace: a, selector: {b: c}, port: 53}]}\n", "f:3: dns.resolvers[0]: wants either"},
 		{head + "dns: {resolvers: [{namespace: a, port: 53}]}\n", "f:3: dns.resolvers[0]: wants either"},
+		{head + "cloud: aws\n", "f:3: cloud: not a cloud that is known here: \"aws\" (one of AWS, "},
 		{head + "unknown: [{what: pods}]\n", "f:3: unknown[0].what: not a field of facts"},
 		{"kind: ClusterFacts\n", "f:1: apiVersion: want toolmoat.dev/v1alpha1"},
 		{head + "---\n" + head, "f:4: a second document"},

@@ -5,6 +5,7 @@ package special
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/label"
@@ -31,8 +32,24 @@ type Endpoint struct {
 	Source  string // where the fact was read
 }
 
-// In reports whether e is one of a cloud's, by a name that Cloud has.
-func (e Endpoint) In(cloud string) bool { return e.Cloud == "any" || strings.Contains(e.Cloud, cloud) }
+// In reports whether e is one of a cloud's, by a name that [Clouds] has.
+func (e Endpoint) In(cloud string) bool {
+	return e.Cloud == "any" || slices.Contains(e.clouds(), cloud)
+}
+
+func (e Endpoint) clouds() []string {
+	return strings.Split(strings.ReplaceAll(e.Cloud, " and ", ", "), ", ")
+}
+
+// Clouds returns the names of the clouds whose endpoints are known.
+func Clouds() []string {
+	var out []string
+	for _, e := range Endpoints {
+		out = append(out, e.clouds()...)
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(name string) bool { return name == "any" || name == "others" })
+}
 
 // Endpoints lists every special endpoint. Ports that serve DNS on a credential address are the resolver's, not the credential
 // endpoint's: on Google Cloud with Cloud DNS, 169.254.169.254 is the pods' own resolver.
