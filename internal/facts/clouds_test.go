@@ -234,6 +234,7 @@ func TestProblems(t *testing.T) {
 		{"a page of a list of add-ons", `{"addons": ["vpc-cni"], "nextToken": "x"}`, "the list goes on", "f0:1", ""},
 		{"a page of Azure", `{"value": [{"id": "/subscriptions/s/x/virtualNetworks/v", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}], "nextLink": "https://x"}`, "the list goes on", "f0:1", ""},
 		{"a slip in a facts file", "apiVersion: toolmoat.dev/v1alpha1\nkind: ClusterFacts\nranges: {remotes: []}\n", "unknown field", "f0:3", ""},
+		{"two facts files", head + "cni: calico\n---\n" + head + "cni: cilium\n", `cni is "cilium", and "calico" in another facts file`, "f0:5", whole},
 		{"cut off", strings.TrimSuffix(eks(""), "}}"), "", "f0:2", ""},
 		{"two clusters", gke("") + "\n" + strings.Replace(gke(""), `"name": "c"`, `"name": "d"`, 1), `describes "d"`, "f0:3", whole},
 		{"two clouds", gke("") + "\n" + eks(""), "describes an EKS cluster", "f0:3", whole},

@@ -12,6 +12,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/origin"
 	"github.com/toolmoat/toolmoat/internal/special"
 )
 
@@ -332,6 +333,7 @@ func flow(text string) string {
 type handwritten struct {
 	facts []model.Facts
 	given []map[string]bool
+	at    []origin.Origin
 }
 
 // clusterFacts reads a facts file that stands beside the answers: what a user knows.
@@ -339,10 +341,17 @@ func (r *reading) clusterFacts(o object) {
 	f, given := decode(o.Cursor)
 	r.hand.facts = append(r.hand.facts, f)
 	r.hand.given = append(r.hand.given, given)
+	r.hand.at = append(r.hand.at, o.pos)
 }
 
-// handwritten adds what facts files give. Ranges join those that were learned; what else is written there decides.
+// handwritten adds what facts files give. Ranges join those that were learned; what else is written there decides. What one of several files knows, another need not.
 func (b *builder) handwritten() {
+	for _, f := range b.hand.facts {
+		for _, u := range f.Unknown {
+			b.missing(u.What, "%s", u.Why)
+		}
+	}
+	var decided model.Facts
 	for i, f := range b.hand.facts {
 		unknown := func(name string) bool {
 			return slices.ContainsFunc(f.Unknown, func(u model.Unknown) bool { return u.What == name })
@@ -361,19 +370,20 @@ func (b *builder) handwritten() {
 			b.named[name], b.more[name] = 0, 0
 		}
 		for _, s := range []struct {
-			from string
-			to   *string
-		}{{f.Cloud, &b.Cloud}, {f.CNI, &b.CNI}, {f.Identity, &b.Identity}} {
-			if s.from != "" {
-				*s.to = s.from
+			name, from  string
+			to, decided *string
+		}{{fieldCloud, f.Cloud, &b.Cloud, &decided.Cloud}, {fieldCNI, f.CNI, &b.CNI, &decided.CNI}, {fieldIdentity, f.Identity, &b.Identity, &decided.Identity}} {
+			switch {
+			case s.from == "":
+			case *s.decided == "" || *s.decided == s.from:
+				*s.to, *s.decided = s.from, s.from
+			default:
+				b.problem(ruleConflict, b.hand.at[i], s.name+" is "+doc.Quote(s.from)+", and "+doc.Quote(*s.decided)+" in another facts file", "leave one of them out")
 			}
 		}
 		b.resolve(f.DNS.Resolvers...)
 		for _, e := range f.KubeAPI {
 			b.api(e)
-		}
-		for _, u := range f.Unknown {
-			b.missing(u.What, "%s", u.Why)
 		}
 	}
 }

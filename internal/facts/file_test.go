@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,19 @@ func TestKnownEmpty(t *testing.T) {
 	got := facts.Write(f)
 	if !bytes.Contains(got, []byte("  remote: []\n")) || bytes.Contains(got, []byte("  pods:")) || !bytes.HasPrefix(got, []byte("# Not known:\n# * ranges.pods: x\n")) {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestTwoFiles reads a cluster's facts beside those of its cloud: what one of them knows is known, whichever way round they are.
+func TestTwoFiles(t *testing.T) {
+	files := text(head+"ranges: {nodes: [{cidr: 10.0.0.7/32, source: a node}]}\nunknown: [{what: ranges.nodes, why: x}, {what: dns, why: unread}]\n", head+"ranges: {nodes: [{cidr: 10.0.0.0/24, source: subnet}]}\n")
+	for range 2 {
+		f, problems := facts.Of(files...)
+		check(t, f, "nodes: 10.0.0.0/24 10.0.0.7/32\nunknown: cloud cni ranges.pods ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity")
+		if len(problems) > 0 {
+			t.Error(problems)
+		}
+		slices.Reverse(files)
 	}
 }
 
