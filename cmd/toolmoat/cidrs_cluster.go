@@ -41,6 +41,9 @@ toolmoat cidrs --from-file.`,
 				return explained(err)
 			}
 			for _, u := range unread {
+				if u.Problem.Rule == "TM906" {
+					u.Problem.Hint = cmd.CommandPath() + " --print-rbac prints a role that allows what is needed"
+				}
 				out.problems = append(out.problems, u.Problem)
 			}
 			return out.print(s, files, nil)
