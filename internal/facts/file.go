@@ -202,8 +202,15 @@ type typed struct {
 	model.Facts
 }
 
-// JSON returns f as what a facts file holds, to be marshalled.
-func JSON(f model.Facts) any { return typed{apiVersion, kind, f} }
+// JSON returns f as what a facts file holds, to be marshalled. Lists that are known to be empty are there.
+func JSON(f model.Facts) any {
+	for _, name := range Fields {
+		if list := field(&f.Ranges, name); list != nil && len(*list) == 0 && f.Known(name) {
+			*list = []model.Range{}
+		}
+	}
+	return typed{apiVersion, kind, f}
+}
 
 // Write returns f as a facts file in YAML, which begins with what is unknown as a comment. Lists that are known to be empty are written as such.
 func Write(f model.Facts) []byte {

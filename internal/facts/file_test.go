@@ -37,6 +37,11 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, data)
 			}
+			if again, problems := facts.Of(text(string(data))...); slices.ContainsFunc(facts.Fields, func(field string) bool {
+				return strings.HasPrefix(field, "ranges.") && again.Known(field) != want.Known(field)
+			}) {
+				t.Errorf("%s\nas an answer leaves open %v %v", data, again.Unknown, problems)
+			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s\nread as\n%+v\nnot\n%+v", data, got, want)
 			}
