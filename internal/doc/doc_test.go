@@ -260,6 +260,12 @@ func TestFieldFold(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
+	if c = open(t, "VpcId: a\nvpcid: b\nother: c\nOther: ~", doc.Lenient); c.FieldFold("other").Text() != "c" || c.Problems() != 0 {
+		t.Error("a null is a second value")
+	}
+	if c.FieldFold("vpcID"); c.Problems() != 1 {
+		t.Error("two values, and no problem")
+	}
 }
 
 func TestMerge(t *testing.T) {
