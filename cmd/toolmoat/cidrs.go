@@ -58,8 +58,12 @@ error.`,
 		Example: `  toolmoat cidrs --from-file examples/cidrs/gke
   toolmoat cidrs -o json --from-file examples/cidrs/eks`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(from) == 0 {
-				return hinted{errors.New("no answers given"), "toolmoat cidrs --from-file examples/cidrs/gke"}
+			hint := "toolmoat cidrs gke, eks, aks or cluster asks for them; toolmoat cidrs --from-file FILE reads saved ones"
+			switch {
+			case len(from) == 0 && len(args) > 0:
+				return hinted{fmt.Errorf("no answers given, and %q is nothing that has any", args[0]), hint}
+			case len(from) == 0:
+				return hinted{errors.New("no answers given"), hint}
 			}
 			if err := c.checkFormat(); err != nil {
 				return err
@@ -119,11 +123,14 @@ func (c *cidrs) warn(s streams, f model.Facts) {
 		return
 	}
 	for _, o := range facts.Openings(f) {
-		who := "pods that get an identity of the cloud need it"
+		who, how := "pods that get an identity of the cloud need it", fmt.Sprintf("allow %s on %s in a rule of its own", o.CIDR, o.Conns)
 		if o.All {
 			who = "without it every pod loses DNS"
 		}
-		fmt.Fprintf(s.err, "warning: the list leaves out %s, %s: %s\n", o.CIDR.Addr(), report.Clean(o.Why), who)
-		fmt.Fprintf(s.err, "hint: allow %s on %s in a rule of its own\n", o.CIDR, o.Conns)
+		if o.Host {
+			how = fmt.Sprintf("allow the entity host on %s in a CiliumNetworkPolicy: no ipBlock matches it", o.Conns)
+		}
+		fmt.Fprintf(s.err, "warning: the list closes %s, %s: %s\n", o.CIDR.Addr(), report.Clean(o.Why), who)
+		fmt.Fprintf(s.err, "hint: %s; the list has it as a comment\n", how)
 	}
 }

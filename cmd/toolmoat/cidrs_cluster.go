@@ -20,9 +20,10 @@ func newCidrsCluster(s streams) *cobra.Command {
 plugin and of DNS, and where its API server answers. It only reads, and no Secrets.
 
 What no object of a cluster says, such as the ranges of a cloud's network, is named as unknown, and
-the exit code is 2: put the answers of gke, eks or aks beside it with --from-file.`,
+the exit code is 2. gke, eks or aks has them: save what both print, and read the two files with
+toolmoat cidrs --from-file.`,
 		Args:    atMost(0),
-		Example: "  toolmoat cidrs cluster --context prod -o yaml > facts.yaml",
+		Example: "  toolmoat cidrs cluster --context prod > cluster.yaml\n  toolmoat cidrs --from-file cluster.yaml gke.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if printRBAC {
 				_, err := s.out.Write(cluster.RBACFor(facts.Resources))
@@ -40,6 +41,9 @@ the exit code is 2: put the answers of gke, eks or aks beside it with --from-fil
 				return explained(err)
 			}
 			for _, u := range unread {
+				if u.Problem.Rule == "TM906" {
+					u.Problem.Hint = cmd.CommandPath() + " --print-rbac prints a role that allows what is needed"
+				}
 				out.problems = append(out.problems, u.Problem)
 			}
 			return out.print(s, files, nil)

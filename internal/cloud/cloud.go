@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -106,7 +107,16 @@ func (p provider) failed(r request, err error) *Error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &Error{What: r.what, Why: "the answer was cut off", Hint: "try again"}
 	}
-	return &Error{What: r.what, Why: line(err.Error())}
+	why := line(err.Error())
+	var at *url.Error
+	if errors.As(err, &at) { // without what a query says: tokens of pages, and what else an answer put into a link
+		server := "the API"
+		if u, e := url.Parse(at.URL); e == nil {
+			server = u.Scheme + "://" + u.Host
+		}
+		why = line(server + " cannot be asked: " + at.Err.Error())
+	}
+	return &Error{What: r.what, Why: why}
 }
 
 // line is what a library or a cloud says, on one line fit for a terminal.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,14 @@ func FuzzAnswers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestUnreachable demands an error without what a query says: the tokens of pages are the server's.
+func TestUnreachable(t *testing.T) {
+	err := googleCloud.failed(request{what: "x"}, &url.Error{Op: "Get", URL: "https://api.example.com/v1/x?pageToken=SECRET", Err: errors.New("connection refused")})
+	if got := err.Error(); got != "x: https://api.example.com cannot be asked: connection refused" {
+		t.Error(got)
+	}
 }
 
 func TestWait(t *testing.T) {

@@ -206,15 +206,23 @@ func (c *Cursor) Field(name string) *Cursor {
 	return k
 }
 
-// FieldFold returns the value of a key as [Cursor.Field] does, or where the map has no such key that of the first one that differs from it in case alone.
+// FieldFold returns the value of a key as [Cursor.Field] does, or where the map has no such key that of the one that differs from it in case alone. Several that
+// have a value are a problem.
 func (c *Cursor) FieldFold(name string) *Cursor {
 	k := c.Field(name)
-	if k.node != nil || !c.IsMap() {
+	if !c.IsMap() {
 		return k
 	}
 	for i := 0; i+1 < len(c.node.Content); i += 2 {
-		if key := c.node.Content[i].Value; key != name && strings.EqualFold(key, name) {
-			return c.Field(key)
+		key := c.node.Content[i].Value
+		if key == name || !strings.EqualFold(key, name) {
+			continue
+		}
+		switch other := c.Field(key); {
+		case k.node == nil:
+			k = other
+		case other.node != nil:
+			other.Fail("a second value, under a key that differs in case alone", "leave out one of them")
 		}
 	}
 	return k

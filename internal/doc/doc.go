@@ -70,7 +70,16 @@ func dropLines(n *yaml.Node) {
 }
 
 // List is what an item knows of the list around it.
-type List struct{ APIVersion, Kind string }
+type List struct {
+	APIVersion, Kind string
+
+	more bool // it is one page of several
+}
+
+// goesOn is the error that stands for what a page of a list leaves out.
+func goesOn(line int) *Error {
+	return &Error{Line: line, Message: "the list goes on after its last item", Hint: "read all pages: kubectl get does, kubectl get --raw does not"}
+}
 
 // Documents yields the documents of a stream one after the other. Nothing is kept of a document, nor of an item of a list, once
 // the next one is asked for. A stream whose size or encoding makes it unreadable as a whole is an *[Error].
@@ -153,7 +162,9 @@ func expand(root *yaml.Node, d Document, at lines, yield func(Document) bool) bo
 	}
 	d.Line = root.Line
 	if items == nil || len(items.Content) == 0 {
-		d.root = root
+		if d.root = root; list != nil && list.more {
+			d.Err, d.root = goesOn(d.Line), nil
+		}
 		return yield(d)
 	}
 	return each(list, items, ck.broken, yield)
@@ -177,7 +188,7 @@ func each(list *List, items *yaml.Node, broken map[int]*Error, yield func(Docume
 			return false
 		}
 	}
-	return true
+	return !list.more || yield(Document{Line: items.Line, Err: goesOn(items.Line)})
 }
 
 // listOf returns the items of a Kubernetes list, which is any object with a list under "items", as in kubectl; nil if root is none.
@@ -193,6 +204,8 @@ func listOf(root *yaml.Node) (*List, *yaml.Node) {
 			list.APIVersion = text(v)
 		case "kind":
 			list.Kind = text(v)
+		case "metadata":
+			list.more = continues(v)
 		case "items":
 			if v.Kind == yaml.SequenceNode && root.Content[i+1].Kind != yaml.AliasNode {
 				items = v
@@ -203,6 +216,16 @@ func listOf(root *yaml.Node) (*List, *yaml.Node) {
 		return nil, nil
 	}
 	return &list, items
+}
+
+// continues reports whether the metadata of a list say that there are more pages.
+func continues(meta *yaml.Node) bool {
+	for i := 0; meta.Kind == yaml.MappingNode && i+1 < len(meta.Content); i += 2 {
+		if meta.Content[i].Value == "continue" && text(resolve(meta.Content[i+1])) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func text(n *yaml.Node) string {

@@ -81,6 +81,10 @@ func TestStream(t *testing.T) {
 		{"list, one item broken", "kind: List\napiVersion: v1\nitems:\n- a: b\n  a: c\n- c: d\n", "4!5 6"},
 		{"list in a list", "kind: List\napiVersion: v1\nitems:\n- {kind: List, apiVersion: v1, items: [{a: b}]}\n- c: d\n", "4 5"},
 		{"empty list", "kind: List\napiVersion: v1\nitems: []\n", "1"},
+		{"one page of a list", "kind: List\napiVersion: v1\nmetadata: {continue: x}\nitems:\n- a: b\n", "5 5!5"},
+		{"an empty page", "kind: List\napiVersion: v1\nmetadata: {continue: x}\nitems: []\n", "1!1"},
+		{"one page of a json list", "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n{}], \"metadata\": {\"continue\": \"x\"}}", "2 1!1"},
+		{"the last page", "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n{}], \"metadata\": {\"continue\": \"\"}}", "2"},
 		{"json list, kind last", "{\"apiVersion\": \"v1\", \"items\": [\n{\"a\": \"]\"},\n\n{\"b\": {}} ,\n{\"c\":1,\"c\":2}\n], \"kind\": \"List\"}", "2 4 5!5"},
 		{"json list without kind", "{\"apiVersion\": \"v1\", \"items\": [{}]}", "1"},
 	} {
@@ -255,6 +259,12 @@ func TestFieldFold(t *testing.T) {
 		if got := c.FieldFold(name).Text(); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
+	}
+	if c = open(t, "VpcId: a\nvpcid: b\nother: c\nOther: ~", doc.Lenient); c.FieldFold("other").Text() != "c" || c.Problems() != 0 {
+		t.Error("a null is a second value")
+	}
+	if c.FieldFold("vpcID"); c.Problems() != 1 {
+		t.Error("two values, and no problem")
 	}
 }
 

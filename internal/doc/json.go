@@ -168,6 +168,9 @@ func (v value) list() (*List, [2]int) {
 			json.Unmarshal(v.text[at[0]:at[1]], &list.APIVersion) // not a string: stays empty, and v is no list
 		case "kind":
 			json.Unmarshal(v.text[at[0]:at[1]], &list.Kind)
+		case "metadata":
+			var meta struct{ Continue string }
+			list.more = json.Unmarshal(v.text[at[0]:at[1]], &meta) == nil && meta.Continue != ""
 		case "items":
 			if v.text[at[0]] == '[' && v.text[blanks(v.text, at[0]+1)] != ']' {
 				items = at
@@ -201,7 +204,7 @@ func (v value) documents(yield func(Document) bool) bool {
 			at = blanks(v.text, at+1)
 		}
 	}
-	return true
+	return !list.more || yield(Document{Line: v.line, Err: goesOn(v.line)})
 }
 
 func (v value) document(list *List, yield func(Document) bool) bool {

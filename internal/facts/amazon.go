@@ -47,6 +47,9 @@ func (r *reading) eksCluster(e entry) {
 	if other := r.eks; other != nil && (other.name != c.name || other.vpc != c.vpc) {
 		r.conflict(e, c.name, other.name)
 		return
+	} else if other != nil {
+		c.at = other.at
+		r.agree(e.pos, c.name, other, c)
 	}
 	r.eks = c
 }
@@ -69,7 +72,7 @@ func (r *reading) eksAddon(e entry) {
 			a.strict = a.strict || config.at("env", "NETWORK_POLICY_ENFORCING_MODE").IsText() && config.at("env", "NETWORK_POLICY_ENFORCING_MODE").Text() == "strict"
 		}
 	}
-	r.addons[addon.key("addonName").word()] = a
+	once(r, e.pos, r.addons, addon.key("addonName").word(), a)
 }
 
 // yes reads a boolean that may be written as a text.
@@ -82,6 +85,7 @@ func (v value) yes() bool {
 
 // eksAddons reads list-addons.
 func (r *reading) eksAddons(e entry) {
+	r.more(e)
 	for _, name := range e.key("addons").items() {
 		if !name.IsText() {
 			name.Fail("not the name of an add-on", "aws eks list-addons prints them")
@@ -102,6 +106,7 @@ const (
 )
 
 func (r *reading) eksAssociations(e entry) {
+	r.more(e)
 	r.podRoles = r.podRoles || len(e.key("associations").items()) > 0
 }
 
@@ -211,8 +216,9 @@ func (b *builder) eksAddresses(c *eksCluster) {
 // eksRemote adds what is routed from the VPC to other networks.
 func (b *builder) eksRemote(c *eksCluster) {
 	for _, p := range b.peerings {
-		if other, ok := p.beside(c.vpc); ok {
-			add(&b.Ranges.Remote, other...)
+		other, ok := p.beside(c.vpc)
+		if add(&b.Ranges.Remote, other...); ok && len(other) == 0 {
+			b.missing(fieldRemote, "peering %s does not say the ranges of the other VPC", p.id)
 		}
 	}
 	routes, known := b.awsRoutes[c.vpc]

@@ -62,7 +62,8 @@ func (r *reading) awsVPCs(e entry) {
 		list := v.key("cidrBlock").ranges(source)
 		list = unique(append(list, associated(v.key("cidrBlockAssociationSet"), "cidrBlock", "cidrBlockState", source+", secondary")...))
 		list = append(list, associated(v.key("ipv6CidrBlockAssociationSet"), "ipv6CidrBlock", "ipv6CidrBlockState", source+", IPv6")...)
-		r.vpcs[id] = awsVPC{list}
+		v.wants(list)
+		once(r, e.line(v), r.vpcs, id, awsVPC{list})
 	}
 }
 
@@ -72,7 +73,8 @@ func (r *reading) awsSubnetList(e entry) {
 		id := v.key("subnetId").word()
 		list := v.key("cidrBlock").ranges("subnet " + id)
 		list = append(list, associated(v.key("ipv6CidrBlockAssociationSet"), "ipv6CidrBlock", "ipv6CidrBlockState", "subnet "+id+", IPv6")...)
-		r.awsSubnets[id] = awsSubnet{v.key("vpcId").word(), list, v.key("mapPublicIpOnLaunch").Bool()}
+		v.wants(list)
+		once(r, e.line(v), r.awsSubnets, id, awsSubnet{v.key("vpcId").word(), list, v.key("mapPublicIpOnLaunch").Bool()})
 	}
 }
 

@@ -100,6 +100,9 @@ func (r *reading) aksCluster(e entry) {
 	if other := r.aks; other != nil && (!strings.EqualFold(other.name, c.name) || !strings.EqualFold(other.group, c.group)) {
 		r.conflict(e, c.name, other.name)
 		return
+	} else if other != nil {
+		c.at = other.at
+		r.agree(e.pos, c.name, other, c)
 	}
 	r.aks = c
 }
@@ -155,13 +158,15 @@ func (r *reading) azureVNet(e entry) {
 		v.peers = append(v.peers, to)
 	}
 	v.peerings = p.key("virtualNetworkPeerings").IsSet()
-	r.vnets[strings.ToLower(e.key("id").word())] = v
+	e.wants(v.space)
+	once(r, e.pos, r.vnets, strings.ToLower(e.key("id").word()), v)
 }
 
 func readAzureSubnet(s value) azureSubnet {
 	p := s.properties()
 	source := "subnet " + s.key("name").word()
 	list := append(p.key("addressPrefix").ranges(source), p.key("addressPrefixes").ranges(source)...)
+	s.wants(list)
 	return azureSubnet{ranges: unique(list), routes: last(p.at("routeTable", "id").word())}
 }
 
@@ -172,7 +177,7 @@ func (r *reading) azureSubnet(e entry) {
 		r.problem(ruleUnreadable, e.pos, "not an answer that is known here", readable)
 		return
 	}
-	r.azureSubnets[id] = readAzureSubnet(e.value)
+	once(r, e.pos, r.azureSubnets, id, readAzureSubnet(e.value))
 }
 
 // azure adds what an AKS cluster and its networks say.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/netset"
 )
 
 // cluster adds what the cluster's own objects say, and holds it against what a cloud said.
@@ -124,7 +125,7 @@ func (b *builder) clusterPods() {
 	told := space(*list)
 	for _, r := range rest {
 		switch {
-		case told.Contains(r.CIDR.Addr()):
+		case told.Covers(netset.Prefixes(r.CIDR)):
 			continue
 		case b.known[fieldPods]:
 			b.missing(fieldPods, "%s are in %s, which is in none of the ranges that were read", r.Source, r.CIDR)
@@ -174,12 +175,17 @@ func (b *builder) clusterServices() {
 		add(&b.Ranges.Services, k.openshift.services...)
 		b.settle(fieldServices)
 	}
-	if b.known[fieldServices] {
-		return
-	}
 	configured := append(slices.Clone(k.kubeadmServices), b.serverFlag("service-cidr", "services")...)
-	if add(&b.Ranges.Services, configured...); len(configured) > 0 {
+	if !b.known[fieldServices] && len(configured) > 0 {
+		add(&b.Ranges.Services, configured...)
 		b.settle(fieldServices)
+	}
+	told := space(b.Ranges.Services)
+	for _, r := range configured {
+		if !told.Covers(netset.Prefixes(r.CIDR)) {
+			add(&b.Ranges.Services, r)
+			b.missing(fieldServices, "%s are in %s, which is in none of the ranges that were read", r.Source, r.CIDR)
+		}
 	}
 }
 

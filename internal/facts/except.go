@@ -88,7 +88,7 @@ func entries(whole netip.Prefix, list []model.Range) []Entry {
 	return []Entry{{whole, of, strings.Join(notes, "; ")}}
 }
 
-// credentials returns the credential endpoints of f's cloud.
+// credentials returns the credential endpoints of f's cloud, or of all where that is not sure.
 func credentials(f model.Facts) []model.Range {
 	var out []model.Range
 	for _, e := range special.Endpoints {
@@ -96,7 +96,7 @@ func credentials(f model.Facts) []model.Range {
 			continue
 		}
 		for _, a := range e.Addrs {
-			if !in(out, a) && (f.Cloud == "" || e.In(f.Cloud) || special.MetadataIPv4.Contains(a)) {
+			if !in(out, a) && (f.Cloud == "" || !f.Known(fieldCloud) || e.In(f.Cloud) || special.MetadataIPv4.Contains(a)) {
 				out = append(out, host(a, "credentials: "+e.Name))
 			}
 		}
@@ -148,9 +148,11 @@ func onNode(f model.Facts, a netip.Addr) bool {
 	return strings.HasPrefix(f.CNI, "cilium") && special.OnNode.Contains(a)
 }
 
-// WriteExcept returns f's exceptions as YAML list items with a comment each, those of 0.0.0.0/0 first, and what has to stand beside them as comments.
+// WriteExcept returns f's exceptions as YAML list items with a comment each, those of 0.0.0.0/0 first, and as comments what is unknown, and so may be missing, and
+// what has to stand beside them.
 func WriteExcept(f model.Facts) []byte {
 	var w bytes.Buffer
+	writeUnknown(&w, f)
 	entries, openings := Except(f), Openings(f)
 	for _, of := range everywhere {
 		any := false

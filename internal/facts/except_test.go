@@ -40,6 +40,14 @@ func TestExcept(t *testing.T) {
 	}
 }
 
+// TestUnsureCloud demands the credential endpoints of every cloud where it is not sure which one it is.
+func TestUnsureCloud(t *testing.T) {
+	f := model.Facts{Cloud: "AWS", Unknown: []model.Unknown{{What: "cloud", Why: "a file could not be read"}}}
+	if got := string(facts.WriteExcept(f)); !strings.Contains(got, "- 169.254.169.252/32  # credentials: GKE metadata server\n") {
+		t.Error(got)
+	}
+}
+
 // TestExceptIsExact demands of every example that its exceptions are exactly its ranges and the credential endpoints, and that each range is named.
 func TestExceptIsExact(t *testing.T) {
 	for _, name := range []string{"gke", "gke-psc", "eks", "aks", "kubeadm"} {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -13,6 +12,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/cni"
 	"github.com/toolmoat/toolmoat/internal/doc"
 	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/origin"
+	"github.com/toolmoat/toolmoat/internal/special"
 )
 
 // The type of a facts file.
@@ -81,9 +82,6 @@ func decode(c *doc.Cursor) (f model.Facts, given map[string]bool) {
 		v := c.Field(s.name)
 		*s.to, given[s.name] = v.Text(), v.IsSet()
 	}
-	if names := slices.Sorted(maps.Values(providers)); f.Cloud != "" && !slices.Contains(names, f.Cloud) { // profiles and special addresses are chosen by it
-		c.Field(fieldCloud).Fail("not a cloud that is known here: "+doc.Quote(f.Cloud), "one of "+strings.Join(names, ", ")+"; leave it out for others")
-	}
 	if _, err := cni.ByName(f.CNI); f.CNI != "" && err != nil {
 		var unknown *cni.UnknownError
 		hint := "toolmoat rules --cni any lists them"
@@ -91,6 +89,9 @@ func decode(c *doc.Cursor) (f model.Facts, given map[string]bool) {
 			hint = "did you mean " + unknown.Nearest() + "?"
 		}
 		c.Field(fieldCNI).Fail("no profile is called "+doc.Quote(f.CNI), hint)
+	}
+	if clouds := special.Clouds(); f.Cloud != "" && !slices.Contains(clouds, f.Cloud) {
+		c.Field(fieldCloud).Fail("not a cloud that is known here: "+doc.Quote(f.Cloud), "one of "+strings.Join(clouds, ", ")+"; leave it out for any other")
 	}
 	if identities := []string{"", model.GKEWorkloadIdentity, model.EKSPodIdentity, model.EKSIRSA, model.AzureWorkload, model.NoIdentity}; !slices.Contains(identities, f.Identity) {
 		c.Field(fieldIdentity).Fail("not a way to get an identity: "+doc.Quote(f.Identity), "one of "+strings.Join(identities[1:], ", "))
@@ -201,19 +202,21 @@ type typed struct {
 	model.Facts
 }
 
-// JSON returns f as what a facts file holds, to be marshalled.
-func JSON(f model.Facts) any { return typed{apiVersion, kind, f} }
+// JSON returns f as what a facts file holds, to be marshalled. Lists that are known to be empty are there.
+func JSON(f model.Facts) any {
+	for _, name := range Fields {
+		if list := field(&f.Ranges, name); list != nil && len(*list) == 0 && f.Known(name) {
+			*list = []model.Range{}
+		}
+	}
+	return typed{apiVersion, kind, f}
+}
 
 // Write returns f as a facts file in YAML, which begins with what is unknown as a comment. Lists that are known to be empty are written as such.
 func Write(f model.Facts) []byte {
 	var w bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&w, format+"\n", args...) }
-	if len(f.Unknown) > 0 {
-		p("# Not known:")
-		for _, u := range f.Unknown {
-			p("# * %s: %s", doc.Clean(u.What, 40), doc.Clean(u.Why, 600))
-		}
-	}
+	writeUnknown(&w, f)
 	p("apiVersion: %s\nkind: %s", apiVersion, kind)
 	unknown := func(name string) bool {
 		return slices.ContainsFunc(f.Unknown, func(u model.Unknown) bool { return u.What == name })
@@ -250,6 +253,16 @@ func Write(f model.Facts) []byte {
 	return w.Bytes()
 }
 
+// writeUnknown writes what is unknown as a comment.
+func writeUnknown(w *bytes.Buffer, f model.Facts) {
+	for i, u := range f.Unknown {
+		if i == 0 {
+			fmt.Fprintln(w, "# Not known:")
+		}
+		fmt.Fprintf(w, "# * %s: %s\n", doc.Clean(u.What, 40), doc.Clean(u.Why, 600))
+	}
+}
+
 func writeRest(p func(string, ...any), f model.Facts) {
 	item := func(lines [][2]string) {
 		lead := "- "
@@ -281,7 +294,7 @@ func writeRest(p func(string, ...any), f model.Facts) {
 			if len(r.Selector) > 0 {
 				var pairs []string
 				for k, v := range sorted(r.Selector) {
-					pairs = append(pairs, scalar(k)+": "+scalar(v))
+					pairs = append(pairs, flow(k)+": "+flow(v))
 				}
 				selector = "{" + strings.Join(pairs, ", ") + "}"
 			}
@@ -315,10 +328,19 @@ func scalar(text string) string {
 	return strconv.Quote(text) // whose escapes are YAML's too, and leave nothing unprintable
 }
 
+// flow returns text as a scalar inside of braces, where a comma ends one.
+func flow(text string) string {
+	if strings.Contains(text, ",") {
+		return strconv.Quote(text)
+	}
+	return scalar(text)
+}
+
 // handwritten is what facts files among the answers give.
 type handwritten struct {
 	facts []model.Facts
 	given []map[string]bool
+	at    []origin.Origin
 }
 
 // clusterFacts reads a facts file that stands beside the answers: what a user knows.
@@ -326,10 +348,17 @@ func (r *reading) clusterFacts(o object) {
 	f, given := decode(o.Cursor)
 	r.hand.facts = append(r.hand.facts, f)
 	r.hand.given = append(r.hand.given, given)
+	r.hand.at = append(r.hand.at, o.pos)
 }
 
-// handwritten adds what facts files give. Ranges join those that were learned; what else is written there decides.
+// handwritten adds what facts files give. Ranges join those that were learned; what else is written there decides. What one of several files knows, another need not.
 func (b *builder) handwritten() {
+	for _, f := range b.hand.facts {
+		for _, u := range f.Unknown {
+			b.missing(u.What, "%s", u.Why)
+		}
+	}
+	var decided model.Facts
 	for i, f := range b.hand.facts {
 		unknown := func(name string) bool {
 			return slices.ContainsFunc(f.Unknown, func(u model.Unknown) bool { return u.What == name })
@@ -348,19 +377,20 @@ func (b *builder) handwritten() {
 			b.named[name], b.more[name] = 0, 0
 		}
 		for _, s := range []struct {
-			from string
-			to   *string
-		}{{f.Cloud, &b.Cloud}, {f.CNI, &b.CNI}, {f.Identity, &b.Identity}} {
-			if s.from != "" {
-				*s.to = s.from
+			name, from  string
+			to, decided *string
+		}{{fieldCloud, f.Cloud, &b.Cloud, &decided.Cloud}, {fieldCNI, f.CNI, &b.CNI, &decided.CNI}, {fieldIdentity, f.Identity, &b.Identity, &decided.Identity}} {
+			switch {
+			case s.from == "":
+			case *s.decided == "" || *s.decided == s.from:
+				*s.to, *s.decided = s.from, s.from
+			default:
+				b.problem(ruleConflict, b.hand.at[i], s.name+" is "+doc.Quote(s.from)+", and "+doc.Quote(*s.decided)+" in another facts file", "leave one of them out")
 			}
 		}
 		b.resolve(f.DNS.Resolvers...)
 		for _, e := range f.KubeAPI {
 			b.api(e)
-		}
-		for _, u := range f.Unknown {
-			b.missing(u.What, "%s", u.Why)
 		}
 	}
 }

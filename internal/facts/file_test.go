@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,8 +19,8 @@ const head = "apiVersion: toolmoat.dev/v1alpha1\nkind: ClusterFacts\n"
 func TestRoundTrip(t *testing.T) {
 	hostile := model.Facts{Cloud: "Oracle Cloud", Identity: model.NoIdentity,
 		Ranges:  model.Ranges{Pods: []model.Range{{CIDR: netip.MustParsePrefix("fd00::/64"), Source: "- a: [b] # c\\ \"'"}, {CIDR: netip.MustParsePrefix("10.0.0.0/8"), Source: "0x10"}}},
-		DNS:     model.DNS{Resolvers: []model.Resolver{{Namespace: "kube-system", Selector: map[string]string{"k8s-app": "yes", "a.b/c": "1"}, Port: 5353}}},
-		KubeAPI: []model.KubeEndpoint{{Host: "null", Port: 443}, {Addr: netip.MustParseAddr("::1"), Port: 1, Source: "~"}},
+		DNS:     model.DNS{Resolvers: []model.Resolver{{Namespace: "kube-system", Selector: map[string]string{"k8s-app": "yes", "a.b/c": "1", "d, e": "f, g"}, Port: 5353}}},
+		KubeAPI: []model.KubeEndpoint{{Host: "null", Port: 443}, {Addr: netip.MustParseAddr("::1"), Port: 1, Source: "~"}, {Host: "y", Port: 2}},
 		Unknown: []model.Unknown{{What: "cni", Why: "a: b"}}}
 	all := []model.Facts{{}, hostile}
 	for _, name := range []string{"gke", "gke-psc", "eks", "aks", "kubeadm"} {
@@ -35,6 +36,11 @@ func TestRoundTrip(t *testing.T) {
 			got, err := facts.Read("facts", data)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, data)
+			}
+			if again, problems := facts.Of(text(string(data))...); slices.ContainsFunc(facts.Fields, func(field string) bool {
+				return strings.HasPrefix(field, "ranges.") && again.Known(field) != want.Known(field)
+			}) {
+				t.Errorf("%s\nas an answer leaves open %v %v", data, again.Unknown, problems)
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s\nread as\n%+v\nnot\n%+v", data, got, want)
@@ -61,6 +67,7 @@ func TestRead(t *testing.T) {
 		{head + "kubeAPI: [{port: 443}]\n", "f:3: kubeAPI[0]: wants either an address or a host"},
 		{head + "dns: {resolvers: [{address: 10.0.0.1, namespace: a, selector: {b: c}, port: 53}]}\n", "f:3: dns.resolvers[0]: wants either"},
 		{head + "dns: {resolvers: [{namespace: a, port: 53}]}\n", "f:3: dns.resolvers[0]: wants either"},
+		{head + "cloud: aws\n", "f:3: cloud: not a cloud that is known here: \"aws\" (one of AWS, "},
 		{head + "unknown: [{what: pods}]\n", "f:3: unknown[0].what: not a field of facts"},
 		{"kind: ClusterFacts\n", "f:1: apiVersion: want toolmoat.dev/v1alpha1"},
 		{head + "---\n" + head, "f:4: a second document"},
@@ -81,6 +88,19 @@ func TestKnownEmpty(t *testing.T) {
 	got := facts.Write(f)
 	if !bytes.Contains(got, []byte("  remote: []\n")) || bytes.Contains(got, []byte("  pods:")) || !bytes.HasPrefix(got, []byte("# Not known:\n# * ranges.pods: x\n")) {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestTwoFiles reads a cluster's facts beside those of its cloud: what one of them knows is known, whichever way round they are.
+func TestTwoFiles(t *testing.T) {
+	files := text(head+"ranges: {nodes: [{cidr: 10.0.0.7/32, source: a node}]}\nunknown: [{what: ranges.nodes, why: x}, {what: dns, why: unread}]\n", head+"ranges: {nodes: [{cidr: 10.0.0.0/24, source: subnet}]}\n")
+	for range 2 {
+		f, problems := facts.Of(files...)
+		check(t, f, "nodes: 10.0.0.0/24 10.0.0.7/32\nunknown: cloud cni ranges.pods ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity")
+		if len(problems) > 0 {
+			t.Error(problems)
+		}
+		slices.Reverse(files)
 	}
 }
 

@@ -50,7 +50,7 @@ type gcpSubnet struct {
 	network   string
 	primary   []model.Range
 	v6        []model.Range
-	secondary map[string]netip.Prefix
+	secondary map[string][]model.Range
 }
 
 // gcpPath returns the part of a URL or path from "projects/" on.
@@ -117,6 +117,9 @@ func (r *reading) gkeCluster(e entry) {
 	if other := r.gke; other != nil && (other.name != c.name || other.project != c.project || other.region != c.region) {
 		r.conflict(e, c.name, other.name)
 		return
+	} else if other != nil {
+		c.at = other.at
+		r.agree(e.pos, c.name, other, c)
 	}
 	r.gke = c
 }
@@ -125,14 +128,10 @@ func (r *reading) gkeCluster(e entry) {
 func (c *gkeCluster) addresses(e entry, net value) {
 	alloc := e.key("ipAllocationPolicy")
 	for _, v := range []value{e.key("clusterIpv4Cidr"), alloc.key("clusterIpv4CidrBlock"), alloc.key("clusterIpv4Cidr")} {
-		if len(c.pods) == 0 {
-			c.pods = v.ranges("pods")
-		}
+		c.pods = unique(append(c.pods, v.ranges("pods")...))
 	}
 	for _, v := range []value{e.key("servicesIpv4Cidr"), alloc.key("servicesIpv4CidrBlock"), alloc.key("servicesIpv4Cidr")} {
-		if len(c.services) == 0 {
-			c.services = v.ranges("services")
-		}
+		c.services = unique(append(c.services, v.ranges("services")...))
 	}
 	c.services = append(c.services, alloc.key("servicesIpv6CidrBlock").ranges("services, IPv6")...)
 	c.dualStack = alloc.key("stackType").Text() == "IPV4_IPV6"
@@ -256,14 +255,14 @@ func (r *reading) gcpSubnet(e entry) {
 		path = "projects/" + segment(gcpPath(e.key("network").Text()), "projects") + "/regions/" + region + "/subnetworks/" + e.key("name").word()
 	}
 	name := last(path)
-	s := gcpSubnet{network: gcpPath(e.key("network").Text()), secondary: map[string]netip.Prefix{}, primary: e.key("ipCidrRange").ranges("subnet " + name)}
+	s := gcpSubnet{network: gcpPath(e.key("network").Text()), secondary: map[string][]model.Range{}, primary: e.key("ipCidrRange").ranges("subnet " + name)}
 	for _, key := range []string{"ipv6CidrRange", "internalIpv6Prefix", "externalIpv6Prefix"} {
 		s.v6 = unique(append(s.v6, e.key(key).ranges("subnet "+name+", IPv6")...))
 	}
 	for _, v := range e.key("secondaryIpRanges").items() {
-		if p, ok := v.key("ipCidrRange").prefix(); ok {
-			s.secondary[v.key("rangeName").word()] = p
-		}
+		at := v.key("rangeName").word()
+		s.secondary[at] = append(s.secondary[at], v.key("ipCidrRange").ranges("secondary range "+at)...)
 	}
-	r.gcpSubnets[path] = s
+	e.wants(s.primary, s.v6)
+	once(r, e.pos, r.gcpSubnets, path, s)
 }

@@ -119,7 +119,7 @@ func (b *builder) google() {
 	add(&b.Ranges.Services, c.services...)
 	b.gkeSubnets(c)
 	b.gkeControlPlane(c)
-	b.gkeNetwork(c)
+	b.gkeNetworks(c)
 	if len(c.pods) == 0 {
 		b.missing(fieldPods, "the description of GKE cluster %s names no range of pods", c.name)
 	}
@@ -182,8 +182,8 @@ func (b *builder) gkeSubnets(c *gkeCluster) {
 			b.need(Need{GoogleSubnet, n.subnet}, fieldPods, "the range of %s was not read", n.source)
 			continue
 		}
-		if p, ok := s.secondary[n.name]; ok {
-			add(&b.Ranges.Pods, model.Range{CIDR: p, Source: n.source})
+		if list := s.secondary[n.name]; len(list) > 0 {
+			add(&b.Ranges.Pods, from(list, n.source)...)
 		} else {
 			b.missing(fieldPods, "subnetwork %s, as it was read, has no secondary range %s", last(n.subnet), n.name)
 		}
@@ -230,29 +230,49 @@ func (b *builder) gkeControlPlane(c *gkeCluster) {
 	}
 }
 
-// gkeNetwork adds the network that the cluster is in, and what is routed from there.
-func (b *builder) gkeNetwork(c *gkeCluster) {
+// gkeNetworks adds the network that the cluster is in, and those that further interfaces of nodes are in.
+func (b *builder) gkeNetworks(c *gkeCluster) {
+	b.settle(fieldVPC, fieldRemote)
+	b.gkeNetwork(c, c.network)
+	networks := map[string]bool{c.network: true}
+	var subnets []string
+	for _, u := range c.subnets {
+		subnets = append(subnets, u.subnet)
+	}
+	for _, n := range c.named {
+		subnets = append(subnets, n.subnet)
+	}
+	for _, path := range subnets {
+		if s, ok := b.gcpSubnets[path]; ok && path != c.subnet && !networks[s.network] {
+			networks[s.network] = true
+			b.gkeNetwork(c, s.network)
+		}
+	}
+}
+
+// gkeNetwork adds a network, and what is routed from there.
+func (b *builder) gkeNetwork(c *gkeCluster, network string) {
 	for path, s := range sorted(b.gcpSubnets) {
-		if s.network != c.network && path != c.subnet {
+		if s.network != network && path != c.subnet {
 			continue
 		}
 		add(&b.Ranges.VPC, from(s.primary, "subnet "+last(path))...)
 		add(&b.Ranges.VPC, from(s.v6, "subnet "+last(path)+", IPv6")...)
-		for name, p := range sorted(s.secondary) {
-			add(&b.Ranges.VPC, model.Range{CIDR: p, Source: "subnet " + last(path) + ", secondary range " + name})
+		for _, list := range sorted(s.secondary) {
+			add(&b.Ranges.VPC, relabel(list, "subnet "+last(path))...)
 		}
 	}
-	if b.settle(fieldVPC); !b.gcpNetworks[c.network] {
-		b.need(Need{GoogleSubnets, c.network}, fieldVPC, "the other subnetworks of network %s were not listed", last(c.network))
+	if !b.gcpNetworks[network] {
+		b.need(Need{GoogleSubnets, network}, fieldVPC, "the other subnetworks of network %s were not listed", last(network))
 	}
-	for _, route := range b.gcpRoutes[c.network] {
+	for _, route := range b.gcpRoutes[network] {
 		b.route(route.dest, "route by "+route.via)
 	}
-	if b.settle(fieldRemote); !b.gcpRouted[c.network] {
-		b.need(Need{GoogleRoutes, c.network}, fieldRemote, "the routes of network %s were not listed", last(c.network))
+	if !b.gcpRouted[network] {
+		b.need(Need{GoogleRoutes, network}, fieldRemote, "the routes of network %s were not listed", last(network))
 	}
-	if !b.gcpProjects[segment(c.network, "projects")] || b.gcpStatuses[c.network] < b.gcpRouters[c.network] {
-		b.need(Need{GoogleRouters, c.network}, fieldRemote, "what Cloud Routers learned from other networks was not read")
+	if !b.gcpProjects[segment(network, "projects")] || b.gcpStatuses[network] < b.gcpRouters[network] {
+		b.need(Need{GoogleRouters, network}, fieldRemote, "what Cloud Routers learned from other networks was not read")
 	}
 }
 

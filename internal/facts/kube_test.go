@@ -145,6 +145,10 @@ func TestCluster(t *testing.T) {
 			"unknown: cloud ranges.nodes ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
 		{"a Service outside", kubeadm + kindnet + "---\napiVersion: networking.k8s.io/v1\nkind: IPAddress\nmetadata: {name: 10.200.0.1}\n",
 			"unknown: cloud ranges.nodes ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
+		{"a pool inside of what the nodes' parts are taken from", ds("kube-system", "calico-node", "calico-node", "x") +
+			"---\napiVersion: crd.projectcalico.org/v1\nkind: IPPoolList\nitems: [{metadata: {name: a}, spec: {cidr: 10.1.0.0/24}}]\n" + cm("kubeadm-config", `{ClusterConfiguration: "{kind: ClusterConfiguration, networking: {podSubnet: 10.1.0.0/16, serviceSubnet: 10.96.0.0/12}}"}`) +
+			"---\napiVersion: networking.k8s.io/v1\nkind: ServiceCIDRList\nitems: [{metadata: {name: kubernetes}, spec: {cidrs: [10.96.0.0/16]}}]\n",
+			"pods: 10.1.0.0/16 10.1.0.0/24\nservices: 10.96.0.0/12 10.96.0.0/16\nunknown: cloud ranges.nodes ranges.pods ranges.services ranges.controlPlane ranges.vpc ranges.remote dns kubeAPI identity"},
 		{"cilium's pools", ds("kube-system", "cilium", "cilium-agent", "x") + cm("cilium-config", `{ipam: cluster-pool, cluster-pool-ipv4-cidr: "10.0.0.0/8 172.16.0.0/16"}`),
 			"pods: 10.0.0.0/8 172.16.0.0/16"},
 		{"cilium's pools, and a node outside", ds("kube-system", "cilium", "cilium-agent", "x") + cm("cilium-config", `{ipam: cluster-pool, cluster-pool-ipv4-cidr: "10.0.0.0/8"}`) +

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -156,6 +157,9 @@ func (r *reading) file(f source.File) {
 			continue
 		}
 		root := d.Open(doc.Lenient)
+		if root.IsMap() && root.Field("apiVersion").IsText() && root.Field("apiVersion").Text() == apiVersion {
+			root = d.Open(doc.Strict) // a person wrote it
+		}
 		e := entry{value{root}, at}
 		if r.entry(e, d.List) {
 			useful = true
@@ -213,6 +217,9 @@ func (r *reading) entry(e entry, list *doc.List) bool {
 		if !inner.IsSet() {
 			continue
 		}
+		if link := e.key("nextLink"); link.IsSet() && link.Text() != "" {
+			link.Fail("the list goes on", "ask for the other pages too")
+		}
 		if inner.IsMap() {
 			return r.entry(entry{inner, e.line(inner)}, nil)
 		}
@@ -240,4 +247,19 @@ func (r *reading) problem(rule string, at origin.Origin, message, hint string) {
 // conflict says that two documents are about two clusters.
 func (r *reading) conflict(e entry, this, other string) {
 	r.problem(ruleConflict, e.pos, "describes "+doc.Quote(this)+", and another document "+doc.Quote(other), "read the answers about one cluster at a time")
+}
+
+// once keeps what a document says of the thing with this id.
+func once[T any](r *reading, at origin.Origin, known map[string]T, id string, v T) {
+	if other, ok := known[id]; ok {
+		r.agree(at, id, other, v)
+	}
+	known[id] = v
+}
+
+// agree demands that two documents say the same of one thing: which of them is true cannot be told.
+func (r *reading) agree(at origin.Origin, id string, this, other any) {
+	if !reflect.DeepEqual(this, other) {
+		r.problem(ruleConflict, at, "says something else of "+doc.Quote(id)+" than another document", "leave out the one that is older")
+	}
 }

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/doc"
@@ -76,16 +77,24 @@ func (v value) ranges(source string) []model.Range {
 		return out
 	}
 	for text := range strings.FieldsFuncSeq(v.Text(), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
-		switch p, err := netip.ParsePrefix(text); {
+		p, err := netip.ParsePrefix(text)
+		switch p = unmapped(p); {
 		case err != nil:
 			v.Fail("not a CIDR: "+doc.Quote(text), "")
 		case p.Bits() == 0:
 			v.Fail(doc.Quote(text)+" is everything, and no range of a cluster", "")
 		default:
-			out = append(out, model.Range{CIDR: unmapped(p), Source: source})
+			out = append(out, model.Range{CIDR: p, Source: source})
 		}
 	}
 	return out
+}
+
+// wants fails where something that has ranges names none of them: of an answer that was cut to some fields, nothing could be told.
+func (v value) wants(lists ...[]model.Range) {
+	if len(slices.Concat(lists...)) == 0 {
+		v.Fail("it names no range of addresses", "save the whole answer, without --query or a format of your own")
+	}
 }
 
 // addr reads an address. An empty text is none.

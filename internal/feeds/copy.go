@@ -65,6 +65,9 @@ func (c *Copy) Age(now time.Time) (time.Duration, error) {
 	return max(age, 0), nil
 }
 
+// isTime tells a time from what stands where there is none, as in files of archives without times.
+func isTime(t time.Time) bool { return t.Year() >= 2000 && t.Year() <= 9999 }
+
 // serial is SyncToken as a number; 0 for none.
 func (c *Copy) serial() uint64 {
 	n, _ := strconv.ParseUint(c.SyncToken, 10, 64)
@@ -108,7 +111,7 @@ func parseCopy(f Feed, data []byte) (*Copy, error) {
 	if c.Schema != copySchema || c.Feed != f.Name {
 		return nil, fmt.Errorf("not a copy of %s in the form %s", f.Name, copySchema)
 	}
-	if c.FetchedAt.Year() < 2000 || c.FetchedAt.Year() > 9999 {
+	if !isTime(c.FetchedAt) {
 		return nil, errors.New("it says no time at which it was fetched")
 	}
 	if c.SyncToken != "" && c.serial() == 0 {
@@ -195,6 +198,9 @@ func (f Feed) Kept(dir string) (*Copy, error) {
 
 // fetched returns the copy in dir.
 func (f Feed) fetched(dir string) (*Copy, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() { // to open a pipe would wait for who writes into it
+		return nil, fmt.Errorf("cannot read the copies in %s: %w", doc.Clean(dir, 200), syscall.ENOTDIR)
+	}
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoCopy

@@ -125,8 +125,8 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" && s[0] != '.' && s[0] != '-'
 }
 
-// tree reads objects whose lists of ranges may be at any depth, as of GitHub or Sentry: the keys are the path. Lists that begin with anything but a range,
-// as of keys or host names, are not ranges. The ranges are those below the key at, if it is not ""; flat puts all into one section.
+// tree reads objects whose lists of ranges may be at any depth, as of GitHub or Sentry: the keys are the path. Lists without any range, as of
+// keys or host names, are not ranges. The ranges are those below the key at, if it is not ""; flat puts all into one section.
 func tree(at string, flat bool) decoder {
 	return func(answer []byte, d *document) error {
 		if at == "" {
@@ -170,15 +170,16 @@ func (d *document) walk(value json.RawMessage, at []string, flat bool) error {
 }
 
 func (d *document) list(list []json.RawMessage, at []string, flat bool) error {
-	path := ""
+	texts := make([]string, len(list)) // "" for what is no text
 	for i, item := range list {
-		var text string
-		if err := json.Unmarshal(item, &text); err != nil {
-			text = ""
-		}
-		if _, err := parseRange(text); i == 0 && err != nil {
-			return nil
-		}
+		json.Unmarshal(item, &texts[i])
+	}
+	isRange := func(text string) bool { _, err := parseRange(text); return err == nil }
+	if !slices.ContainsFunc(texts, isRange) {
+		return nil
+	}
+	path := ""
+	for i, text := range texts {
 		if i == 0 && !flat && len(at) > 0 {
 			var err error
 			if path, err = join(slices.Clone(at)...); err != nil {

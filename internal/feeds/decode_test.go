@@ -100,6 +100,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"cloudflare", `{"success":"yes"}`, "another type is due"},
 		{"github", `{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":["8.8.8.0/24"]}}}}}}}}`, "deeper"},
 		{"github", `{"..":["8.8.8.0/24"]}`, "no name"},
+		{"github", `{"api":["","8.8.8.0/24"],"web":["9.9.9.0/24"]}`, "is no range"},
 		{"slack", `{}`, "nothing in JSON"},
 		{"github", strings.Repeat("[", 1<<20), "invalid JSON"},
 		{"github", strings.Repeat(" ", maxBody+1), "larger than"},

@@ -118,7 +118,7 @@ func (f fetcher) client(timeout time.Duration) *http.Client {
 				return fmt.Errorf("redirected more than %d times", maxRedirects)
 			}
 			if err := checkURL(req.URL); err != nil {
-				return fmt.Errorf("redirected to %s: %w", doc.Clean(req.URL.Redacted(), 200), err)
+				return fmt.Errorf("redirected to %s: %w", doc.Clean(req.URL.Scheme+"://"+req.URL.Host, 200), err) // a query may hold a signature
 			}
 			return nil
 		},

@@ -144,6 +144,7 @@ func TestRefused(t *testing.T) {
 	}{
 		{"redirect to instance metadata", redirect("https://169.254.169.254/latest/meta-data/"), "169.254.169.254, which is no public address"},
 		{"redirect to http", redirect("http://" + host + "/feed"), "only https is fetched"},
+		{"redirect whose query is a secret", redirect("http://files.example/feed?sig=SECRET"), "redirected to http://files.example: only https is fetched"},
 		{"redirect to http elsewhere", redirect("http://169.254.169.254/"), "only https is fetched"},
 		{"redirect to a file", redirect("file:///etc/passwd"), "only https is fetched"},
 		{"redirect to loopback", redirect("https://127.0.0.1/"), "no public address"},

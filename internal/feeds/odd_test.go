@@ -11,6 +11,18 @@ import (
 	"testing"
 )
 
+// TestOddDir has a directory of copies that is a pipe, to whose other end nobody writes.
+func TestOddDir(t *testing.T) {
+	f, dir := sample(t)
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Kept(pipe); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		t.Error(err)
+	}
+}
+
 // TestOddFiles has names that are no regular files, or lead out of the directory.
 func TestOddFiles(t *testing.T) {
 	f, dir := sample(t)

@@ -135,6 +135,9 @@ func Import(o Options, name string, data []byte, at time.Time) (Outcome, error) 
 	if old != nil && !old.Bundled && at.Before(old.FetchedAt) {
 		return kept(f, old, fmt.Errorf("the file is from %s, and the copy from later", at.UTC().Format(time.RFC3339))), nil
 	}
+	if !isTime(at) {
+		return kept(f, old, fmt.Errorf("the file is from %s, by its own time, which says nothing: set that to when it was fetched", at.UTC().Format(time.DateOnly))), nil
+	}
 	var named []string
 	if section != "" {
 		named = []string{section}

@@ -276,6 +276,10 @@ func TestImportOldFile(t *testing.T) {
 	if err != nil || out.Err == nil || !strings.Contains(out.Err.Error(), "the file is from") {
 		t.Errorf("%+v, %v", out, err)
 	}
+	out, err = Import(Options{Dir: t.TempDir(), Now: day}, f.Name, []byte(good), time.Unix(1, 0)) // as archives without times have them
+	if err != nil || out.Err == nil || !strings.Contains(out.Err.Error(), "set that to when it was fetched") {
+		t.Errorf("%+v, %v", out, err)
+	}
 }
 
 func TestAge(t *testing.T) {

@@ -16,12 +16,12 @@ type Facts struct {
 
 // Ranges is a cluster's address ranges by what lives in them. One may be in several lists: on EKS, pods and nodes live in the VPC's.
 type Ranges struct {
-	Nodes        []Range `json:"nodes,omitempty"`
-	Pods         []Range `json:"pods,omitempty"`
-	Services     []Range `json:"services,omitempty"`
-	ControlPlane []Range `json:"controlPlane,omitempty"`
-	VPC          []Range `json:"vpc,omitempty"`    // the networks the cluster is in
-	Remote       []Range `json:"remote,omitempty"` // what is routed from there: peered networks, networks on premises
+	Nodes        []Range `json:"nodes,omitzero"`
+	Pods         []Range `json:"pods,omitzero"`
+	Services     []Range `json:"services,omitzero"`
+	ControlPlane []Range `json:"controlPlane,omitzero"`
+	VPC          []Range `json:"vpc,omitzero"`    // the networks the cluster is in
+	Remote       []Range `json:"remote,omitzero"` // what is routed from there: peered networks, networks on premises
 }
 
 // Range is a range of addresses and where that was read, fit for a terminal.

@@ -186,7 +186,7 @@ func RangesJSON(r feeds.Ranges, prefixes []netip.Prefix, stale *bool) FeedsResul
 
 // Ranges shows the ranges of one name.
 func Ranges(r feeds.Ranges, prefixes []netip.Prefix, now time.Time) Document {
-	doc := Document{Heading{Mark: r.Name, Tone: Strong, Text: fmt.Sprintf("%d ranges", len(prefixes)), Aside: r.Direction.String()},
+	doc := Document{Heading{Mark: r.Name, Tone: Strong, Text: count(len(prefixes), "range"), Aside: r.Direction.String()},
 		Fields{{Name: "copy", Text: copyFrom(r.Copy) + ", as of " + asOf(r.Copy.FetchedAt, now)}, {Name: "read from", Text: r.Copy.URL}}}
 	var notes Notes
 	for _, text := range r.Warnings {

@@ -27,7 +27,7 @@ var knownRules = []Rule{{
 
 // cloudOf is the cloud in which a profile is judged; "" where that is not known.
 func (p *Pass) cloudOf(profile cni.Profile) string {
-	if profile.Cloud == "" {
+	if profile.Cloud == "" && p.Snapshot.Facts.Known("cloud") {
 		return p.Snapshot.Facts.Cloud
 	}
 	return profile.Cloud

@@ -5,6 +5,7 @@ package special
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/label"
@@ -31,9 +32,23 @@ type Endpoint struct {
 	Source  string // where the fact was read
 }
 
-// In reports whether e is one of a cloud's, by a name that Cloud has, or may be: which the others are is not listed.
+// In reports whether e is one of a cloud's, or may be: which the others are is not listed.
 func (e Endpoint) In(cloud string) bool {
-	return e.Cloud == "any" || strings.Contains(e.Cloud, cloud) || strings.HasSuffix(e.Cloud, " and others")
+	return e.Cloud == "any" || slices.Contains(e.clouds(), cloud) || slices.Contains(e.clouds(), "others")
+}
+
+func (e Endpoint) clouds() []string {
+	return strings.Split(strings.ReplaceAll(e.Cloud, " and ", ", "), ", ")
+}
+
+// Clouds returns the names of the clouds whose endpoints are known.
+func Clouds() []string {
+	var out []string
+	for _, e := range Endpoints {
+		out = append(out, e.clouds()...)
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(name string) bool { return name == "any" || name == "others" })
 }
 
 // Endpoints lists every special endpoint. Ports that serve DNS on a credential address are the resolver's, not the credential

@@ -48,6 +48,10 @@ func (c *Client) fetch(ctx context.Context, wanted []source.Served, mayMiss bool
 		}()
 	}
 	wg.Wait()
+	answered := func(err error) bool { var status *statusError; return err == nil || errors.As(err, &status) }
+	if mayMiss && len(errs) > 0 && ctx.Err() == nil && !slices.ContainsFunc(errs, answered) {
+		return nil, nil, fatal(errs[0]) // to say the same of each would say less
+	}
 	for i, w := range wanted {
 		var status *statusError
 		switch err := errs[i]; {

@@ -111,6 +111,9 @@ func TestLoadFails(t *testing.T) {
 	if _, err := c.Load(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "cannot read the cluster: 127.0.0.1:1: ") {
 		t.Errorf("nobody there: %v", err)
 	}
+	if _, _, err := c.Fetch(t.Context(), []source.Resource{podList.Resource}); err == nil || !strings.Contains(err.Error(), "cannot read the cluster: 127.0.0.1:1: ") {
+		t.Errorf("nobody there: %v", err)
+	}
 }
 
 func TestOpen(t *testing.T) {
