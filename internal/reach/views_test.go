@@ -223,3 +223,17 @@ func TestViewOfOneConnection(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelsThatAPluginLeavesOut demands that a policy that asks for such a label selects nobody for certain.
+func TestLabelsThatAPluginLeavesOut(t *testing.T) {
+	const text = `
+{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: a, labels: {pod-template-hash: x}}, spec: {containers: [{name: c, image: x}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: default, name: p}, spec: {podSelector: {matchLabels: {pod-template-hash: x}}, policyTypes: [Egress]}}
+`
+	for name, want := range map[string]bool{"calico": true, "cilium": false} {
+		if by, certain := under(t, name, text).Isolation(0, policy.Egress); len(by) != 1 || certain != want {
+			t.Errorf("%s: isolated for certain: %t, want %t", name, certain, want)
+		}
+	}
+}
