@@ -27,6 +27,9 @@ func Assumptions(p *reach.Program) []string {
 	out = append(out, "only TCP, UDP and SCTP are judged; ICMP and other protocols are not",
 		"a pod's own node (kubelet, port-forward, hostNetwork pods beside it) can always connect to it, and some plugins let it connect to its own node in spite of policies",
 		"the ways in from outside are Services, hostPorts, Ingress and Gateway API routes; routes of other kinds are not read")
+	if yes, maybe := p.Answering(cni.JudgedBeforeService); yes|maybe != 0 {
+		out = append(out, "no Service leads to pods but those that the input shows: on "+either(p.In(yes|maybe).Names())+" a block with the address of another one would open the pods behind it")
+	}
 	if bare := uncontrolled(p); bare != "" {
 		out = append(out, bare)
 	}
