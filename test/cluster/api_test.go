@@ -289,3 +289,15 @@ func (a *api) tokenOf(t *testing.T, namespace, account string) string {
 	decode(t, answer, &o)
 	return o.Status.Token
 }
+
+// appears waits until an object is there.
+func (a *api) appears(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if status, _, err := a.do(t.Context(), "GET", path, nil); err == nil && status == http.StatusOK {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%s is not there: %d %v", path, status, err)
+		}
+	}
+}

@@ -164,7 +164,7 @@ func TestSameAsFiles(t *testing.T) {
 		{"article", "10.96.8.", nil, "mcp-workloads/mcp-github", false},
 		{"unprotected", "10.96.8.", nil, "mcp-workloads/mcp-github", false},
 		// The example has the Service of the API server and its endpoints.
-		{"mcp-connect", "34.118.225.", []string{"--service-cluster-ip-range=34.118.224.0/20", "--endpoint-reconciler-type=none"},
+		{"mcp-connect", "34.118.225.", []string{"--service-cluster-ip-range=34.118.224.0/20", ownEndpoints},
 			"codemie-mcp-connect-service/codemie-mcp-connect-service", true},
 	} {
 		t.Run(tt.example, func(t *testing.T) {

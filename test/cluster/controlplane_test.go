@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"runtime"
 	"strings"
 	"sync"
@@ -132,8 +133,14 @@ func newPlane(t *testing.T, name string, flags ...string) *controlPlane {
 		t.Fatal(err)
 	}
 	fmt.Printf("cluster: started the control plane %s in %.1f s\n", name, time.Since(begin).Seconds())
+	if !slices.Contains(flags, ownEndpoints) { // the API server writes its own a moment after it is ready
+		p.api.appears(t, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes")
+	}
 	return p
 }
+
+// ownEndpoints is the flag of an API server whose endpoints the test writes.
+const ownEndpoints = "--endpoint-reconciler-type=none"
 
 func startPlane(ctx context.Context, name string, flags []string) (*controlPlane, error) {
 	storeURL, err := etcd()
