@@ -180,6 +180,9 @@ func (a *Atlas) GatewaysIn(ids netset.IDs) []int {
 	return a.HoldersOf(a.gatewayIDs.Intersect(ids), reach.Class)
 }
 
+// ResolverClasses returns the classes of resolver pods in the input.
+func (a *Atlas) ResolverClasses() []int { return a.HoldersOf(a.resolvers, reach.Class) }
+
 // heldAddrs is every address that leads to pods: their own, and those of Services with pods behind them.
 func (a *Atlas) heldAddrs() netset.Addrs {
 	var pods []netip.Addr
