@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/toolmoat/toolmoat/internal/model"
 )
 
 // replay is a server that answers as recorded.
@@ -128,4 +130,18 @@ func recorded(t *testing.T, file, key string) string {
 	}
 	t.Fatalf("%s has no %s", file, key)
 	return ""
+}
+
+// names demands that what is unknown is named, a line each: "what: why".
+func names(t *testing.T, unknown []model.Unknown, lines ...string) {
+	t.Helper()
+	said := ""
+	for _, u := range unknown {
+		said += u.What + ": " + u.Why + "\n"
+	}
+	for _, want := range lines {
+		if !strings.Contains(said, want) {
+			t.Errorf("%s\ndoes not say %s", said, want)
+		}
+	}
 }

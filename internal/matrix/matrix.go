@@ -27,8 +27,7 @@ type Matrix struct {
 	groupsU  [][]int  // by unit: the groups that have it
 	outside  []entries
 	doors    map[int]netset.Conns // by class: what leads to it from ports of nodes, which hide who connects
-	shown    []shown              // sorted by address
-	shownIDs netset.IDs           // theirs
+	shownIDs netset.IDs           // nodes and API servers whose address the input shows
 	allVIPs  netset.IDs           // Services whose address is not known, nor what is behind them: else what is behind says all
 }
 

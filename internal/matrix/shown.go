@@ -1,21 +1,12 @@
 package matrix
 
 import (
-	"net/netip"
-	"slices"
-
 	"github.com/toolmoat/toolmoat/internal/netset"
 	"github.com/toolmoat/toolmoat/internal/reach"
 )
 
 // A node or an API server whose address the input shows needs no row where it passes as its address does: whoever reads the rows of addresses finds
 // it there. But policies let nodes through for what they are, too, by entities and labels, and then no row of addresses need have theirs.
-
-// shown is an address of a node or of an API server that the input shows.
-type shown struct {
-	addr netip.Addr
-	id   netset.ID
-}
 
 func (m *Matrix) findShown() {
 	var ids []netset.ID
@@ -26,26 +17,11 @@ func (m *Matrix) findShown() {
 		}
 		for _, f := range reach.Families {
 			if h.Addrs[f].State == reach.KnownAddr {
-				id := m.p.ID(n, f)
-				m.shown = append(m.shown, shown{h.Addrs[f].Addr, id})
-				ids = append(ids, id)
+				ids = append(ids, m.p.ID(n, f))
 			}
 		}
 	}
 	m.shownIDs = netset.Points(ids...)
-	slices.SortStableFunc(m.shown, func(a, b shown) int { return a.addr.Compare(b.addr) })
-}
-
-// shownIn returns who of m.shown has an address in addrs.
-func (m *Matrix) shownIn(addrs netset.Addrs) netset.IDs {
-	var ids []netset.ID
-	for r := range addrs.Runs() {
-		at, _ := slices.BinarySearchFunc(m.shown, r.Lo, func(s shown, lo netip.Addr) int { return s.addr.Compare(lo) })
-		for ; at < len(m.shown) && m.shown[at].addr.Compare(r.Hi) <= 0; at++ {
-			ids = append(ids, m.shown[at].id)
-		}
-	}
-	return netset.Points(ids...)
 }
 
 // told is whose addresses, of those that the input shows, pass in the way of an entry.
@@ -56,12 +32,12 @@ type told struct {
 
 // told returns what rows of addresses, or of host names that resolve to them, say of holders.
 func (m *Matrix) told(boxes []reach.Box) []told {
-	if m.shown == nil {
+	if m.shownIDs.IsEmpty() {
 		return nil
 	}
 	var out []told
 	for _, b := range boxes {
-		if ids := m.shownIn(b.Region.Addrs); !ids.IsEmpty() {
+		if ids := m.p.KnownIn(b.Region.Addrs).Intersect(m.shownIDs); !ids.IsEmpty() {
 			out = append(out, told{ids, entry{conns: b.Conns, way: wayOf(b)}})
 		}
 	}

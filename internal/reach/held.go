@@ -8,7 +8,7 @@ import (
 // Held returns the holders that have an address in addrs, and those whose address is not known and may be one; whether a plugin matches them by
 // it is another question.
 func (g *Ground) Held(addrs netset.Addrs) (surely, perhaps netset.IDs) {
-	surely = g.knownIn(addrs)
+	surely = g.KnownIn(addrs)
 	for _, f := range Families {
 		for k := range g.unplaced {
 			unknown := &g.unplaced[k]

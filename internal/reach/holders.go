@@ -212,8 +212,8 @@ func (g *Ground) indexAddrs() {
 	g.addressed = map[AddrState]netset.IDs{Has: netset.Points(sure...), MayHave: netset.Points(maybe...)}
 }
 
-// knownIn returns the holders whose known address lies in addrs.
-func (g *Ground) knownIn(addrs netset.Addrs) netset.IDs {
+// KnownIn returns the holders whose known address lies in addrs.
+func (g *Ground) KnownIn(addrs netset.Addrs) netset.IDs {
 	var ids []netset.ID
 	for r := range addrs.Runs() {
 		i, _ := slices.BinarySearchFunc(g.known, r.Lo, func(h heldAddr, a netip.Addr) int { return h.addr.Compare(a) })

@@ -124,7 +124,7 @@ func (p *Program) resolvePeer(ns, pod label.Selector) []match {
 		out = append(out, match{box{region: Region{IDs: p.local}, worlds: yes}, sharesAddress})
 		if yes &= p.says.yes[cni.LongestPrefixDecides]; yes != 0 {
 			at := p.addrsOf(sel.must.Intersect(p.hosts))
-			out = append(out, match{box: box{region: Region{IDs: p.knownIn(at), Addrs: at}, worlds: yes}})
+			out = append(out, match{box: box{region: Region{IDs: p.KnownIn(at), Addrs: at}, worlds: yes}})
 		}
 	}
 	return out
@@ -158,7 +158,7 @@ func (p *Program) blockPeers(addrs netset.Addrs) []match {
 	add := func(r Region, cond Cond) {
 		out = append(out, p.byAddress(r, cond)...)
 	}
-	add(Region{IDs: p.knownIn(addrs)}, Cond{})
+	add(Region{IDs: p.KnownIn(addrs)}, Cond{})
 	for _, f := range Families {
 		for k := range p.unplaced {
 			unknown := &p.unplaced[k]
@@ -307,7 +307,7 @@ func (p *Program) entity(e policy.Entity) []match {
 // apiServer is what the API server answers on. Where that is the address of a node, it is the whole node, with what runs on its network.
 func (p *Program) apiServer() []match {
 	at := p.addrsOf(p.endpoints)
-	out := []match{{box: box{region: Region{IDs: p.endpoints.Union(p.knownIn(at)), Addrs: at}, worlds: p.all}}}
+	out := []match{{box: box{region: Region{IDs: p.endpoints.Union(p.KnownIn(at)), Addrs: at}, worlds: p.all}}}
 	if perhaps := p.unshown(p.local); !perhaps.IsEmpty() {
 		out = append(out, match{box{region: Region{IDs: perhaps}, worlds: p.all}, onlyIf("it is on a node that the API server runs on")})
 	}
@@ -356,9 +356,9 @@ func (p *Program) nodePeers(sel label.Selector) []match {
 func (p *Program) namePeer(name netset.Name) []match {
 	cond := Cond{Names: []string{string(name)}}
 	if name.IsExact() && PublicName(name) {
-		api := p.endpoints.Intersect(p.knownIn(special.Internet)).Minus(p.local)
+		api := p.endpoints.Intersect(p.KnownIn(special.Internet)).Minus(p.local)
 		return []match{{box{region: Region{Addrs: special.Internet, IDs: api}, worlds: p.all}, cond},
-			{box{region: Region{IDs: p.apiPerhapsOnNode.Intersect(p.knownIn(special.Internet))}, worlds: p.all}, cond.and(apiElsewhere)}}
+			{box{region: Region{IDs: p.apiPerhapsOnNode.Intersect(p.KnownIn(special.Internet))}, worlds: p.all}, cond.and(apiElsewhere)}}
 	}
 	out := within(p.entity(policy.World), []branch{{p.all, cond}})
 	for i := range out {
@@ -401,7 +401,7 @@ func (p *Program) servicePeer(peer *policy.ServicePeer) []match {
 		}
 		if !blocks.IsEmpty() {
 			out = append(out, match{box: box{region: Region{Addrs: blocks}, worlds: p.all}})
-			out = append(out, p.byAddress(Region{IDs: p.knownIn(blocks)}, Cond{})...)
+			out = append(out, p.byAddress(Region{IDs: p.KnownIn(blocks)}, Cond{})...)
 		} else {
 			unknown := onlyIf("it is an endpoint of " + svc.Namespace + "/Service/" + svc.Name + ", which the input does not show")
 			out = append(out, within(p.entity(policy.World), []branch{{p.all, unknown}})...)
