@@ -18,65 +18,54 @@ import (
 // module is the path under which the tree's packages are imported.
 const module = "github.com/toolmoat/toolmoat"
 
-// layers is the architecture as a table: a package imports packages of strictly lower layers only. The words for it are in
-// ARCHITECTURE.md.
+// folders is the architecture from afar, lowest first: a package imports from its own folder and from those before it.
+var folders = []string{"internal/engine", "internal/input", "internal/analysis", "internal/report", "cmd"}
+
+// layers is the architecture within the folders: a package imports packages of strictly lower layers only. The words for it
+// are in ARCHITECTURE.md.
 var layers = map[string]int{
-	"internal/origin":   0,
-	"internal/netset":   0,
-	"internal/label":    0,
-	"internal/parallel": 0,
-	"internal/synth":    0, // makes test input; imports nothing of ours
-	"internal/corpus":   0, // reads testdata/corpus, for tests; imports nothing of ours
-	"test/mutants":      0, // tests only
+	"internal/engine/origin":   0,
+	"internal/engine/netset":   0,
+	"internal/engine/label":    0,
+	"internal/engine/parallel": 0,
+	"internal/engine/policy":   1,
+	"internal/engine/special":  1,
+	"internal/engine/cni":      1,
+	"internal/engine/finding":  1,
+	"internal/engine/model":    2,
+	"internal/engine/reach":    3,
 
-	"internal/policy":  1,
-	"internal/special": 1,
-	"internal/cni":     1,
-	"internal/finding": 1,
-	"internal/doc":     1,
+	"internal/input/doc":            1,
+	"internal/input/source":         3,
+	"internal/input/catalog":        3,
+	"internal/input/discover":       4,
+	"internal/input/source/cluster": 4,
+	"internal/input/facts":          4,
+	"internal/input/feeds":          4,
+	"internal/input/cloud":          5,
 
-	"internal/model": 2,
-
-	"internal/source":  3,
-	"internal/reach":   3,
-	"internal/catalog": 3,
-
-	"internal/discover":       4,
-	"internal/source/cluster": 4,
-	"internal/reach/slow":     4,
-	"internal/blast":          4,
-	"internal/facts":          4,
-	"internal/feeds":          4,
-
-	"internal/rule":   5,
-	"internal/cloud":  5,
-	"internal/matrix": 5,
-	"internal/query":  5,
-
-	"internal/audit": 6,
+	"internal/analysis/blast":  4,
+	"internal/analysis/rule":   5,
+	"internal/analysis/matrix": 5,
+	"internal/analysis/query":  5,
+	"internal/analysis/audit":  6,
 
 	"internal/report": 7,
 
-	"cmd/toolmoat":       8,
-	"internal/synth/cmd": 8,
+	"cmd/toolmoat": 8,
+
+	"test/synth":     0, // makes test input; imports nothing of ours
+	"test/corpus":    0, // reads testdata/corpus; imports nothing of ours
+	"test/mutants":   0, // tests only
+	"test/slow":      4, // the slow twin of reach
+	"test/synth/cmd": 8,
 
 	".": 9, // holds no code
 }
 
 // core is what decides. It imports the standard library, netipx and itself, so that nothing in it depends on a cluster, a
 // parser or a file.
-var core = []string{
-	"internal/origin", "internal/netset", "internal/label", "internal/parallel", "internal/model", "internal/policy", "internal/special", "internal/cni",
-	"internal/finding", "internal/catalog", "internal/discover", "internal/reach", "internal/blast", "internal/rule", "internal/matrix",
-	"internal/query", "internal/audit",
-}
-
-// inTestsOnly lists packages that no product code imports, each with the exceptions.
-var inTestsOnly = map[string][]string{
-	"internal/corpus":     nil,
-	"internal/reach/slow": nil,
-	"internal/synth":      {"internal/synth/cmd"},
-}
+var core = []string{"internal/engine", "internal/analysis", "internal/input/catalog", "internal/input/discover"}
 
 // pkg is one directory of Go files.
 type pkg struct {
@@ -182,7 +171,7 @@ func ours(importPath string) (string, bool) {
 }
 
 func isCommand(path string) bool {
-	return strings.HasPrefix(path, "cmd/") || path == "internal/synth/cmd"
+	return strings.HasPrefix(path, "cmd/") || path == "test/synth/cmd"
 }
 
 // A check returns one line for each violation.
@@ -201,6 +190,10 @@ func checkLayers(pkgs []pkg) (bad []string) {
 			if !ok {
 				continue
 			}
+			if a, b := slices.IndexFunc(folders, within(p.path)), slices.IndexFunc(folders, within(to)); b > a && a >= 0 {
+				bad = append(bad, fmt.Sprintf("%s: %s imports %s: imports go from %s to the folders before it", f.name, p.path, to, folders[a]))
+				continue
+			}
 			from, known := layers[p.path]
 			layer, listed := layers[to]
 			if known && (!listed || layer >= from) {
@@ -214,14 +207,14 @@ func checkLayers(pkgs []pkg) (bad []string) {
 // checkCore demands that the core stays pure.
 func checkCore(pkgs []pkg) (bad []string) {
 	product(pkgs, func(p pkg, f file) {
-		if !slices.Contains(core, p.path) {
+		if !slices.ContainsFunc(core, within(p.path)) {
 			return
 		}
 		for _, i := range f.imports {
 			to, own := ours(i.path)
 			first, _, _ := strings.Cut(i.path, "/")
 			standard := !strings.Contains(first, ".")
-			if own && !slices.Contains(core, to) || !own && !standard && i.path != "go4.org/netipx" {
+			if own && !slices.ContainsFunc(core, within(to)) || !own && !standard && i.path != "go4.org/netipx" {
 				bad = append(bad, fmt.Sprintf("%s imports %s: the core imports the standard library, go4.org/netipx and itself", f.name, i.path))
 			}
 		}
@@ -233,20 +226,24 @@ func checkCore(pkgs []pkg) (bad []string) {
 func checkClient(pkgs []pkg) (bad []string) {
 	product(pkgs, func(p pkg, f file) {
 		for _, i := range f.imports {
-			if (i.path == "k8s.io/client-go" || strings.HasPrefix(i.path, "k8s.io/client-go/")) && p.path != "internal/source/cluster" && !isCommand(p.path) {
-				bad = append(bad, fmt.Sprintf("%s imports %s: only internal/source/cluster and commands speak to a cluster", f.name, i.path))
+			if (i.path == "k8s.io/client-go" || strings.HasPrefix(i.path, "k8s.io/client-go/")) && p.path != "internal/input/source/cluster" && !isCommand(p.path) {
+				bad = append(bad, fmt.Sprintf("%s imports %s: only internal/input/source/cluster and commands speak to a cluster", f.name, i.path))
 			}
 		}
 	})
 	return bad
 }
 
+// within returns a test for the folders that hold a package.
+func within(path string) func(folder string) bool {
+	return func(folder string) bool { return strings.HasPrefix(path, folder+"/") || path == folder }
+}
+
 // checkTestOnly demands that what exists for tests stays out of the product.
 func checkTestOnly(pkgs []pkg) (bad []string) {
 	product(pkgs, func(p pkg, f file) {
 		for _, i := range f.imports {
-			to, _ := ours(i.path)
-			if except, listed := inTestsOnly[to]; listed && !slices.Contains(except, p.path) {
+			if to, own := ours(i.path); own && strings.HasPrefix(to, "test/") && !strings.HasPrefix(p.path, "test/") {
 				bad = append(bad, fmt.Sprintf("%s imports %s, which is for tests", f.name, to))
 			}
 		}
@@ -406,8 +403,8 @@ func TestTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(pkgs, func(p pkg) bool { return p.path == "internal/model" }) {
-		t.Fatal("internal/model was not found, so nothing was")
+	if !slices.ContainsFunc(pkgs, func(p pkg) bool { return p.path == "internal/engine/model" }) {
+		t.Fatal("internal/engine/model was not found, so nothing was")
 	}
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) { report(t, c.check(pkgs)) })

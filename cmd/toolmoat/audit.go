@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/audit"
-	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/label"
-	"github.com/toolmoat/toolmoat/internal/model"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 

@@ -5,16 +5,16 @@ import (
 	"io"
 	"testing"
 
-	"github.com/toolmoat/toolmoat/internal/audit"
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/discover"
-	"github.com/toolmoat/toolmoat/internal/matrix"
-	"github.com/toolmoat/toolmoat/internal/model"
-	"github.com/toolmoat/toolmoat/internal/policy"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/analysis/matrix"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/input/discover"
+	"github.com/toolmoat/toolmoat/internal/input/source"
 	"github.com/toolmoat/toolmoat/internal/report"
-	"github.com/toolmoat/toolmoat/internal/source"
-	"github.com/toolmoat/toolmoat/internal/synth"
+	"github.com/toolmoat/toolmoat/test/synth"
 )
 
 // BenchmarkPipeline measures each stage of an audit and of a map on synthetic clusters. docs/performance.md records the results.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/query"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/query"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 

@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/facts"
-	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/input/facts"
+	"github.com/toolmoat/toolmoat/internal/input/source"
 	"github.com/toolmoat/toolmoat/internal/report"
-	"github.com/toolmoat/toolmoat/internal/source"
 )
 
 // cidrs is what every form of the command shares: gke, eks, aks, cluster and saved answers all end in print.

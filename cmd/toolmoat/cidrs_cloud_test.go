@@ -14,10 +14,10 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// awsServer answers as recorded for the tests of internal/cloud, but refuses one action of EC2, and takes its credentials from the environment.
+// awsServer answers as recorded for the tests of internal/input/cloud, but refuses one action of EC2, and takes its credentials from the environment.
 func awsServer(t *testing.T, refused string) {
 	t.Helper()
-	all, err := txtar.ParseFile(filepath.Join(root(t), "internal", "cloud", "testdata", "eks.txtar"))
+	all, err := txtar.ParseFile(filepath.Join(root(t), "internal", "input", "cloud", "testdata", "eks.txtar"))
 	if err != nil {
 		t.Fatal(err)
 	}

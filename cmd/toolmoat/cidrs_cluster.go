@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/facts"
-	"github.com/toolmoat/toolmoat/internal/source/cluster"
+	"github.com/toolmoat/toolmoat/internal/input/facts"
+	"github.com/toolmoat/toolmoat/internal/input/source/cluster"
 )
 
 func newCidrsCluster(s streams) *cobra.Command {

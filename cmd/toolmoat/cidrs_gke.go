@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/cloud"
-	"github.com/toolmoat/toolmoat/internal/model"
-	"github.com/toolmoat/toolmoat/internal/source"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/input/cloud"
+	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
 func newCidrsGKE(s streams) *cobra.Command {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/facts"
-	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/model"
-	"github.com/toolmoat/toolmoat/internal/origin"
-	"github.com/toolmoat/toolmoat/internal/source"
-	"github.com/toolmoat/toolmoat/internal/source/cluster"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/origin"
+	"github.com/toolmoat/toolmoat/internal/input/facts"
+	"github.com/toolmoat/toolmoat/internal/input/source"
+	"github.com/toolmoat/toolmoat/internal/input/source/cluster"
 )
 
 // readFacts reads what --facts names.

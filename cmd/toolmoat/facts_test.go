@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"github.com/toolmoat/toolmoat/internal/model"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
 )
 
 func TestSupplement(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/feeds"
+	"github.com/toolmoat/toolmoat/internal/input/feeds"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 

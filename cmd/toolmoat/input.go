@@ -14,14 +14,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/toolmoat/toolmoat/internal/audit"
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/discover"
-	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/model"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/input/discover"
+	"github.com/toolmoat/toolmoat/internal/input/source"
 	"github.com/toolmoat/toolmoat/internal/report"
-	"github.com/toolmoat/toolmoat/internal/source"
 )
 
 // common is the flags of every command that reads input.

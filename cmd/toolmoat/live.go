@@ -8,10 +8,10 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/toolmoat/toolmoat/internal/facts"
-	"github.com/toolmoat/toolmoat/internal/model"
-	"github.com/toolmoat/toolmoat/internal/reach"
-	"github.com/toolmoat/toolmoat/internal/source/cluster"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/input/facts"
+	"github.com/toolmoat/toolmoat/internal/input/source/cluster"
 )
 
 // live is the flags that have a cluster read instead of files.

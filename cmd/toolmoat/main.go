@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/parallel"
+	"github.com/toolmoat/toolmoat/internal/engine/parallel"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/matrix"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/matrix"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 

@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toolmoat/toolmoat/internal/audit"
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/finding"
+	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/analysis/rule"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/report"
-	"github.com/toolmoat/toolmoat/internal/rule"
 )
 
 func newRules(s streams) *cobra.Command {

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/toolmoat/toolmoat/internal/audit"
-	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // common is findings of several servers; one that differs only by its server is one.

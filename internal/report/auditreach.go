@@ -8,11 +8,11 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/toolmoat/toolmoat/internal/audit"
-	"github.com/toolmoat/toolmoat/internal/blast"
-	"github.com/toolmoat/toolmoat/internal/netset"
-	"github.com/toolmoat/toolmoat/internal/reach"
-	"github.com/toolmoat/toolmoat/internal/special"
+	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/analysis/blast"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
 // shortCondition is how long the text of a condition may be to stand in a list; what is longer stands with --verbose.

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toolmoat/toolmoat/internal/audit"
-	"github.com/toolmoat/toolmoat/internal/blast"
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/reach"
-	"github.com/toolmoat/toolmoat/internal/special"
+	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/analysis/blast"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
 // table says what a server can reach, with a row for each class of destinations and a column for each network plugin, and the conditions below.

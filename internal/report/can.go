@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/netset"
-	"github.com/toolmoat/toolmoat/internal/origin"
-	"github.com/toolmoat/toolmoat/internal/policy"
-	"github.com/toolmoat/toolmoat/internal/query"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/query"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/origin"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // CanResult is the JSON contract of the can command.

@@ -7,8 +7,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/toolmoat/toolmoat/internal/matrix"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/matrix"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // MapCSV writes a map as comma-separated values: from, to, verdict, protocol, ports, when, with a line for each pair of workloads and protocol.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toolmoat/toolmoat/internal/feeds"
+	"github.com/toolmoat/toolmoat/internal/input/feeds"
 )
 
 // FeedsSchema is the schema of what the feeds commands say.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toolmoat/toolmoat/internal/feeds"
+	"github.com/toolmoat/toolmoat/internal/input/feeds"
 )
 
 // TestFeedsGolden renders what came with the program, as of a day.

@@ -8,10 +8,10 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/matrix"
-	"github.com/toolmoat/toolmoat/internal/netset"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/analysis/matrix"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // Schemas of the JSON outputs.

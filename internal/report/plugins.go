@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // plugins is the network plugins that a report speaks of, and whether it names all of them that it means.

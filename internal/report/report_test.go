@@ -15,13 +15,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/matrix"
-	"github.com/toolmoat/toolmoat/internal/origin"
-	"github.com/toolmoat/toolmoat/internal/query"
-	"github.com/toolmoat/toolmoat/internal/reach"
-	"github.com/toolmoat/toolmoat/internal/source"
+	"github.com/toolmoat/toolmoat/internal/analysis/matrix"
+	"github.com/toolmoat/toolmoat/internal/analysis/query"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/origin"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

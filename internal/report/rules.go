@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/finding"
-	"github.com/toolmoat/toolmoat/internal/netset"
-	"github.com/toolmoat/toolmoat/internal/rule"
+	"github.com/toolmoat/toolmoat/internal/analysis/rule"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
 
 // Rules lists rules, one a line.

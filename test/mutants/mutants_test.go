@@ -31,7 +31,7 @@ type mutant struct {
 const root = "../.."
 
 // judges are the packages below internal whose tests may notice a mutant, beside its own, in the order in which they are asked.
-var judges = []string{"reach", "query", "rule", "matrix"}
+var judges = []string{"engine/reach", "analysis/query", "analysis/rule", "analysis/matrix"}
 
 // source returns the text of the file that m changes, and its path.
 func (m mutant) source(t *testing.T) (text, path string) {

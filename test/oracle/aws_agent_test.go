@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/toolmoat/toolmoat/internal/reach/slow"
+	"github.com/toolmoat/toolmoat/test/slow"
 )
 
 func init() { logger.New("fatal", os.DevNull, 1, 1) } // else it writes to /var/log, or says that it cannot

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/toolmoat/toolmoat/internal/reach/slow"
+	"github.com/toolmoat/toolmoat/test/slow"
 )
 
 var flagShow = flag.Int("show", 1, "how many disagreements of a kind to show in full")

@@ -7,10 +7,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/toolmoat/toolmoat/internal/cni"
-	"github.com/toolmoat/toolmoat/internal/netset"
-	"github.com/toolmoat/toolmoat/internal/policy"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // awsEnd is one end of a connection: a pod, a node, a Service's own address, or an address that nothing has.

@@ -6,10 +6,10 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/toolmoat/toolmoat/internal/label"
-	"github.com/toolmoat/toolmoat/internal/netset"
-	"github.com/toolmoat/toolmoat/internal/policy"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // TestPodsThatDoNotExist lets our engine say which pods could connect to those of a random cluster, and be connected to, without being shown

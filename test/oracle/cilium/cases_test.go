@@ -10,7 +10,7 @@ import (
 	slimnetworkingv1 "github.com/cilium/cilium/pkg/k8s/slim/k8s/api/networking/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // scene is a cluster for cases: the API server is on node-0, client on node-1.

@@ -10,8 +10,8 @@ import (
 	"github.com/cilium/cilium/pkg/u8proto"
 	"sigs.k8s.io/yaml"
 
-	"github.com/toolmoat/toolmoat/internal/policy"
-	"github.com/toolmoat/toolmoat/internal/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // question is one connection.

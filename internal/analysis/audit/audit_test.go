@@ -1,0 +1,283 @@
+package audit_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/input/discover"
+	"github.com/toolmoat/toolmoat/internal/input/source"
+)
+
+func of(only func(*model.Workload) bool, files ...source.File) audit.Result {
+	s := source.LoadFiles(files...)
+	s.Servers = discover.Servers(s)
+	return audit.Of(reach.NewProgram(reach.NewGround(s), cni.Profiles[0]), only)
+}
+
+// documents returns the manifests of an example and of what cannot be judged, one document a file.
+func documents(t *testing.T) []source.File {
+	t.Helper()
+	names, err := filepath.Glob("../../../examples/article/*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no example", err)
+	}
+	var out []source.File
+	add := func(name, text string) {
+		for i, doc := range strings.Split(text, "\n---\n") {
+			out = append(out, source.File{Name: fmt.Sprintf("%s-%d.yaml", name, i), Data: []byte(doc + "\n")})
+		}
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(strings.TrimSuffix(filepath.Base(name), ".yaml"), string(data))
+	}
+	add("more", `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: x, namespace: elsewhere}
+spec: {endpointSelector: {}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: y
+  namespace: elsewhere
+spec: {
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: some-mcp, namespace: elsewhere}
+spec: {containers: [{name: a, image: acme/some-mcp, ports: [{containerPort: 3000}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: some-mcp, namespace: another}
+spec: {containers: [{name: a, image: acme/some-mcp, ports: [{containerPort: 3000}]}]}`)
+	return out
+}
+
+func marshal(t *testing.T, v any) []byte {
+	t.Helper()
+	out, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestOrder demands the same bytes for the same input, in whatever order its files are read and however often.
+func TestOrder(t *testing.T) {
+	files := documents(t)
+	want := marshal(t, of(nil, files...))
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 5 {
+		r.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+		if got := marshal(t, of(nil, files...)); !bytes.Equal(got, want) {
+			t.Fatalf("another order changes the outcome:\n%s", firstDifference(got, want))
+		}
+	}
+}
+
+func firstDifference(got, want []byte) string {
+	a, b := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
+	for i := range min(len(a), len(b)) {
+		if !bytes.Equal(a[i], b[i]) {
+			return fmt.Sprintf("line %d: %s, and %s before", i+1, a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d and %d lines", len(a), len(b))
+}
+
+// TestSorted demands servers worst first and findings worst first, and counts that agree with them.
+func TestSorted(t *testing.T) {
+	res := of(nil, documents(t)...)
+	if len(res.Servers) < 4 || len(res.Findings) < 10 || len(res.Problems) != 2 || res.Complete {
+		t.Fatalf("%d servers, %d findings, %v", len(res.Servers), len(res.Findings), res.Problems)
+	}
+	worst := ""
+	for i, s := range res.Servers {
+		if i > 0 && s.Score < res.Servers[i-1].Score {
+			t.Errorf("%s with %d points stands after %s with %d", s.ID(), s.Score, res.Servers[i-1].ID(), res.Servers[i-1].Score)
+		}
+		var its []finding.Finding
+		for _, f := range res.Findings {
+			if f.Server == s.ID() {
+				its = append(its, f)
+			}
+		}
+		if score, grade := audit.Grade(its); score != s.Score || grade != s.Grade {
+			t.Errorf("%s: %d %s, its findings make %d %s", s.ID(), s.Score, s.Grade, score, grade)
+		}
+		worst = max(worst, s.Grade)
+	}
+	counts := map[string]int{"critical": 0, "high": 0, "medium": 0, "low": 0, "info": 0}
+	for i, f := range res.Findings {
+		counts[f.Severity.String()]++
+		if i > 0 && f.Severity > res.Findings[i-1].Severity {
+			t.Errorf("finding %d is worse than the one before it", i)
+		}
+	}
+	if !maps.Equal(counts, res.Summary.BySeverity) || res.Summary.Grade != worst || res.Summary.Servers != len(res.Servers) {
+		t.Errorf("summary %+v", res.Summary)
+	}
+}
+
+func TestOnly(t *testing.T) {
+	all := of(nil, documents(t)...)
+	res := of(func(w *model.Workload) bool { return w.Namespace == "elsewhere" }, documents(t)...)
+	if len(res.Servers) != 1 || res.Servers[0].ID() != "elsewhere/some-mcp" || !slices.Equal(res.Problems, all.Problems) {
+		t.Errorf("%+v", res.Servers)
+	}
+	i := slices.IndexFunc(all.Servers, func(s audit.Server) bool { return s.ID() == "elsewhere/some-mcp" })
+	if !bytes.Equal(marshal(t, res.Servers[0]), marshal(t, all.Servers[i])) {
+		t.Error("what is left out changes what is judged")
+	}
+	for _, f := range res.Findings {
+		if f.Server != "" && f.Server != "elsewhere/some-mcp" {
+			t.Errorf("a finding about %s", f.Server)
+		}
+	}
+	// That servers exist and are left out is no reason to say that there is none.
+	if none := of(func(*model.Workload) bool { return false }, documents(t)...); !slices.Equal(none.Problems, all.Problems) {
+		t.Errorf("%v", none.Problems)
+	}
+}
+
+func TestGrade(t *testing.T) {
+	of := func(rules ...string) []finding.Finding {
+		var out []finding.Finding
+		for _, r := range rules {
+			id, severity, _ := strings.Cut(r, " ")
+			sev, err := finding.ParseSeverity(severity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, finding.Finding{Rule: id, Severity: sev})
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		findings []finding.Finding
+		score    int
+		grade    string
+	}{
+		{of(), 100, "A"},
+		{of("a info"), 100, "A"},
+		{of("a low", "b low", "c low"), 91, "A"},
+		{of("a medium"), 92, "A"},
+		{of("a medium", "b low"), 89, "B"},
+		{of("a medium", "b medium"), 84, "B"},
+		{of("a medium", "a medium", "a medium"), 92, "A"}, // each rule once
+		{of("a medium", "b medium", "c medium"), 76, "C"},
+		{of("a high"), 80, "C"}, // at best
+		{of("a high", "b high"), 60, "D"},
+		{of("a medium", "b medium", "c medium", "d medium"), 68, "D"},
+		{of("a high", "b high", "c low"), 57, "F"},
+		{of("a critical"), 60, "F"},                      // whatever else
+		{of("a medium", "a critical", "a low"), 60, "F"}, // a rule counts at its worst
+		{of("a critical", "b critical", "c critical"), 0, "F"},
+	} {
+		if score, grade := audit.Grade(tt.findings); score != tt.score || grade != tt.grade {
+			t.Errorf("%v: %d %s, want %d %s", tt.findings, score, grade, tt.score, tt.grade)
+		}
+	}
+}
+
+// keys of the JSON contract, by path; [] is every item of a list, and * every value of a map.
+var contract = map[string]string{
+	"":                                 "schema cni complete assumptions problems servers findings summary",
+	".problems[]":                      "rule message origin",
+	".servers[]":                       "namespace name kind ports transport evidence grade score reach reachableBy origin",
+	".servers[].reach":                 "metadata kubeApi nodes dns otherServers sameNamespace otherNamespaces privateNetworks internet",
+	".servers[].reach.*":               "verdict extent to because",
+	".servers[].reach.*.to[]":          "conns verdict",
+	".servers[].reach.*.to[].conns[]":  "protocol ports",
+	".servers[].reachableBy[]":         "who conns verdict",
+	".servers[].reachableBy[].conns[]": "protocol ports",
+	".findings[]":                      "rule severity message origin fingerprint fix",
+	".summary":                         "servers workloads policies bySeverity grade",
+	".summary.bySeverity":              "critical high medium low info",
+}
+
+func TestContract(t *testing.T) {
+	var got any
+	if err := json.Unmarshal(marshal(t, of(nil, documents(t)...)), &got); err != nil {
+		t.Fatal(err)
+	}
+	for path, keys := range contract {
+		objects := at(got, path)
+		if len(objects) == 0 {
+			t.Errorf("%q: nothing there", path)
+		}
+		for _, o := range objects {
+			m, ok := o.(map[string]any)
+			if !ok {
+				t.Fatalf("%q: %T", path, o)
+			}
+			for _, key := range strings.Fields(keys) {
+				if v, ok := m[key]; !ok || v == nil {
+					t.Errorf("%q has no %s: %v", path, key, m)
+				}
+			}
+		}
+	}
+	for _, o := range at(got, "") {
+		if schema := o.(map[string]any)["schema"]; schema != "toolmoat.dev/audit/v1" {
+			t.Errorf("schema %v", schema)
+		}
+	}
+}
+
+// at returns what is at a path.
+func at(v any, path string) []any {
+	switch {
+	case path == "":
+		return []any{v}
+	case strings.HasPrefix(path, "[]"):
+		var out []any
+		list, _ := v.([]any)
+		for _, item := range list {
+			out = append(out, at(item, path[2:])...)
+		}
+		return out
+	case strings.HasPrefix(path, ".*"):
+		var out []any
+		m, _ := v.(map[string]any)
+		for _, item := range m {
+			out = append(out, at(item, path[2:])...)
+		}
+		return out
+	}
+	key := path[1:]
+	rest := ""
+	if i := strings.IndexAny(key, ".["); i >= 0 {
+		key, rest = key[:i], key[i:]
+	}
+	m, _ := v.(map[string]any)
+	return at(m[key], rest)
+}
+
+// TestLists demands that a list without items is written as one, for those who read the JSON.
+func TestLists(t *testing.T) {
+	for name, files := range map[string][]source.File{"nothing": nil, "an example": documents(t)} {
+		if out := marshal(t, of(nil, files...)); bytes.Contains(out, []byte("null")) {
+			i := bytes.Index(out, []byte("null"))
+			t.Errorf("%s: %s", name, out[max(0, i-60):i+10])
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/input/source"
+)
+
+// TestNodePorts demands a row for what enters through node ports where plugins do not judge it, and a note wherever it may arrive as a node.
+func TestNodePorts(t *testing.T) {
+	const scene = `
+{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: mcp}, spec: {selector: {matchLabels: {app: mcp}}, template: {metadata: {labels: {app: mcp}}, spec: {containers: [{name: c, image: x}]}}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: free}, spec: {selector: {matchLabels: {app: free}}, template: {metadata: {labels: {app: free}}, spec: {containers: [{name: c, image: x}]}}}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: a, name: mcp}, spec: {%s, selector: {app: mcp}, ports: [{port: 80, targetPort: 8080}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: a, name: free}, spec: {%[1]s, selector: {app: free}, ports: [{port: 80, targetPort: 8081}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: p}, spec: {podSelector: {matchLabels: {app: mcp}}, policyTypes: [Ingress], ingress: [%s]}}
+`
+	const (
+		anyone  = "{ports: [{port: 8080}]}"
+		sure    = "node ports a/Deployment/mcp TCP 8080 allowed "
+		perhaps = "node ports a/Deployment/mcp TCP 8080 depends "
+	)
+	for _, tt := range []struct {
+		spec, ingress, cni string
+		want               []string
+		noted              bool
+	}{
+		{"type: NodePort", "", "azure-npm", []string{sure}, true},
+		{"type: LoadBalancer", "", "azure-npm", []string{sure}, true},
+		{"externalIPs: [203.0.113.80]", "", "azure-npm", []string{sure}, true},
+		{"type: NodePort", anyone, "azure-npm", nil, true},
+		{"type: NodePort", "", "calico", nil, true},
+		{"type: NodePort, externalTrafficPolicy: Local", "", "azure-npm", nil, false},
+		{"type: ClusterIP", "", "azure-npm", nil, false},
+		{"type: NodePort", "", "aws-vpc-cni", []string{perhaps + unjudged}, true},
+		{"type: NodePort", "", "aws-vpc-cni,azure-npm,calico", []string{
+			perhaps + "the cluster runs aws-vpc-cni, and " + unjudged, perhaps + "the cluster runs azure-npm"}, true},
+	} {
+		snap := source.LoadFiles(source.File{Name: "in.yaml", Data: fmt.Appendf(nil, scene, tt.spec, tt.ingress)})
+		if len(snap.Problems) > 0 {
+			t.Fatal(snap.Problems)
+		}
+		named, err := cni.Named(tt.cni)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := Of(reach.NewProgram(reach.NewGround(snap), named...))
+		var rows, edges []string
+		for r := range m.Rows() {
+			if r.From.Kind == NodePorts {
+				rows = append(rows, fmt.Sprint(r.From.Name(), " ", r.To.Name(), " ", r.Conns, " ", r.Verdict, " ", r.When))
+			}
+		}
+		for e := range Edges(m.Expand()) {
+			if e.From == "node ports" {
+				edges = append(edges, fmt.Sprint(e.From, " ", e.To, " ", e.Conns, " ", e.Verdict, " ", e.When))
+			}
+		}
+		slices.Sort(rows)
+		slices.Sort(edges)
+		if !slices.Equal(rows, tt.want) || !slices.Equal(edges, tt.want) {
+			t.Errorf("%s, ingress %q, %s: rows %q, edges %q, want %q", tt.spec, tt.ingress, tt.cni, rows, edges, tt.want)
+		}
+		if noted := strings.Contains(strings.Join(m.Notes(), "\n"), "externalTrafficPolicy"); noted != tt.noted {
+			t.Errorf("%s, %s: notes %q", tt.spec, tt.cni, m.Notes())
+		}
+	}
+}

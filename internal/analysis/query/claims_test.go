@@ -1,0 +1,145 @@
+package query
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+)
+
+// claims has addresses and names that several objects claim. free has no policy; picky may connect to what the tests name only.
+const claims = `
+{apiVersion: v1, kind: Pod, metadata: {name: free, namespace: mcp, labels: {app: free}}, spec: {containers: [{name: c, image: x}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: picky, namespace: mcp, labels: {app: picky}}, spec: {containers: [{name: c, image: x}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: one, namespace: mcp, labels: {app: one}}, spec: {containers: [{name: c, image: x}]}, status: {podIP: 10.244.0.4}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: two, namespace: mcp, labels: {app: two}}, spec: {containers: [{name: c, image: x}]}, status: {podIP: 10.244.0.4}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: fake, namespace: mcp, labels: {app: fake}}, spec: {containers: [{name: c, image: x}]}, status: {podIP: 169.254.169.254}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: node1}, status: {addresses: [{type: InternalIP, address: 10.0.0.7}, {type: ExternalIP, address: 203.0.113.5}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: metadata, namespace: mcp}, spec: {clusterIP: 10.96.0.8, externalIPs: [169.254.169.253, 10.0.0.7], selector: {app: closed}, ports: [{port: 1}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: own, namespace: mcp}, spec: {clusterIP: 169.254.169.252, selector: {app: closed}, ports: [{port: 1}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: closed, namespace: mcp, labels: {app: closed}}, spec: {containers: [{name: c, image: x}]}, status: {podIP: 10.244.0.9}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: s1, namespace: mcp}, spec: {type: LoadBalancer, clusterIP: 10.96.0.9, selector: {app: closed}, ports: [{port: 80}]}, status: {loadBalancer: {ingress: [{ip: 203.0.113.9}]}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: s2, namespace: mcp}, spec: {type: LoadBalancer, clusterIP: 10.96.0.10, selector: {app: one}, ports: [{port: 443}]}, status: {loadBalancer: {ingress: [{ip: 203.0.113.9}]}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: extra, namespace: mcp}, spec: {clusterIP: 10.96.0.11, selector: {app: closed}, ports: [{port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: extra, namespace: mcp, labels: {kubernetes.io/service-name: extra}}, addressType: IPv4, ports: [{port: 80}], endpoints: [{addresses: [198.51.100.1]}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: gone, namespace: mcp}, spec: {clusterIP: 10.96.0.12, selector: {app: gone}, ports: [{port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: gone, namespace: mcp, labels: {kubernetes.io/service-name: gone}}, addressType: IPv4, ports: [{port: 8080}], endpoints: [{addresses: [198.51.100.1]}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: pair, namespace: mcp}, spec: {selector: {app: one}, ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: pair, namespace: mcp}, spec: {selector: {app: closed}, ports: [{port: 80}]}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: twin, namespace: mcp}, spec: {selector: {matchLabels: {app: twin}}, template: {metadata: {labels: {app: twin}}, spec: {containers: [{name: c, image: x}]}}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: twin, namespace: mcp}, spec: {selector: {matchLabels: {app: closed}}, template: {metadata: {labels: {app: closed}}, spec: {containers: [{name: c, image: x}]}}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: nameless, namespace: mcp}, spec: {type: ExternalName}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: dot, namespace: mcp}, spec: {type: ExternalName, externalName: "."}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: closed, namespace: mcp}, spec: {podSelector: {matchExpressions: [{key: app, operator: In, values: [closed, two, fake]}]}, policyTypes: [Ingress]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: picky, namespace: mcp}, spec: {podSelector: {matchLabels: {app: picky}}, policyTypes: [Egress], egress: [
+  {to: [{ipBlock: {cidr: 203.0.113.5/32}}, {ipBlock: {cidr: 198.51.100.1/32}}, {podSelector: {matchLabels: {app: one}}}]}]}}
+`
+
+func TestClaims(t *testing.T) {
+	p := program(claims)
+	for _, tt := range []struct {
+		from, to string
+		want     reach.Verdict
+		note     string // part of the notes
+	}{
+		{"mcp/free", "169.254.169.253:80", reach.Allowed, "mcp/Service/metadata has no port 80/TCP, so what connects there goes to whoever else has 169.254.169.253"},
+		{"mcp/free", "10.0.0.7:10250", reach.Allowed, "10.0.0.7 is the address of node node1"},
+		{"mcp/picky", "10.0.0.7:1", reach.Denied, ""},
+		{"mcp/free", "169.254.169.252:80", reach.Allowed, "goes to whoever else has its address"},
+		{"mcp/free", "mcp/own:80", reach.Allowed, "goes to whoever else has its address"},
+		{"mcp/free", "169.254.169.254:80", reach.Allowed, "169.254.169.254 is the address of mcp/Pod/fake"},
+		{"mcp/free", "10.96.0.9:81", reach.Denied, "nothing listens"},
+		{"mcp/free", "10.96.0.9:80", reach.Denied, ""},
+		{"mcp/free", "mcp/s1:80", reach.Denied, ""},
+
+		{"mcp/picky", "203.0.113.9:443", reach.Depends, "203.0.113.9 is an external address of mcp/Service/s2"},
+		{"mcp/picky", "203.0.113.9:80", reach.Denied, "203.0.113.9 is an external address of mcp/Service/s1"},
+		{"mcp/free", "203.0.113.9:22", reach.Allowed, ""},
+
+		{"mcp/picky", "mcp/extra:80", reach.Depends, ""},
+		{"mcp/free", "mcp/extra:80", reach.Allowed, ""},
+		{"mcp/picky", "mcp/gone:80", reach.Depends, "selects no pod"},
+		{"mcp/free", "mcp/gone:80", reach.Allowed, "selects no pod"},
+
+		{"mcp/free", "mcp/pair:80", reach.Allowed, "2 times"},
+		{"mcp/free", "mcp/twin:80", reach.Allowed, "2 times"},
+		{"mcp/twin", "mcp/free:80", reach.Allowed, "2 times"},
+
+		{"mcp/free", "10.244.0.4:80", reach.Allowed, "10.244.0.4 is the address of mcp/Pod/two"},
+		{"10.244.0.4", "mcp/free:80", reach.Allowed, ""},
+
+		{"mcp/picky", "203.0.113.5:10250", reach.Allowed, ""},
+		{"mcp/picky", "10.0.0.7:10250", reach.Denied, ""},
+		{"mcp/picky", "node1:10250", reach.Allowed, ""},
+
+		{"mcp/free", "mcp/nameless:80", reach.Allowed, "does not name"},
+		{"mcp/picky", "dot.mcp:80", reach.Depends, ""},
+	} {
+		a := ask(t, p, tt.from, tt.to)
+		if a.Verdict != tt.want || !strings.Contains(strings.Join(a.Notes, "\n"), tt.note) {
+			t.Errorf("%s -> %s: %v if %q %q, want %v %q", tt.from, tt.to, a.Verdict, a.When, a.Notes, tt.want, tt.note)
+		}
+	}
+}
+
+// TestPublicKubeAPI asks where all but private addresses are open: a managed API server may have a public one.
+func TestPublicKubeAPI(t *testing.T) {
+	p := program(`
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: mcp}, spec: {containers: [{name: c, image: x}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: mcp}, spec: {podSelector: {}, policyTypes: [Egress], egress: [
+  {to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 34.118.224.0/20, 240.0.0.0/4]}}], ports: [{port: 443}]}]}}
+`)
+	for to, want := range map[string]reach.Verdict{"default/kubernetes:443": reach.Depends, "10.0.0.1:443": reach.Depends, "10.0.0.1:6443": reach.Denied} {
+		a := ask(t, p, "mcp/a", to)
+		if a.Verdict != want || want == reach.Depends && !strings.Contains(a.When+a.Steps[len(a.Steps)-1].When, "kubernetes") && !strings.Contains(a.When, reach.PublicAddress) {
+			t.Errorf("%s: %v if %q, want %v", to, a.Verdict, a.When, want)
+		}
+	}
+}
+
+// TestNamesWithoutEnd follows names that several Services have and that lead to each other.
+func TestNamesWithoutEnd(t *testing.T) {
+	text := "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: mcp}, spec: {containers: [{name: c, image: x}]}}\n"
+	text += strings.Repeat("---\n{apiVersion: v1, kind: Service, metadata: {name: loop, namespace: mcp}, spec: {type: ExternalName, externalName: loop.mcp.svc.cluster.local}}\n", 100)
+	if a := ask(t, program(text), "mcp/a", "mcp/loop:80"); a.Verdict != reach.Allowed {
+		t.Errorf("%v", a.Verdict)
+	}
+}
+
+func TestLooseAddr(t *testing.T) {
+	for text, want := range map[string]string{
+		"169.254.43518": "169.254.169.254", "0x7f.1": "127.0.0.1", "2852039166": "169.254.169.254", "010.0.0.1": "8.0.0.1", "0xA9.0xfe.0xA9.0xfe": "169.254.169.254",
+		"10.1": "10.0.0.1", "0": "0.0.0.0", "4294967296": "", "1.2.3.256": "", "256.1": "", "1.2.3.4.5": "", "0x": "", "08": "", "a.1": "", "1.example": "",
+	} {
+		q, err := Parse("ns/a", text)
+		switch {
+		case want == "" && (err != nil || q.To.Host == ""):
+			t.Errorf("%s: %v %v", text, q, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), "read it as the address "+want+";")):
+			t.Errorf("%s: %v %v, want %s", text, q, err, want)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package query
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
+)
+
+// An address may be claimed by several objects of the input, and what claims it need not have it: manifests can say anything. All who may
+// answer are choices.
+
+// index says who has which address.
+type index struct {
+	built   bool
+	pods    map[netip.Addr][]reach.Member // with an address of their own
+	holders map[netip.Addr][]int          // the others, without Services
+	own     map[netip.Addr][]entry        // Services by ClusterIP
+	outer   map[netip.Addr][]entry        // Services by addresses that clients outside use
+	nodes   map[netip.Addr]string         // nodes by name; "" where several claim one address
+}
+
+// holding returns the index, made at its first use.
+func (a *asker) holding() *index {
+	x := a.index
+	if x.built {
+		return x
+	}
+	*x = index{true, map[netip.Addr][]reach.Member{}, map[netip.Addr][]int{}, map[netip.Addr][]entry{}, map[netip.Addr][]entry{}, nodesByAddr(a)}
+	s := a.p.Snapshot
+	for w := range s.Workloads {
+		for i := range s.Workloads[w].Pods {
+			if pod := &s.Workloads[w].Pods[i]; !pod.HostNetwork {
+				for _, at := range pod.Addrs {
+					put(x.pods, at, reach.Member{Workload: w, Pod: i})
+				}
+			}
+		}
+	}
+	for n := range a.p.Holders() {
+		h := a.p.Class(n)
+		switch {
+		case h.Kind == reach.VIP, h.Kind == reach.KubeAPI && h.Service >= 0, h.Kind == reach.Class && !a.p.HostNetwork(n):
+		case h.Kind == reach.Class:
+			for _, m := range h.Members {
+				pod := &s.Workloads[m.Workload].Pods[m.Pod]
+				for _, at := range slices.Concat(pod.Addrs, pod.NodeAddrs) {
+					put(x.holders, at, n)
+				}
+			}
+		default:
+			for _, at := range h.Addrs {
+				if at.State == reach.KnownAddr {
+					put(x.holders, at.Addr, n)
+				}
+			}
+		}
+	}
+	for i := range s.Services {
+		svc := &s.Services[i]
+		if svc.Headless || svc.Type == "ExternalName" {
+			continue // nothing takes connections for it
+		}
+		for _, at := range svc.ClusterIPs {
+			put(x.own, at, entry{service: i})
+		}
+		for _, at := range svc.ExternalIPs {
+			front := &end{End: reach.AtAddr(at.Unmap()), name: at.Unmap().String(), workload: -1}
+			put(x.outer, at, entry{i, front})
+		}
+	}
+	return x
+}
+
+// put adds v at addr, once in a row.
+func put[T comparable](m map[netip.Addr][]T, addr netip.Addr, v T) {
+	addr = addr.Unmap()
+	if list := m[addr]; len(list) == 0 || list[len(list)-1] != v {
+		m[addr] = append(list, v)
+	}
+}
+
+// servicesAt returns the Services that have addr: as their own, and for clients outside.
+func (a *asker) servicesAt(addr netip.Addr) (own, outer []entry) {
+	x := a.holding()
+	return x.own[addr], x.outer[addr]
+}
+
+// contested reports whether somebody else may have an address that a Service has as its own. Services draw theirs from a range of the plan in
+// which nothing else lies, but a manifest may claim any.
+func (a *asker) contested(addr netip.Addr) bool {
+	x := a.holding()
+	return reserved(addr) || !a.p.Plan(familyOf(addr)).Contains(addr) || x.pods[addr] != nil || x.holders[addr] != nil || x.outer[addr] != nil
+}
+
+// reserved reports whether addr is something's that no pod, node or Service can take it from: a cloud's endpoint, or link-local.
+func reserved(addr netip.Addr) bool { return reservedSpace.Contains(addr) }
+
+var reservedSpace = func() netset.Addrs {
+	all := netset.MustPrefixes("169.254.0.0/16", "fe80::/10")
+	for _, e := range special.Endpoints {
+		all = all.Union(netset.Points(e.Addrs...))
+	}
+	return all
+}()
+
+// listening resolves an address that clients connect to: the Services that have it, each on its own ports, and whoever has it besides.
+func (a *asker) listening(addr netip.Addr) place {
+	own, outer := a.servicesAt(addr)
+	for _, s := range own {
+		a.note(addr.String() + " is the address of " + serviceName(a, s.service))
+	}
+	for _, s := range outer {
+		a.note(addr.String() + " is an external address of " + serviceName(a, s.service) + ", on the ports that this Service has")
+	}
+	if outer != nil {
+		pl := a.address(addr) // a Service takes its own ports only
+		pl.name, pl.services = addr.String(), slices.Concat(own, outer)
+		if x := a.holding(); !reserved(addr) && x.pods[addr] == nil && x.holders[addr] == nil {
+			for _, s := range outer {
+				for _, p := range a.p.Snapshot.Services[s.service].Ports {
+					pl.taken = pl.taken.Union(one(p.Protocol, p.Port))
+				}
+			}
+		}
+		return pl
+	}
+	switch len(own) {
+	case 0:
+		return a.address(addr)
+	case 1:
+		return a.servicePlace(own[0].service)
+	}
+	pl := somewhere(addr.String())
+	pl.services = own
+	return pl
+}
+
+// address resolves an address without its Services: to what is known to hold it, or to what may.
+func (a *asker) address(addr netip.Addr) place {
+	pl := somewhere(addr.String())
+	for i, pod := range a.holding().pods[addr] {
+		one := a.onePod(pod)
+		a.note(addr.String() + " is the address of " + one.name)
+		pl.ends = append(pl.ends, one.ends...)
+		if i == 0 {
+			pl.namespace = one.namespace
+			pl.name = one.name
+		} else {
+			pl.name = addr.String()
+		}
+	}
+	alone := pl.ends != nil
+	for _, n := range a.holding().holders[addr] {
+		e := a.holderEnd(n)
+		a.noteHost(e)
+		pl.ends = append(pl.ends, e)
+		a.note(addr.String() + " is the address of " + e.name)
+		if alone {
+			pl.name = addr.String()
+		}
+	}
+	plain := end{End: reach.AtAddr(addr), name: addr.String(), workload: -1}
+	switch {
+	case pl.ends == nil && a.p.Plan(familyOf(addr)).Contains(addr) && !reserved(addr):
+		pl.unknown = addr
+	case pl.ends == nil:
+		pl.ends = []end{plain}
+	case reserved(addr):
+		pl.ends = append(pl.ends, plain)
+		pl.name = addr.String()
+	}
+	return pl
+}

@@ -1,0 +1,119 @@
+package query
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+)
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]string{
+		"ns/a":                         "ns/a 0 none",
+		"ns/a:80":                      "ns/a 80 TCP",
+		"ns/a:80/udp":                  "ns/a 80 UDP",
+		"ns/deployment/a:80/Sctp":      "ns/Deployment/a 80 SCTP",
+		"ns/Deployment/udp":            "ns/Deployment/udp 0 none",
+		"ns/Deployment/udp/udp":        "ns/Deployment/udp 0 UDP",
+		"ns/udp":                       "ns/udp 0 none",
+		"ns/a/udp":                     "ns/a 0 UDP",
+		"ns/Service/a:65535":           "ns/Service/a 65535 TCP",
+		"10.0.0.1":                     "10.0.0.1 0 none",
+		"10.0.0.1:53/UDP":              "10.0.0.1 53 UDP",
+		"10.0.0.1/udp":                 "10.0.0.1 0 UDP",
+		"::ffff:10.0.0.1":              "10.0.0.1 0 none",
+		"fd00::1":                      "fd00::1 0 none",
+		"[fd00::1]":                    "fd00::1 0 none",
+		"[fd00::1]:443":                "fd00::1 443 TCP",
+		"[fd00::1]/udp":                "fd00::1 0 UDP",
+		"API.Example.com.:443":         "api.example.com 443 TCP",
+		"api.example.com/udp":          "api.example.com 0 UDP",
+		"_http._tcp.example.com":       "_http._tcp.example.com 0 none",
+		"a:b":                          `error: TO "a:b": the port "b" is not a number from 1 to 65535`,
+		"ns/a:0":                       "error: ",
+		"ns/a:65536":                   "error: ",
+		"ns/a:-1":                      "error: ",
+		"ns/a:":                        "error: ",
+		"ns/a:80/icmp":                 `error: TO "ns/a:80/icmp": the protocol "icmp" is not tcp, udp or sctp`,
+		"ns/Sevrice/a":                 "error: ",
+		"ns/Pod/a/b":                   "error: ",
+		"10.0.0.0/8":                   `error: TO "10.0.0.0/8": this is a range; ask for one address`,
+		"[10.0.0.1]":                   "error: ",
+		"fe80::1%eth0":                 "error: ",
+		"":                             "error: TO is empty",
+		"ns/":                          "error: ",
+		"/a":                           "error: ",
+		"a b.com":                      "error: ",
+		"http://example.com":           "error: ",
+		"ns/a\x1b[31m":                 "error: ",
+		strings.Repeat("a", 2000):      "error: TO is longer than 1024 characters",
+		strings.Repeat("a.", 130):      "error: ",
+		"ns/" + strings.Repeat("/", 9): "error: ",
+	} {
+		q, err := Parse("ns/from", text)
+		got := fmt.Sprint(q.To, " ", q.Port, " ", q.Protocol)
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if got != want && !(strings.HasPrefix(want, "error: ") && strings.HasPrefix(got, want)) {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+	if _, err := Parse("ns/a:80", "ns/b"); err == nil || !strings.Contains(err.Error(), "a port belongs on TO") {
+		t.Errorf("a port on FROM: %v", err)
+	}
+}
+
+func TestConns(t *testing.T) {
+	for to, want := range map[string]netset.Conns{
+		"ns/a":    netset.AllConns,
+		"ns/a:80": netset.ConnsOf(netset.TCP, netset.PortRange(80, 80)), "ns/a/udp": netset.ConnsOf(netset.UDP, netset.AllPorts),
+	} {
+		if q, err := Parse("ns/b", to); err != nil || !q.Conns().Equal(want) {
+			t.Errorf("%s: %v, %v", to, q.Conns(), err)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"abc", "abc", 0}, {"abc", "ab", 1}, {"github", "githb", 1}, {"kitten", "sitting", 3}, {"abc", "xyz", 3}, {"abcd", "wxyz", 4}, {"a", strings.Repeat("b", 300), 4}} {
+		if got := distance(tt.a, tt.b, 3); got != tt.want {
+			t.Errorf("%q %q: %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+// FuzzParse demands that what parses is written and read as the same, and that its question can be asked.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"ns/a:80/tcp", "[fd00::1]:443", "ns/Service/a", "web.app.svc:80/udp", "10.0.0.1", "a/b/c/d", "::", "[", "/:"} {
+		f.Add(seed, seed)
+	}
+	p := program(scene)
+	f.Fuzz(func(t *testing.T, from, to string) {
+		q, err := Parse(from, to)
+		if err != nil {
+			if err.Error() == "" || len(err.Error()) > 8*maxName {
+				t.Errorf("error %q", err)
+			}
+			return
+		}
+		text := q.To.String()
+		if strings.Contains(text, ":") {
+			text = "[" + text + "]"
+		}
+		if q.Port != 0 {
+			text += fmt.Sprintf(":%d", q.Port)
+		}
+		if q.Protocol != netset.NoProtocol {
+			text += "/" + q.Protocol.String()
+		}
+		if again, err := Parse(q.From.String(), text); err != nil || again != q {
+			t.Errorf("%q %q became %+v, and %q %q %+v (%v)", from, to, q, q.From, text, again, err)
+		}
+		Ask(p, q)
+	})
+}

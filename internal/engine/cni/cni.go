@@ -1,0 +1,223 @@
+// Package cni holds what is known of how each network plugin enforces policies, as data. Nothing outside it asks for a plugin by name.
+package cni
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+)
+
+// Answer is what a profile says to a question that implementations answer differently. The zero value is uncertain and
+// widens every answer that depends on it.
+type Answer uint8
+
+const (
+	Uncertain Answer = iota
+	No
+	Yes
+)
+
+func (a Answer) String() string { return [...]string{"uncertain", "no", "yes"}[a] }
+
+// Fact is an answer and where it was read.
+type Fact struct {
+	Answer Answer
+	Source string
+}
+
+// Question is a point on which implementations differ.
+type Question uint8
+
+const (
+	Enforces               Question = iota // policies are enforced at all
+	BlocksMatchPods                        // a CIDR matches pods by their addresses
+	BlocksMatchNodes                       // a CIDR matches nodes, and what runs on their network
+	SelectorsMatchHost                     // a pod selector as a peer matches hostNetwork pods
+	SelectorsMatchServices                 // a pod selector as an egress peer also matches the addresses of Services whose own selector satisfies it
+	HostNetworkJudged                      // policies that select hostNetwork pods are enforced on them
+	JudgedBeforeService                    // egress is judged on a Service's address, before it is translated
+	OwnNodeMayEnter                        // a pod's own node may open connections to it whatever policies say
+	OwnNodeReachable                       // a pod may open connections to its own node whatever policies say
+	LongestPrefixDecides                   // of the blocks that hold an address the longest decides, and an exception is a block that denies
+	IPv4EscapesIPv6                        // in clusters whose pods have IPv6 addresses, what they send over IPv4 is not judged
+	NodePortsEscape                        // what enters through node ports and load balancers is not judged, unless externalTrafficPolicy is Local
+	StartsOpen                             // a new pod's connections may pass before its policies are in force
+	UntypedRulesApply                      // rules of a direction that policyTypes does not name apply, and isolate
+	UnselectedDenied                       // a pod that no policy selects is denied everything
+	LabelsLeftOut                          // labels that the platform sets on pods are left out of what selectors are matched against
+	PortNamesShared                        // a port name in an egress rule stands for one number in the whole cluster, for every peer of the rule
+	IPv6Escapes                            // IPv6 traffic is not judged, where pods have IPv6 addresses
+	NodesUsePodRange                       // what a node sends to pods of other nodes may come from an address in the pods' range
+	NodeSelectors                          // peers that select nodes by labels are enabled
+	Questions                              // how many there are
+)
+
+var questions = [Questions]struct{ name, asks string }{
+	Enforces:               {"enforces", "policies are enforced"},
+	BlocksMatchPods:        {"blocksMatchPods", "a CIDR matches pods by their addresses"},
+	BlocksMatchNodes:       {"blocksMatchNodes", "a CIDR matches nodes and what runs on their network"},
+	SelectorsMatchHost:     {"selectorsMatchHost", "a pod selector as a peer matches hostNetwork pods"},
+	SelectorsMatchServices: {"selectorsMatchServices", "a pod selector as an egress peer also matches the addresses of Services whose selector satisfies it"},
+	HostNetworkJudged:      {"hostNetworkJudged", "policies are enforced on hostNetwork pods"},
+	JudgedBeforeService:    {"judgedBeforeService", "egress is judged on a Service's address, before it is translated"},
+	OwnNodeMayEnter:        {"ownNodeMayEnter", "a pod's own node may always connect to it"},
+	OwnNodeReachable:       {"ownNodeReachable", "a pod may always connect to its own node"},
+	LongestPrefixDecides:   {"longestPrefixDecides", "the longest block decides, and an exception is a block that denies"},
+	IPv4EscapesIPv6:        {"ipv4EscapesIPv6", "IPv4 traffic of pods in an IPv6 cluster is not judged"},
+	NodePortsEscape:        {"nodePortsEscape", "what enters through node ports is not judged, unless externalTrafficPolicy is Local"},
+	StartsOpen:             {"startsOpen", "a new pod's connections may pass before its policies are in force"},
+	UntypedRulesApply:      {"untypedRulesApply", "rules of a direction that policyTypes does not name apply, and isolate"},
+	UnselectedDenied:       {"unselectedDenied", "a pod that no policy selects is denied everything"},
+	LabelsLeftOut:          {"labelsLeftOut", "labels that the platform sets on pods are left out of what selectors are matched against"},
+	PortNamesShared:        {"portNamesShared", "a port name in an egress rule stands for one number in the whole cluster, for every peer"},
+	IPv6Escapes:            {"ipv6Escapes", "IPv6 traffic is not judged, where pods have IPv6 addresses"},
+	NodesUsePodRange:       {"nodesUsePodRange", "what a node sends to pods of other nodes may come from an address in the pods' range"},
+	NodeSelectors:          {"nodeSelectors", "peers that select nodes by labels are enabled"},
+}
+
+// String says what the question asks, as a sentence that may be true.
+func (q Question) String() string { return questions[q].asks }
+
+// Name is what machine output calls the question.
+func (q Question) Name() string { return questions[q].name }
+
+// Profile is how one plugin, in one mode, reads policies.
+type Profile struct {
+	Name    string // "cilium"; a mode that is not the default one follows a colon: "cilium:cidr-match=pods"
+	Title   string
+	Version string // what the facts were read from
+	Cloud   string // the cloud it runs in, as [special.Endpoint] names clouds; "" for any
+	Facts   [Questions]Fact
+
+	// Kinds says which kinds of policy are enforced, by dialect. A kind that some profile lists is ignored under those that do not; a
+	// kind that none lists may be enforced under any.
+	Kinds map[string]Fact
+
+	Resolvers     []Resolver // where the cluster's DNS answers, beside resolver pods that the input shows
+	PortsPerBlock int        // how many ports and ranges of ports one block can hold, all policies together; 0 for any number
+	LimitSource   string
+	Other         []string // what else to know, in sentences with their sources
+}
+
+// Resolver is a form in which DNS may answer pods.
+type Resolver struct {
+	Name   string
+	Pod    bool         // it is a pod on the pod network; else it is on the node
+	Port   netset.Port  // on which it is judged
+	Addrs  []netip.Addr // its fixed addresses, if it has such
+	Always bool         // every cluster of this profile has it in this form
+	Source string
+}
+
+// Says returns p's answer to q.
+func (p Profile) Says(q Question) Answer { return p.Facts[q].Answer }
+
+// Mode reports whether p is a mode that has to be asked for.
+func (p Profile) Mode() bool { return strings.Contains(p.Name, ":") }
+
+// Judges says whether p enforces policies of a dialect.
+func (p Profile) Judges(dialect string) Answer {
+	if f, ok := p.Kinds[dialect]; ok {
+		return f.Answer
+	}
+	if slices.ContainsFunc(Profiles, func(other Profile) bool { _, ok := other.Kinds[dialect]; return ok }) {
+		return No
+	}
+	return Uncertain
+}
+
+// Any stands for every profile that enforces policies, each in its default mode.
+const Any = "any"
+
+// Named returns the profiles that text names, separated by commas; [Any] names all that enforce policies in their default mode, without
+// [Spec]. They are in the order of their names. Its error is an [UnknownError].
+func Named(text string) ([]Profile, error) {
+	var out []Profile
+	for name := range strings.SplitSeq(text, ",") {
+		if name == Any {
+			for _, p := range Profiles {
+				if p.Name != Spec && !p.Mode() && p.Says(Enforces) != No {
+					out = append(out, p)
+				}
+			}
+			continue
+		}
+		p, err := ByName(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	slices.SortStableFunc(out, func(a, b Profile) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(out, func(a, b Profile) bool { return a.Name == b.Name }), nil
+}
+
+// ByName returns the profile called name. Its error is an [UnknownError].
+func ByName(name string) (Profile, error) {
+	for _, p := range Profiles {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return Profile{}, &UnknownError{Name: name}
+}
+
+// UnknownError says that no profile has a name.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("no profile is called %q", e.Name) }
+
+// Nearest returns the name that e's may be a slip of, or "": another mode of the same plugin, a name that differs in little, one that
+// holds it.
+func (e *UnknownError) Nearest() string {
+	slip := strings.ToLower(strings.TrimSpace(e.Name))
+	if len(slip) > longestSlip || slip == "" {
+		return ""
+	}
+	family, _, _ := strings.Cut(slip, ":")
+	near, least := "", 1+len(slip)/3
+	for _, p := range Profiles {
+		if p.Name == slip || p.Name == family {
+			return p.Name
+		}
+		if d := distance(slip, p.Name); d < least {
+			near, least = p.Name, d
+		}
+	}
+	if near != "" {
+		return near
+	}
+	for _, p := range Profiles {
+		if len(slip) >= 3 && strings.Contains(p.Name, slip) {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// longestSlip is how many bytes a misspelt name may have.
+const longestSlip = 64
+
+// distance is how many bytes have to be put in, taken out or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0] // what row[j] was
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before
+			if a[i] != b[j] {
+				change++
+			}
+			before = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

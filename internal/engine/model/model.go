@@ -1,0 +1,212 @@
+// Package model is the typed world that every analysis reads: what the input says exists, and nothing about what it means.
+package model
+
+import (
+	"net/netip"
+
+	"github.com/toolmoat/toolmoat/internal/engine/finding"
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/origin"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+)
+
+// Snapshot is everything that was read. Each list is sorted by namespace, kind and name.
+type Snapshot struct {
+	Namespaces []Namespace // every namespace that has a Namespace object or in which some object lives
+	Workloads  []Workload
+	Services   []Service
+	Nodes      []Node
+	Routes     []Route
+	Policies   []policy.Policy  // also those that stand, unjudged, for what could not be read
+	Servers    []Server         // MCP servers, gateways and agents; discover fills it
+	Unread     []label.Selector // namespaces in which pods may run that were not read; nil where all that there is was there to be read
+	Problems   []finding.Problem
+	Counts     Counts
+	Facts      Facts // what else is known of the cluster
+}
+
+// Counts says how much was read.
+type Counts struct {
+	Files     int // regular files read
+	Documents int // YAML and JSON documents that are not empty
+	Ignored   int // Kubernetes objects of kinds that say nothing about reachability
+	Foreign   int // documents that are no Kubernetes object
+	Excluded  int // manifests that an --exclude glob left out; a directory left out whole counts as one
+
+	// IgnoredKinds counts what is in Ignored by "Kind.group", or "Kind" in the core group, fit for a terminal. It names at most
+	// MaxIgnoredKinds of them: what of Ignored it does not account for is of others. nil if nothing was ignored.
+	IgnoredKinds map[string]int
+}
+
+// MaxIgnoredKinds is how many kinds [Counts].IgnoredKinds names at most.
+const MaxIgnoredKinds = 200
+
+// Namespace is a namespace and what is known of its labels, always including [label.MetadataName].
+type Namespace struct {
+	Name   string
+	Labels label.Labels // open where there is no Namespace object, or where several contradict each other: what these agree on
+	Origin origin.Origin
+}
+
+// Workload is what runs pods: a controller with its pod template, or a pod of its own.
+type Workload struct {
+	Namespace   string
+	Kind        string // of the topmost owner: Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet, ReplicationController, Pod
+	Name        string
+	Labels      label.Set // of the object itself; the pods' own are in Pods
+	Annotations label.Set // of the object and of its pod template; the object's win
+	Many        bool      // more than one of its pods may run at once
+	Containers  []Container
+	Pods        []Pod // never empty: the running pods that the input has, and one for each template that none of them shows
+	Origin      origin.Origin
+}
+
+// Pod is one pod, or all the pods of a template.
+type Pod struct {
+	Name        string // "" for a template's pods
+	Labels      label.Labels
+	Account     string       // its service account; "" when unknown, and for the few pods that have none
+	Addrs       []netip.Addr // at most one a family; nil when unknown
+	MoreAddrs   bool         // perhaps it has an address in the other family too, which the input does not show
+	Node        string       // "" when unknown
+	NodeAddrs   []netip.Addr // of its node (status.hostIPs); nil when unknown
+	HostNetwork bool
+	Ports       []ContainerPort
+	Ordinals    Ordinals // only for the template of a StatefulSet
+	Origin      origin.Origin
+}
+
+// Ordinals says which numbered pods a StatefulSet's template stands for: Count of them, from Base-First up. The zero value: none.
+type Ordinals struct {
+	Base         string // the StatefulSet's name
+	First, Count int
+}
+
+// ContainerPort is a declared port. Declaring is documentation: a pod may listen on any port.
+type ContainerPort struct {
+	Name     string
+	Protocol netset.Protocol
+	Port     netset.Port
+	HostPort netset.Port // 0 if none
+	Sidecar  bool        // declared on an init container with restartPolicy Always
+}
+
+// Container is what discovery reads of a container.
+type Container struct {
+	Name    string
+	Image   string
+	Command []string
+	Args    []string
+	Env     []EnvVar
+	Ports   []ContainerPort
+	Paths   []string // HTTP paths of its probes
+	Init    bool     // runs before the others, or, if Sidecar, starts before them
+	Sidecar bool     // an init container with restartPolicy Always: runs beside the others
+	Line    int
+}
+
+// EnvVar is an environment variable. Values come from untrusted manifests and may hold secrets: they are read for hosts, ports
+// and modes, and never printed.
+type EnvVar struct {
+	Name  string
+	Value string
+	Known bool // false when the value comes from a Secret, a field or an object that was not read
+}
+
+// Service is a Service with the endpoints that EndpointSlices name. Where only these were read, it is what they tell of it: no
+// selector, no addresses, and each port of the endpoints as its own.
+type Service struct {
+	Namespace    string
+	Name         string
+	Labels       label.Set       // of the object itself
+	Type         string          // ClusterIP, NodePort, LoadBalancer, ExternalName
+	Selector     *label.Selector // nil: endpoints are set by hand
+	Headless     bool
+	ClusterIPs   []netip.Addr // nil when unknown
+	MoreAddrs    bool         // perhaps it has an address in the other family too, which the input does not show
+	ExternalIPs  []netip.Addr // spec.externalIPs and the load balancer's
+	ExternalName string
+	Local        bool // externalTrafficPolicy Local: the client's address survives
+	Ports        []ServicePort
+	Endpoints    []Endpoint
+	Origin       origin.Origin
+}
+
+// ServicePort maps a port of the Service to a port of its pods.
+type ServicePort struct {
+	Name        string
+	Protocol    netset.Protocol
+	Port        netset.Port
+	Target      netset.Port // 0 if TargetName says it
+	TargetName  string
+	NodePort    netset.Port // 0 if none, or not yet given
+	AppProtocol string
+}
+
+// Endpoint is an address behind a Service.
+type Endpoint struct {
+	Addr  netip.Addr
+	Ports []ServicePort // Name, Protocol and Port as the EndpointSlice has them
+}
+
+// Node is a cluster node.
+type Node struct {
+	Name   string
+	Labels label.Labels
+	Addrs  []netip.Addr
+	Origin origin.Origin
+}
+
+// Route is a way into the cluster: an Ingress, or a Gateway API route with a parent.
+type Route struct {
+	Kind      string // Ingress, HTTPRoute
+	Namespace string
+	Name      string
+	Class     string // the ingress class, or "namespace/name" of the parent Gateway; "" if none is named
+	Backends  []Backend
+	Origin    origin.Origin
+}
+
+// Backend is where a route sends traffic.
+type Backend struct {
+	Namespace string
+	Service   string
+	Port      netset.Port // 0 if PortName says it
+	PortName  string
+	Path      string
+	Origin    origin.Origin
+}
+
+// Role is what an MCP workload is. The zero value is none.
+type Role uint8
+
+const (
+	NoRole    Role = iota
+	IsServer       // answers MCP requests with tools
+	IsGateway      // calls servers on behalf of others
+	IsAgent        // an MCP client with a language model
+)
+
+func (r Role) String() string { return [...]string{"none", "server", "gateway", "agent"}[r] }
+
+// Server is a workload that speaks MCP, in the role discovery gave it.
+type Server struct {
+	Workload  int // index into Snapshot.Workloads
+	Role      Role
+	Ports     []netset.Port // TCP ports on which it answers MCP; empty for stdio or unknown
+	Transport string        // stdio, sse, streamable-http; "" if nothing tells
+	Catalog   string        // id of the catalogue entry; "" if unknown
+	Evidence  []Evidence
+}
+
+// Evidence is one reason to take a workload for what it is.
+type Evidence struct {
+	Signal string        `json:"signal"` // "image", "command", "annotation" ...
+	Detail string        `json:"detail"` // in words, without values of the environment
+	Strong bool          `json:"strong"`
+	Origin origin.Origin `json:"origin"`
+}
+
+// ID returns "namespace/Kind/name".
+func (w *Workload) ID() string { return w.Namespace + "/" + w.Kind + "/" + w.Name }

@@ -1,0 +1,443 @@
+package reach
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
+	"github.com/toolmoat/toolmoat/test/slow"
+)
+
+// concrete is one way in which everything that a scene leaves open could be, with what stands for each of the engine's numbers.
+type concrete struct {
+	slow.World
+	of     [][]int        // by class: its pods in World.Pods
+	member []Member       // by pod: what it was made of
+	addrs  [][]netip.Addr // by holder beyond the classes: the addresses it may have, each for one thing of its kind
+	used   map[netip.Addr]bool
+	snap   *model.Snapshot
+
+	primary   Family // every pod has an address in it, unless the input says otherwise
+	secondary bool   // most have one in the other too
+	ipv6Pods  bool   // the input shows pods or Services that have IPv6 addresses
+}
+
+// concretise chooses. edges are addresses at which blocks begin and end: what is not known likes to lie there.
+func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
+	w := concrete{snap: s.snap, used: map[netip.Addr]bool{}, of: make([][]int, g.Classes())}
+	for a := range g.byAddr {
+		w.used[a] = true
+	}
+	for _, svc := range s.snap.Services {
+		for _, a := range svc.ClusterIPs {
+			w.used[a] = true
+		}
+	}
+	w.secondary = !r.v4 && r.one(2)
+	w.ipv6Pods = g.podFamilies[IPv6]
+	if shows(s.snap, IPv6) && !shows(s.snap, IPv4) {
+		w.primary = IPv6
+	}
+	invent := func(k kind) []netip.Addr {
+		out := []netip.Addr{w.invent(r, k, w.primary, edges)}
+		if w.secondary && !r.one(8) {
+			out = append(out, w.invent(r, k, 1-w.primary, edges))
+		}
+		return out
+	}
+	words := vocabulary(s.snap)
+	w.Namespaces = map[string]map[string]string{}
+	for _, ns := range s.snap.Namespaces {
+		w.Namespaces[ns.Name] = r.labels(ns.Labels, words)
+	}
+	w.addNodes(r, s.snap, func() []netip.Addr { // not where a block begins, which the AWS agent takes for the node alone
+		for {
+			if a := invent(ofNodes); !slices.ContainsFunc(a, func(a netip.Addr) bool { return slices.Contains(edges, a) && slices.Contains(edges, a.Prev()) }) {
+				return a
+			}
+		}
+	})
+	for i := range s.snap.Workloads {
+		for j := range s.snap.Workloads[i].Pods {
+			w.addPods(r, g, Member{i, j}, words, invent)
+		}
+	}
+	w.Policies, w.CiliumPolicies = s.policies, s.cilium(r.groups(s.missing, edges))
+	for _, u := range s.unjudged {
+		for _, ingress := range []bool{true, false} {
+			if o := u; !r.one(3) {
+				o.Ingress, o.Allow = ingress, r.one(2)
+				w.Overrides = append(w.Overrides, o)
+			}
+		}
+	}
+	w.addServices(r, g, s.snap, invent)
+	w.addNames(r, s.names, edges)
+	for _, a := range s.asked {
+		if a.IsLinkLocalUnicast() && a != metadataServer && r.one(2) {
+			w.NodeLocal = append(w.NodeLocal, a)
+		}
+	}
+	return w
+}
+
+// metadataServer answers outside of the node.
+var metadataServer = netip.MustParseAddr("169.254.169.254")
+
+// under chooses what a profile leaves open. The twin has no word for what no connection shows: whether pods start open, and node ports.
+func (w *concrete) under(r *random, profile cni.Profile) {
+	says := func(q cni.Question) bool { return r.decide(profile.Says(q)) }
+	judges := func(d policy.Dialect) bool { return r.decide(profile.Judges(string(d))) }
+	w.NotEnforced = !says(cni.Enforces)
+	w.BlocksMissPods, w.BlocksMissNodes = !says(cni.BlocksMatchPods), !says(cni.BlocksMatchNodes)
+	w.SelectorsMatchHost, w.SelectorsMatchServices = says(cni.SelectorsMatchHost), says(cni.SelectorsMatchServices)
+	w.HostPodsJudged, w.JudgedBeforeService = says(cni.HostNetworkJudged), says(cni.JudgedBeforeService)
+	w.OwnNodeJudged, w.OwnNodeOpen = !says(cni.OwnNodeMayEnter), says(cni.OwnNodeReachable)
+	w.LongestPrefixDecides, w.IPv4Escapes = says(cni.LongestPrefixDecides), says(cni.IPv4EscapesIPv6)
+	w.NodeSelectors, w.UntypedRulesApply, w.UnselectedDenied = says(cni.NodeSelectors), says(cni.UntypedRulesApply), says(cni.UnselectedDenied)
+	w.IgnoresNetworkPolicies = !judges(policy.NetworkPolicy)
+	w.IgnoresCilium, w.IgnoresCiliumClusterwide = !judges(policy.CiliumNetworkPolicy), !judges(policy.CiliumClusterwideNetworkPolicy)
+	w.PortNamesShared, w.IPv6Escapes = says(cni.PortNamesShared), w.ipv6Pods && says(cni.IPv6Escapes)
+	w.LabelsLeftOut = profile.Says(cni.LabelsLeftOut) != cni.No && r.one(2)
+	w.RequestsFit = r.one(2)
+}
+
+// decide settles an answer.
+func (r *random) decide(a cni.Answer) bool {
+	return a == cni.Yes || a == cni.Uncertain && r.one(2)
+}
+
+// groups says what groups of blocks that the input does not have hold: an address or a few, or nothing.
+func (r *random) groups(names []string, edges []netip.Addr) map[string][]netip.Prefix {
+	out := map[string][]netip.Prefix{}
+	for _, n := range names {
+		for range r.IntN(4) {
+			a := pick(r, edges...)
+			out[n] = append(out[n], netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	return out
+}
+
+// addNames resolves names to addresses of the internet, one a family.
+func (w *concrete) addNames(r *random, names []string, edges []netip.Addr) {
+	w.Names = map[string][]netip.Addr{}
+	public := [2][]netip.Addr{IPv4: {netip.MustParseAddr("140.82.112.3")}, IPv6: {netip.MustParseAddr("2606:4700::2222")}}
+	for _, a := range edges {
+		if special.Internet.Contains(a) && !w.used[a] {
+			public[familyOf(a)] = append(public[familyOf(a)], a)
+		}
+	}
+	for _, n := range names {
+		w.Names[n] = []netip.Addr{pick(r, public[IPv4]...), pick(r, public[IPv6]...)}
+	}
+}
+
+func shows(s *model.Snapshot, f Family) bool {
+	var all []netip.Addr
+	for _, w := range s.Workloads {
+		for _, p := range w.Pods {
+			all = append(all, p.Addrs...)
+		}
+	}
+	for _, svc := range s.Services {
+		all = append(all, svc.ClusterIPs...)
+	}
+	for _, n := range s.Nodes {
+		all = append(all, n.Addrs...)
+	}
+	return slices.ContainsFunc(all, func(a netip.Addr) bool { return familyOf(a) == f })
+}
+
+// mayLie is where addresses of a kind lie that the input does not show.
+func mayLie(s *model.Snapshot, k kind) netset.Addrs {
+	var ranges []model.Range
+	var what string
+	switch k {
+	case ofPods:
+		ranges, what = s.Facts.Ranges.Pods, "ranges.pods"
+	case ofServices:
+		ranges, what = s.Facts.Ranges.Services, "ranges.services"
+	case ofNodes:
+		ranges, what = s.Facts.Ranges.Nodes, "ranges.nodes"
+	}
+	var all netset.Addrs
+	for _, r := range ranges {
+		all = all.Union(netset.Prefixes(r.CIDR))
+	}
+	if slices.ContainsFunc(s.Facts.Unknown, func(u model.Unknown) bool { return u.What == what }) || k == ofAPI {
+		all = all.Union(special.Plan)
+	}
+	return all
+}
+
+// invent returns an address that nothing has, where addresses of a kind may lie.
+func (w *concrete) invent(r *random, k kind, f Family, edges []netip.Addr) netip.Addr {
+	plan := mayLie(w.snap, k).Intersect(familySpace[f])
+	if plan.IsEmpty() {
+		plan = special.Plan.Intersect(familySpace[f])
+	}
+	for {
+		var a netip.Addr
+		if len(edges) > 0 && !r.one(3) {
+			a = pick(r, edges...)
+		} else {
+			run := pick(r, slices.Collect(plan.Runs())...)
+			bytes := run.Lo.AsSlice()
+			for i := len(bytes) / 2; i < len(bytes); i++ {
+				bytes[i] |= byte(r.IntN(256))
+			}
+			a, _ = netip.AddrFromSlice(bytes)
+		}
+		if plan.Contains(a) && !w.used[a] {
+			w.used[a] = true
+			return a
+		}
+		edges = nil // once is enough: the edges may all be taken
+	}
+}
+
+// vocabulary is the label values that selectors name, by key.
+func vocabulary(s *model.Snapshot) map[string][]string {
+	out := map[string][]string{}
+	add := func(sel label.Selector) {
+		for _, k := range sel.Keys() {
+			values, _ := sel.On(k).Listed()
+			out[k] = append(out[k], values...)
+		}
+	}
+	for _, p := range s.Policies {
+		for _, st := range p.Stances {
+			add(st.Subject.Pod)
+		}
+		for _, rule := range p.Rules {
+			add(rule.Subject.NS)
+			add(rule.Subject.Pod)
+			for _, x := range rule.Peers {
+				if x.NS != nil {
+					add(*x.NS)
+					add(*x.Pod)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// labels completes what is known of an object's labels with what selectors ask for, or something else.
+func (r *random) labels(l label.Labels, words map[string][]string) map[string]string {
+	set := l.Set()
+	for _, k := range slices.Sorted(maps.Keys(words)) {
+		_, given := set[k]
+		if must, may := (label.Selector{}).Require(k, label.Exists()).Match(l); !given && may && (must || r.one(2)) {
+			set[k] = pick(r, append(words[k], "zz")...)
+		}
+	}
+	return set
+}
+
+// addNodes makes the nodes that the snapshot shows, and some if it shows none.
+func (w *concrete) addNodes(r *random, s *model.Snapshot, invent func() []netip.Addr) {
+	w.Nodes = map[string][]netip.Addr{}
+	for _, n := range s.Nodes {
+		w.Nodes[n.Name] = n.Addrs
+		if n.Addrs == nil {
+			w.Nodes[n.Name] = invent()
+		}
+		for _, a := range w.Nodes[n.Name] {
+			w.used[a] = true
+		}
+	}
+	for i := 0; len(s.Nodes) == 0 && i < 2; i++ {
+		w.Nodes[fmt.Sprintf("invented%d", i)] = invent()
+	}
+	w.NodeLabels = map[string]map[string]string{}
+	for _, n := range s.Nodes {
+		w.NodeLabels[n.Name] = n.Labels.Set()
+	}
+}
+
+// addPods makes the pods that one pod of the snapshot stands for.
+func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]string, invent func(kind) []netip.Addr) {
+	wl := &g.Snapshot.Workloads[m.Workload]
+	p := &wl.Pods[m.Pod]
+	copies := 1
+	if p.Name == "" && wl.Many {
+		copies = 2
+	}
+	copies = max(copies, p.Ordinals.Count)
+	for i := range copies {
+		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: p.HostNetwork}
+		pod.Labels = r.labels(p.Labels, words)
+		ordinal := p.Ordinals.First + i
+		if p.Ordinals.Count > 0 {
+			pod.Labels[podNameKey] = fmt.Sprintf("%s-%d", p.Ordinals.Base, ordinal)
+			pod.Labels[podIndexKey] = strconv.Itoa(ordinal)
+		}
+		if pod.Node == "" {
+			pod.Node = pick(r, slices.Sorted(maps.Keys(w.Nodes))...)
+		}
+		if pod.Addrs == nil && pod.HostNetwork {
+			pod.Addrs = w.Nodes[pod.Node]
+		} else if pod.Addrs == nil {
+			pod.Addrs = invent(ofPods)
+		}
+		for _, n := range r.Perm(len(p.Ports)) { // which of equal names counts is open
+			if c := p.Ports[n]; !c.Sidecar || r.one(2) {
+				pod.Ports = append(pod.Ports, slow.NamedPort{Name: c.Name, Protocol: c.Protocol.String(), Number: int(c.Port), Init: c.Sidecar})
+			}
+		}
+		c := classFor(g, m, ordinal)
+		w.of[c] = append(w.of[c], len(w.Pods))
+		w.member = append(w.member, m)
+		w.Pods = append(w.Pods, pod)
+	}
+}
+
+// classFor finds the class that stands for a pod; ordinal counts only where a template stands for numbered pods.
+func classFor(g *Ground, m Member, ordinal int) int {
+	rest := -1
+	for _, c := range g.ClassesOf(m.Workload) {
+		h := g.Class(c)
+		if !slices.Contains(h.Members, m) {
+			continue
+		}
+		o := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Ordinals
+		if o.Count == 0 {
+			return c
+		}
+		index, _ := h.labels.Value(podIndexKey)
+		if index == strconv.Itoa(ordinal) {
+			return c
+		}
+		if !slices.Contains(g.said.ordinals(o.Base), index) {
+			rest = c
+		}
+	}
+	if rest < 0 {
+		panic("a pod of no class")
+	}
+	return rest
+}
+
+// addServices resolves Services, and gives addresses to what is no pod.
+func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent func(kind) []netip.Addr) {
+	w.addrs = make([][]netip.Addr, len(g.holders))
+	nodes := slices.Sorted(maps.Keys(w.Nodes))
+	for n := g.Classes(); n < len(g.holders); n++ {
+		switch h := g.Class(n); {
+		case h.Kind == VIP && s.Services[h.Service].ClusterIPs != nil:
+			w.addrs[n] = s.Services[h.Service].ClusterIPs
+		case h.Kind == Node && h.Node >= 0:
+			w.addrs[n] = s.Nodes[h.Node].Addrs
+		case h.Kind == Node:
+			w.addrs[n] = w.Nodes[pick(r, nodes...)]
+		case h.Kind == KubeAPI && knownAddrs(h) != nil:
+			w.addrs[n] = knownAddrs(h)
+		default:
+			w.addrs[n] = invent(h.kind())
+		}
+		if h := g.Class(n); h.Kind == KubeAPI && h.Service < 0 {
+			w.APIServers = append(w.APIServers, w.addrs[n]...)
+			if (s.Nodes == nil || knownAddrs(h) == nil) && r.one(2) { // it is a node, without pods
+				w.Nodes[fmt.Sprintf("control%d", n)] = w.addrs[n]
+			}
+		}
+	}
+	for i, svc := range s.Services {
+		out := slow.Service{Namespace: svc.Namespace, Name: svc.Name, Labels: svc.Labels}
+		if svc.Selector != nil {
+			out.Selector, _ = svc.Selector.Example()
+		}
+		for _, e := range svc.Endpoints {
+			out.Endpoints = append(out.Endpoints, e.Addr)
+		}
+		for _, p := range svc.Ports {
+			out.Ports = append(out.Ports, slow.ServicePort{Protocol: p.Protocol.String(), Number: int(p.Port), Target: int(p.Target), TargetName: p.TargetName})
+		}
+		if n, ok := g.VIP(i); ok {
+			out.Addrs = w.addrs[n]
+		}
+		for n, pod := range w.Pods {
+			out.Backends = append(out.Backends, backends(svc, pod, n)...)
+		}
+		w.Services = append(w.Services, out)
+	}
+}
+
+// knownAddrs returns the addresses that a holder is known to have; nil if there are none.
+func knownAddrs(h *Holder) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range h.Addrs {
+		if a.State == KnownAddr {
+			out = append(out, a.Addr)
+		}
+	}
+	return out
+}
+
+func backends(svc model.Service, pod slow.Pod, n int) (out []slow.Backend) {
+	if svc.Selector == nil {
+		for _, e := range svc.Endpoints {
+			for _, p := range svc.Ports {
+				for _, t := range e.Ports {
+					if slices.Contains(pod.Addrs, e.Addr) && (t.Name == p.Name || len(svc.Ports) == 1) && t.Protocol == p.Protocol {
+						out = append(out, slow.Backend{Pod: n, Protocol: p.Protocol.String(), Port: int(p.Port), Target: int(t.Port)})
+					}
+				}
+			}
+		}
+		return out
+	}
+	if must, _ := svc.Selector.Match(label.Known(pod.Labels)); !must || pod.Namespace != svc.Namespace {
+		return nil
+	}
+	for _, p := range svc.Ports {
+		target := int(p.Target)
+		for _, q := range pod.Ports {
+			if target == 0 && q.Name == p.TargetName && q.Protocol == p.Protocol.String() {
+				target = q.Number
+			}
+		}
+		if target != 0 {
+			out = append(out, slow.Backend{Pod: n, Protocol: p.Protocol.String(), Port: int(p.Port), Target: target})
+		}
+	}
+	return out
+}
+
+// edgesOf returns the addresses just inside and outside of every block of the policies, and one far from all of them.
+func edgesOf(s *model.Snapshot) []netip.Addr {
+	out := []netip.Addr{netip.MustParseAddr("93.184.216.34"), netip.MustParseAddr("2606:4700::1111")}
+	add := func(p netip.Prefix) {
+		for r := range netset.Prefixes(p).Runs() {
+			for _, a := range []netip.Addr{r.Lo.Prev(), r.Lo, r.Hi, r.Hi.Next()} {
+				if a.IsValid() {
+					out = append(out, a)
+				}
+			}
+		}
+	}
+	for _, p := range s.Policies {
+		for _, rule := range p.Rules {
+			for _, x := range rule.Peers {
+				if x.Block != nil {
+					add(x.Block.CIDR)
+					for _, e := range x.Block.Except {
+						add(e)
+					}
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}

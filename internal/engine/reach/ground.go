@@ -1,0 +1,421 @@
+// Package reach is the engine: it decides, exactly, which connections a snapshot's policies let through.
+//
+// Pods that nothing can tell apart are one class. The other end of a connection is a point of one space, a [Region]: numbered
+// holders of addresses (classes of pods, Services, nodes) once for each IP family, addresses outside the cluster, and label cubes
+// of pods that do not exist yet. A policy rule matches boxes (a region and the connections to it); [fold] turns an ordered list of
+// rules into a table, and is the only code that decides. [Program.Reach], [Program.Explain] and [Program.Hypothetical] are that one fold over
+// different regions.
+//
+// Every answer has two bounds. What is certain is Allowed or Denied; what depends on something unknown is Depends, with the
+// condition, or Unknown, where an input could not be judged.
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+)
+
+// Family is an IP family.
+type Family uint8
+
+const (
+	IPv4 Family = iota
+	IPv6
+)
+
+// Families lists both families.
+var Families = [...]Family{IPv4, IPv6}
+
+func (f Family) String() string { return [...]string{"IPv4", "IPv6"}[f] }
+
+func familyOf(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+// Holder is what a number stands for: something that holds an address in each family, or may.
+type Holder struct {
+	Kind    HolderKind
+	Members []Member     // of a Class
+	Service int          // of a VIP, and of a KubeAPI that is one: index into Snapshot.Services; else -1
+	Node    int          // of a Node: index into Snapshot.Nodes, or -1 for nodes that were not read
+	Conns   netset.Conns // of a KubeAPI: what it answers on
+	Addrs   [2]Addr      // by Family
+
+	namespace int // of a Class: index into Ground.namespaces
+	labels    label.Labels
+	ports     []model.ContainerPort
+	host      bool
+	role      model.Role
+}
+
+// HolderKind says what a holder is.
+type HolderKind uint8
+
+const (
+	Class   HolderKind = iota // pods that nothing can tell apart
+	VIP                       // a Service's own address
+	Node                      // cluster nodes
+	KubeAPI                   // what the API server answers on
+)
+
+// Member is a pod of a class: an index into Snapshot.Workloads, and one into its Pods.
+type Member struct{ Workload, Pod int }
+
+// Addr is what is known of a holder's address in one family. The zero value has none.
+type Addr struct {
+	State AddrState
+	Addr  netip.Addr // where State is KnownAddr; one that policies treat alike, for the pods of a class
+}
+
+// AddrState says whether there is an address.
+type AddrState uint8
+
+const (
+	NoAddr    AddrState = iota
+	MayHave             // perhaps there is one, somewhere in the plan
+	Has                 // there is one, somewhere in the plan
+	KnownAddr           // it is Addr
+)
+
+// Ground is a snapshot made ready for any profile: classes, and everything interned.
+type Ground struct {
+	Snapshot *model.Snapshot
+
+	namespaces []model.Namespace
+	nsIndex    map[string]int
+	nsRuns     []netset.IDs // the classes of each namespace, in family IPv4
+	holders    []Holder     // classes first, sorted by namespace; then the others
+	classes    int
+	width      netset.ID // IDs of IPv6 start here: id = family*width + holder
+
+	classOf     [][]int // by workload: its classes
+	byAddr      map[netip.Addr]RunningPod
+	vips        map[netip.Addr]int              // holder by Service address
+	doors       [][]int                         // by service: the holders of its addresses, its own first
+	backends    [][]Backing                     // by service
+	fronts      [][]front                       // by class
+	frontsOn    map[netset.ProtocolPort][]front // by the port of the Service
+	fronting    netset.IDs                      // holders of addresses of Services, in both families
+	translated  netset.IDs                      // those of them of which it is known what is behind, in both families
+	nodes       netset.IDs                      // nodes, in both families
+	onNodePorts []front                         // Services with node ports
+	outsiders   []outsider
+	postings    map[posting][]int // classes by label; under value "" and open those where it is not known
+	said        mentions
+	hosts       netset.IDs // hostNetwork classes, in family IPv4
+	local       netset.IDs // what may be a pod's own node: nodes and hostNetwork classes, in both families
+	endpoints   netset.IDs // what the API server answers on, without its Service, in both families
+	servicesIn  [][]int    // Services by namespace
+	showsAPI    bool       // the Service of the API server is among them
+
+	apiPerhapsOnNode netset.IDs               // those of endpoints that may be a node's, in both families; those whose address is known are in local too
+	portNames        map[portName]portIDs     // who resolves a name to what
+	clusterwide      map[portName]shared      // the numbers that pods give a name, without those of sidecars and of pods on the host network
+	known            []heldAddr               // holders by known address, sorted
+	planOf           [kinds][2]netset.Addrs   // where addresses that are not known may lie, by Family
+	unplaced         []unplaced               // holders whose address is not known; those of pods come first
+	taken            netset.Addrs             // addresses that some holder is known to have
+	managed          [2]netset.IDs            // nodes and endpoints of the API server whose address is not known, by Family
+	addressed        map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
+	states           [2]AddrState             // of something whose address is not known, by Family
+	podFamilies      [2]bool                  // families that pods and Services show in use
+	seen             [2]bool                  // families that the input shows in use
+	fresh            label.Selector           // the namespaces that do not exist
+	plan             [2]netset.Addrs          // all of planOf, by Family
+}
+
+// shared is the numbers that pods give a port name.
+type shared struct{ all, running []netset.Port } // by any pod of the input, and by pods that it shows running
+
+// portIDs says to which number classes resolve a port name.
+type portIDs struct {
+	must, may map[netset.Port][]int
+}
+
+// NewGround prepares s. The snapshot must not change afterwards.
+func NewGround(s *model.Snapshot) *Ground {
+	g := &Ground{Snapshot: s, namespaces: s.Namespaces, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
+	g.showAPI()
+	for i, ns := range s.Namespaces {
+		g.nsIndex[ns.Name] = i
+	}
+	g.planAddrs()
+	names := make([]string, len(s.Namespaces))
+	for i, ns := range s.Namespaces {
+		names[i] = ns.Name
+	}
+	g.fresh = g.fresh.Require(label.MetadataName, label.Exists()).Require(label.MetadataName, label.NotIn(names...))
+	g.states = g.addressStates()
+	g.addClasses()
+	g.classes = len(g.holders)
+	g.addOthers()
+	g.width = netset.ID(len(g.holders))
+	g.index()
+	g.indexAddrs()
+	g.addBackends()
+	g.indexFronts()
+	return g
+}
+
+// Holder returns what id stands for, its number and the family id speaks of.
+func (g *Ground) Holder(id netset.ID) (h *Holder, n int, f Family) {
+	if id >= g.width {
+		id, f = id-g.width, IPv6
+	}
+	return &g.holders[id], int(id), f
+}
+
+// Class returns the holder numbered n; the classes come first.
+func (g *Ground) Class(n int) *Holder { return &g.holders[n] }
+
+// Classes returns how many classes of pods there are; they are numbered from 0.
+func (g *Ground) Classes() int { return g.classes }
+
+// ClassesOf returns the classes of a workload's pods.
+func (g *Ground) ClassesOf(workload int) []int { return g.classOf[workload] }
+
+// ID returns the number of holder n in family f.
+func (g *Ground) ID(n int, f Family) netset.ID { return netset.ID(n) + netset.ID(f)*g.width }
+
+// IDs returns the numbers of holders, in both families.
+func (g *Ground) IDs(holders ...int) netset.IDs {
+	points := make([]netset.ID, 0, 2*len(holders))
+	for _, n := range holders {
+		points = append(points, g.ID(n, IPv4), g.ID(n, IPv6))
+	}
+	return netset.Points(points...)
+}
+
+// Holds reports whether ids has holder n, in either family.
+func (g *Ground) Holds(ids netset.IDs, n int) bool {
+	return ids.Contains(g.ID(n, IPv4)) || ids.Contains(g.ID(n, IPv6))
+}
+
+// Everything is every holder and every address.
+func (g *Ground) Everything() Region {
+	return Region{IDs: netset.IDRange(0, int(2*g.width)), Addrs: netset.Universe}
+}
+
+// Pods is every class of pods, in both families.
+func (g *Ground) Pods() netset.IDs {
+	return netset.IDRange(0, g.classes).Union(netset.IDRange(g.width, g.classes))
+}
+
+// Namespace returns the classes in a namespace, in both families.
+func (g *Ground) Namespace(name string) netset.IDs {
+	i, ok := g.nsIndex[name]
+	if !ok {
+		return netset.IDs{}
+	}
+	return g.inBoth(g.nsRuns[i])
+}
+
+// inBoth repeats IPv4 numbers in IPv6.
+func (g *Ground) inBoth(ids netset.IDs) netset.IDs {
+	runs := make([]netset.Run[netset.ID], 0, 2*ids.Len())
+	for r := range ids.Runs() {
+		runs = append(runs, r, netset.Run[netset.ID]{Lo: r.Lo + g.width, Hi: r.Hi + g.width})
+	}
+	return netset.Of(runs...)
+}
+
+// HoldersOf yields the numbers of the holders of a kind that ids name, in either family, each once and in order.
+func (g *Ground) HoldersOf(ids netset.IDs, kind HolderKind) []int {
+	var out []int
+	for r := range ids.Runs() {
+		for id := r.Lo; ; id++ {
+			if h, n, _ := g.Holder(id); h.Kind == kind {
+				out = append(out, n)
+			}
+			if id == r.Hi {
+				break
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// RunningPod is a pod found by its address.
+type RunningPod struct {
+	Member
+	Class int
+}
+
+// PodAt returns the running pod whose own address is a.
+func (g *Ground) PodAt(a netip.Addr) (pod RunningPod, ok bool) {
+	pod, ok = g.byAddr[a]
+	return pod, ok
+}
+
+// NamespaceOf returns the name of a class's namespace.
+func (g *Ground) NamespaceOf(class int) string { return g.namespaces[g.holders[class].namespace].Name }
+
+// HostNetwork reports whether the pods of a class share their node's network.
+func (g *Ground) HostNetwork(class int) bool { return g.holders[class].host }
+
+// Role returns what discovery took the pods of a class for.
+func (g *Ground) Role(class int) model.Role { return g.holders[class].role }
+
+// Plan returns where addresses of family f may lie that are not known.
+func (g *Ground) Plan(f Family) netset.Addrs { return g.plan[f] }
+
+// addClasses partitions the pods.
+func (g *Ground) addClasses() {
+	s := g.Snapshot
+	said := mentioned(s)
+	g.said = said
+	atoms := boundaries(s)
+	roles := make([]model.Role, len(s.Workloads))
+	for _, srv := range s.Servers {
+		roles[srv.Workload] = srv.Role
+	}
+	type draft struct {
+		key string
+		Holder
+	}
+	byKey := map[string]*draft{}
+	var drafts []*draft
+	memberOf := make([][]*draft, len(s.Workloads))
+	var b strings.Builder
+	for w := range s.Workloads {
+		wl := &s.Workloads[w]
+		for _, m := range g.pods(w, said) {
+			m.labels = said.withAccount(m.labels, m.pod)
+			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, role: roles[w]}
+			addrs := m.pod.Addrs
+			if h.host && addrs == nil {
+				addrs = m.pod.NodeAddrs
+			}
+			b.Reset()
+			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role)
+			for _, f := range Families {
+				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, g.states)
+				if h.Addrs[f].State == KnownAddr {
+					h.Addrs[f].Addr = h.Addrs[f].Addr.Unmap()
+					fmt.Fprintf(&b, "\x00%d", atoms.of(h.Addrs[f].Addr))
+				} else {
+					fmt.Fprintf(&b, "\x00s%d", h.Addrs[f].State)
+				}
+			}
+			for _, p := range m.pod.Ports {
+				if said.ports[portName{p.Protocol, p.Name}] {
+					h.ports = append(h.ports, p)
+					fmt.Fprintf(&b, "\x00%d/%s/%d/%t", p.Protocol, p.Name, p.Port, p.Sidecar)
+				}
+			}
+			d := byKey[b.String()]
+			if d == nil {
+				d = &draft{b.String(), h}
+				byKey[d.key] = d
+				drafts = append(drafts, d)
+			}
+			d.Members = append(d.Members, m.Member)
+			memberOf[w] = append(memberOf[w], d)
+		}
+	}
+	slices.SortStableFunc(drafts, func(a, b *draft) int {
+		return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.Members[0].Workload, b.Members[0].Workload), cmp.Compare(a.key, b.key))
+	})
+	number := make(map[*draft]int, len(drafts))
+	counts := make([]int, len(g.namespaces))
+	for i, d := range drafts {
+		number[d] = i
+		g.holders = append(g.holders, d.Holder)
+		counts[d.namespace]++
+		for _, m := range d.Members {
+			if !d.host {
+				for _, a := range s.Workloads[m.Workload].Pods[m.Pod].Addrs {
+					g.byAddr[a.Unmap()] = RunningPod{m, i}
+				}
+			}
+		}
+	}
+	g.nsRuns = make([]netset.IDs, len(g.namespaces))
+	first := 0
+	for i, n := range counts {
+		g.nsRuns[i] = netset.IDRange(netset.ID(first), n)
+		first += n
+	}
+	g.classOf = make([][]int, len(s.Workloads))
+	for w, ds := range memberOf {
+		for _, d := range ds {
+			g.classOf[w] = append(g.classOf[w], number[d])
+		}
+		slices.Sort(g.classOf[w])
+		g.classOf[w] = slices.Compact(g.classOf[w])
+	}
+}
+
+type drafted struct {
+	Member
+	pod    *model.Pod
+	labels label.Labels
+}
+
+const (
+	podNameKey  = "statefulset.kubernetes.io/pod-name"
+	podIndexKey = "apps.kubernetes.io/pod-index"
+)
+
+// maxOrdinals is how many pods of one StatefulSet are told apart.
+const maxOrdinals = 256
+
+// pods lists a workload's pods. A StatefulSet's template becomes a pod for each ordinal that some selector can name, and one
+// for the rest.
+func (g *Ground) pods(w int, said mentions) []drafted {
+	var out []drafted
+	wl := &g.Snapshot.Workloads[w]
+	for i := range wl.Pods {
+		p := &wl.Pods[i]
+		m := Member{w, i}
+		o := p.Ordinals
+		if o.Count == 0 {
+			out = append(out, drafted{m, p, p.Labels})
+			continue
+		}
+		named := map[int]bool{}
+		for _, text := range said.ordinals(o.Base) {
+			if n, err := strconv.Atoi(text); err == nil && n >= o.First && n-o.First < o.Count && strconv.Itoa(n) == text {
+				named[n] = true
+			}
+		}
+		if len(named) > maxOrdinals { // too many to tell apart: any of them
+			out = append(out, drafted{m, p, p.Labels.WithUnknown(podNameKey, podIndexKey)})
+			continue
+		}
+		if len(named) < o.Count {
+			n := o.First
+			for named[n] {
+				n++
+			}
+			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
+		}
+		for n := range named {
+			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b drafted) int { return cmp.Compare(a.labels.Only(ordinalKeys), b.labels.Only(ordinalKeys)) })
+	return out
+}
+
+var ordinalKeys = []string{podIndexKey, podNameKey}
+
+func ordinalLabels(l label.Labels, base string, n int) label.Labels {
+	index := strconv.Itoa(n)
+	return l.With(podNameKey, base+"-"+index).With(podIndexKey, index)
+}
+
+// Holders returns how many holders there are; the classes come first.
+func (g *Ground) Holders() int { return len(g.holders) }

@@ -1,0 +1,225 @@
+package reach
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
+)
+
+// addressStates says what is known of the addresses of something whose address is not: IPv4 unless the input shows a cluster
+// that has none, and perhaps IPv6.
+func (g *Ground) addressStates() [2]AddrState {
+	note := func(addrs []netip.Addr) {
+		for _, a := range addrs {
+			g.seen[familyOf(a.Unmap())] = true
+		}
+	}
+	for _, w := range g.Snapshot.Workloads {
+		for _, p := range w.Pods {
+			note(p.Addrs)
+		}
+	}
+	for _, svc := range g.Snapshot.Services {
+		note(svc.ClusterIPs)
+	}
+	g.podFamilies = g.seen
+	for _, n := range g.Snapshot.Nodes {
+		note(n.Addrs)
+	}
+	if g.seen[IPv6] && !g.seen[IPv4] {
+		return [2]AddrState{MayHave, Has}
+	}
+	return [2]AddrState{Has, MayHave}
+}
+
+// stateOf says what is known of an address in family f of something that has addrs, and more that the input does not show if more.
+func stateOf(addrs []netip.Addr, more bool, f Family, unknown [2]AddrState) Addr {
+	for _, a := range addrs {
+		if familyOf(a.Unmap()) == f {
+			return Addr{KnownAddr, a.Unmap()}
+		}
+	}
+	switch {
+	case len(addrs) == 0:
+		return Addr{State: unknown[f]}
+	case more:
+		return Addr{State: MayHave}
+	}
+	return Addr{}
+}
+
+// addOthers gives numbers to Services, nodes and the API server.
+func (g *Ground) addOthers() {
+	s := g.Snapshot
+	states := func(addrs []netip.Addr) (out [2]Addr) {
+		for _, f := range Families {
+			out[f] = stateOf(addrs, false, f, g.states)
+		}
+		return out
+	}
+	var endpoints []model.Endpoint
+	g.doors = make([][]int, len(s.Services))
+	for i, svc := range s.Services {
+		if svc.Headless || svc.Type == "ExternalName" {
+			continue
+		}
+		h := Holder{Kind: VIP, Service: i}
+		for _, f := range Families {
+			h.Addrs[f] = stateOf(svc.ClusterIPs, svc.MoreAddrs, f, g.states)
+		}
+		if svc.Namespace == "default" && svc.Name == "kubernetes" {
+			h.Kind = KubeAPI
+			h.Conns = portsOf(svc.Ports)
+			endpoints = append(endpoints, svc.Endpoints...) // two that differ may stand in the input
+		}
+		g.doors[i] = append(g.doors[i], len(g.holders))
+		for _, a := range svc.ClusterIPs {
+			g.vips[a.Unmap()] = len(g.holders)
+		}
+		g.holders = append(g.holders, h)
+		for _, a := range svc.ExternalIPs {
+			if !slices.Contains(svc.ClusterIPs, a) { // a client outside the cluster has it answered by a load balancer, so it is no VIP
+				g.doors[i] = append(g.doors[i], len(g.holders))
+				g.holders = append(g.holders, Holder{Kind: VIP, Service: i, Addrs: states([]netip.Addr{a})})
+			}
+		}
+	}
+	for _, e := range endpoints {
+		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states([]netip.Addr{e.Addr}), Conns: portsOf(e.Ports)})
+	}
+	facts := g.factEndpoints(endpoints)
+	for _, e := range facts {
+		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states([]netip.Addr{e.Addr}), Conns: portsOf(e.Ports)})
+	}
+	if endpoints == nil && facts == nil || !s.Facts.Known("kubeAPI") {
+		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states(nil), Conns: special.KubeAPI})
+	}
+	for i, n := range s.Nodes {
+		first, more := onePerFamily(n.Addrs)
+		g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first)})
+		for len(more) > 0 {
+			first, more = onePerFamily(more)
+			g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first)})
+		}
+	}
+	if s.Nodes == nil {
+		g.holders = append(g.holders, Holder{Kind: Node, Node: -1, Addrs: states(nil)})
+	}
+}
+
+// onePerFamily splits addresses into the first of each family and the others.
+func onePerFamily(addrs []netip.Addr) (first, more []netip.Addr) {
+	var seen [2]bool
+	for _, a := range addrs {
+		if f := familyOf(a.Unmap()); seen[f] {
+			more = append(more, a)
+		} else {
+			seen[f] = true
+			first = append(first, a)
+		}
+	}
+	return first, more
+}
+
+// nodeAddrs is the known addresses of nodes. A pod on the host network of a node that is not known may have any of them, wherever they lie.
+func nodeAddrs(s *model.Snapshot) netset.Addrs {
+	var all []netip.Addr
+	for _, n := range s.Nodes {
+		for _, a := range n.Addrs {
+			all = append(all, a.Unmap())
+		}
+	}
+	return netset.Points(all...)
+}
+
+func portsOf(ports []model.ServicePort) netset.Conns {
+	var c netset.Conns
+	for _, p := range ports {
+		c = c.Union(netset.ConnsOf(p.Protocol, netset.PortRange(p.Port, p.Port)))
+	}
+	return c
+}
+
+// onNode reports whether an endpoint of the API server is a node of the cluster, certainly or perhaps.
+func (g *Ground) onNode(h *Holder) (surely, perhaps bool) {
+	known := g.Snapshot.Nodes != nil
+	for _, n := range g.Snapshot.Nodes {
+		known = known && n.Addrs != nil
+	}
+	nodes := nodeAddrs(g.Snapshot)
+	for _, a := range h.Addrs {
+		switch {
+		case a.State == KnownAddr && nodes.Contains(a.Addr):
+			return true, true
+		case a.State == KnownAddr && !known, a.State == Has:
+			perhaps = true
+		}
+	}
+	return false, perhaps
+}
+
+// shown reports whether the input shows an address of h.
+func (h *Holder) shown() bool {
+	return h.Addrs[IPv4].State == KnownAddr || h.Addrs[IPv6].State == KnownAddr
+}
+
+type heldAddr struct {
+	addr netip.Addr
+	id   netset.ID
+}
+
+// indexAddrs sorts the holders by what is known of their addresses.
+func (g *Ground) indexAddrs() {
+	var lost [kinds][2][]netset.ID
+	var managed [2][]netset.ID
+	var sure, maybe []netset.ID
+	for n := range g.holders {
+		unknown := &lost[g.holders[n].kind()]
+		for _, f := range Families {
+			id := g.ID(n, f)
+			h := &g.holders[n]
+			if state := h.Addrs[f].State; (h.Kind == Node || h.Kind == KubeAPI && h.Service < 0) && (state == Has || state == MayHave) {
+				managed[f] = append(managed[f], id)
+			}
+			switch a := g.holders[n].Addrs[f]; a.State {
+			case KnownAddr:
+				g.known = append(g.known, heldAddr{a.Addr, id})
+				sure = append(sure, id)
+			case Has:
+				unknown[f] = append(unknown[f], id)
+				sure = append(sure, id)
+			case MayHave:
+				unknown[f] = append(unknown[f], id)
+				maybe = append(maybe, id)
+			}
+		}
+	}
+	slices.SortFunc(g.known, func(a, b heldAddr) int { return a.addr.Compare(b.addr) })
+	taken := make([]netip.Addr, len(g.known))
+	for i, h := range g.known {
+		taken[i] = h.addr
+	}
+	g.taken = netset.Points(taken...)
+	for _, f := range Families {
+		g.managed[f] = netset.Points(managed[f]...)
+	}
+	for k := range kinds {
+		g.place(k, [2]netset.IDs{netset.Points(lost[k][IPv4]...), netset.Points(lost[k][IPv6]...)})
+	}
+	g.addressed = map[AddrState]netset.IDs{Has: netset.Points(sure...), MayHave: netset.Points(maybe...)}
+}
+
+// KnownIn returns the holders whose known address lies in addrs.
+func (g *Ground) KnownIn(addrs netset.Addrs) netset.IDs {
+	var ids []netset.ID
+	for r := range addrs.Runs() {
+		i, _ := slices.BinarySearchFunc(g.known, r.Lo, func(h heldAddr, a netip.Addr) int { return h.addr.Compare(a) })
+		for ; i < len(g.known) && g.known[i].addr.Compare(r.Hi) <= 0; i++ {
+			ids = append(ids, g.known[i].id)
+		}
+	}
+	return netset.Points(ids...)
+}

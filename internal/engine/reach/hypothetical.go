@@ -1,0 +1,276 @@
+package reach
+
+import (
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+)
+
+// Stranger is a set of pods that do not exist and could: all that carry such labels in such namespaces, over Conns.
+type Stranger struct {
+	Family    Family
+	Namespace string         // an existing namespace; "" for one that does not exist
+	NS        label.Selector // what a namespace that does not exist must carry
+	Pod       label.Selector // what the pod must carry
+	Conns     netset.Conns
+	Worlds    Worlds  // the profiles under which it holds
+	Base      Verdict // the verdict as far as Worlds are concerned
+	Verdict   Verdict // Unknown with zero Conns: too many kinds of pods to tell apart
+	Cond      Cond
+	Egress    []*policy.Rule
+	Ingress   []*policy.Rule
+}
+
+// Hypothetical returns the pods that do not exist which class could connect to (Egress), or which could connect to it (Ingress), family
+// by family. Pods of existing namespaces other than the class's own are left out where the same pods of a namespace that does not exist can do
+// as much: they add nothing to what an attacker with some namespace can do.
+func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
+	var out []Stranger
+	for _, seg := range p.seen(p.groups[d][p.groupOf[d][class]].strange()) {
+		for _, c := range seg.region.Cubes {
+			if possible, exists := p.existence(class, c.Family); possible {
+				at := seg
+				at.cond = at.cond.and(exists)
+				if p.states[c.Family] == MayHave {
+					at.cond = at.cond.and(familyExists[c.Family])
+				}
+				out = append(out, p.inCube(class, d, at, c)...)
+			}
+		}
+	}
+	return out
+}
+
+// inCube returns the pods of one cube that get through on both sides.
+func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []Stranger {
+	var out []Stranger
+	in := p.placesOf(c.NS)
+	asMuch := false // pods of a namespace that does not exist get all of it
+	if !in.fresh.IsEmpty() {
+		out = p.strangers(class, d, seg, -1, Cube{c.Family, in.fresh, c.Pod})
+		asMuch = in.anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(in.fresh) && out[0].Conns.Equal(seg.conns) && out[0].Worlds == seg.worlds && out[0].Cond.equal(seg.cond)
+	}
+	for _, i := range in.all {
+		if i != p.holders[class].namespace && asMuch {
+			continue
+		}
+		at := seg
+		if slices.Contains(in.may, i) {
+			at.cond = at.cond.and(noNamespace)
+		}
+		out = append(out, p.strangers(class, d, at, i, Cube{c.Family, label.Selector{}, c.Pod})...)
+	}
+	return out
+}
+
+// places is the namespaces that a selector possibly selects.
+type places struct {
+	all, may []int          // those that exist, and those of them that it perhaps does not select
+	fresh    label.Selector // those that do not exist
+	anyName  bool           // whatever they are called
+}
+
+// placesOf is asked about the same few selectors by many classes.
+func (p *Program) placesOf(ns label.Selector) places {
+	key := ns.String()
+	if kept, ok := p.places.Load(key); ok {
+		return kept.(places)
+	}
+	must, may := p.chooseNamespaces(ns)
+	in := places{all: slices.Concat(must, may), may: may, fresh: ns.And(p.fresh)}
+	_, in.anyName = ns.On(label.MetadataName).Listed()
+	p.places.Store(key, in)
+	return in
+}
+
+// SettleStrangers takes out of strangers that are not certain, or of the other family, those that a certain one stands for anyway.
+func SettleStrangers(in []Stranger) []Stranger {
+	type who struct{ namespace, ns, pod string }
+	same := map[who][]int{}
+	keys := make([]who, len(in))
+	for i, s := range in {
+		keys[i] = who{s.Namespace, s.NS.String(), s.Pod.String()}
+		same[keys[i]] = append(same[keys[i]], i)
+	}
+	var out []Stranger
+	for i, s := range in {
+		if !slices.ContainsFunc(same[keys[i]], func(j int) bool { return j != i && s.covered(in[j]) && (j < i || !in[j].covered(s)) }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// covered reports whether t, which is of the same pods, says at least as much as s.
+func (s Stranger) covered(t Stranger) bool {
+	return t.Conns.Covers(s.Conns) && t.Worlds.Covers(s.Worlds) &&
+		(t.Base == Allowed || t.Base == s.Base && t.Cond.equal(s.Cond)) && !s.Conns.IsEmpty()
+}
+
+// StrangerIn narrows s to the profiles that p speaks of; ok is false if it holds under none.
+func (p *Program) StrangerIn(s Stranger) (in Stranger, ok bool) {
+	s.Worlds &= p.in
+	s.Cond.On = p.On(s.Worlds)
+	s.Verdict = s.Base.under(s.Cond.On)
+	return s, s.Worlds != 0
+}
+
+// strangers asks the policies that would apply to the pods of one cube for their side. ns is the index of an existing namespace, or -1 for new ones
+// that satisfy in.NS.
+func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, in Cube) []Stranger {
+	opposite := d.Opposite()
+	homes := p.homesOf(ns, opposite, in)
+	if homes == nil {
+		return []Stranger{{Family: in.Family, Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Worlds: seg.worlds, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
+	}
+	self := p.ID(class, in.Family)
+	var out []Stranger
+	for _, h := range homes {
+		for _, back := range h.open {
+			conns, worlds := back.conns.Intersect(seg.conns), back.worlds&seg.worlds
+			if worlds == 0 || !back.region.IDs.Contains(self) || conns.IsEmpty() {
+				continue
+			}
+			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, Worlds: worlds, Verdict: min(seg.verdict, back.verdict),
+				Cond: seg.cond.and(back.cond), Egress: seg.by, Ingress: back.by}
+
+			if d == policy.Ingress {
+				s.Egress, s.Ingress = back.by, seg.by
+			}
+			if s.Base = s.Verdict; s.Verdict == Allowed && !s.Cond.IsZero() {
+				s.Base = Depends
+			}
+			s.Cond.On = p.On(worlds)
+			s.Verdict = s.Base.under(s.Cond.On)
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// home is where pods that do not exist may live, and the direction in which they are asked.
+type home struct {
+	ns       int
+	d        policy.Direction
+	nss, pod string
+}
+
+// homesOf splits the pods of a cube by the policies that would apply to them, with what those let through; nil if there are too many kinds. Many
+// classes ask about the same cubes.
+func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
+	key := home{ns, d, in.NS.String(), in.Pod.String()}
+	if kept, ok := p.homes.Load(key); ok {
+		return kept.([]stranger)
+	}
+	homes := []stranger{{ns: in.NS, pod: in.Pod}}
+	for _, a := range p.about(ns, d) {
+		if homes = p.refine(homes, ns, a); len(homes) > maxCubes {
+			homes = nil
+			break
+		}
+	}
+	pods := box{Region{IDs: p.Pods()}, netset.AllConns, p.all}
+	for i := range homes {
+		h := &homes[i]
+		slices.SortStableFunc(h.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
+		for _, seg := range p.decide(p.newcomers(h), d, pods) {
+			if seg.verdict != Denied && !seg.region.IsEmpty() {
+				h.open = append(h.open, seg)
+			}
+		}
+	}
+	p.homes.Store(key, homes)
+	return homes
+}
+
+// newcomers is the group of pods that do not exist.
+func (p *Program) newcomers(h *stranger) *group {
+	g := &group{rules: h.rules, stances: h.stances} // whether a policy selects them in the other direction is not asked: they count as selected
+	g.steps = func() []step { return p.steps(g) }
+	return g
+}
+
+func (p *Program) nameOf(ns int) string {
+	if ns < 0 {
+		return ""
+	}
+	return p.namespaces[ns].Name
+}
+
+// stranger is a set of hypothetical pods with the rules that apply to all of them.
+type stranger struct {
+	ns, pod label.Selector
+	rules   []applied
+	stances []stance
+	open    []segment // what these do not deny, for every class
+}
+
+// about returns the rules and stances that can apply to pods of a namespace, or with -1 of a namespace that does not exist.
+func (p *Program) about(ns int, d policy.Direction) []subjective {
+	var out []subjective
+	for _, s := range p.subjectsIn(ns) {
+		if s.dir() == d {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// subjectsIn lists, once for each namespace, what can apply in it.
+func (p *Program) subjectsIn(ns int) []subjective {
+	p.inOnce.Do(func() {
+		p.inNS = map[int][]subjective{}
+		for _, s := range p.subjects {
+			p.file(s)
+		}
+	})
+	return p.inNS[ns]
+}
+
+func (p *Program) file(s subjective) {
+	must, may := p.chooseNamespaces(s.sub.NS)
+	for _, i := range slices.Concat(must, may) {
+		p.inNS[i] = append(p.inNS[i], s)
+	}
+	if !s.sub.NS.And(p.fresh).IsEmpty() {
+		p.inNS[-1] = append(p.inNS[-1], s)
+	}
+}
+
+// refine splits homes by whether s applies.
+func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
+	var out []stranger
+	for _, h := range homes {
+		sub, sure := s.sub.NS, certain
+		if ns >= 0 {
+			if must, _ := s.sub.NS.Match(p.namespaces[ns].Labels); !must {
+				sure = unlabelled
+			}
+			sub = label.Selector{}
+		}
+		for _, rest := range h.ns.Minus(sub) {
+			out = append(out, stranger{ns: rest, pod: h.pod, rules: h.rules, stances: h.stances})
+		}
+		in := h.ns.And(sub)
+		if in.IsEmpty() {
+			continue
+		}
+		for _, rest := range h.pod.Minus(s.sub.Pod) {
+			out = append(out, stranger{ns: in, pod: rest, rules: h.rules, stances: h.stances})
+		}
+		pod := h.pod.And(s.sub.Pod)
+		if pod.IsEmpty() {
+			continue
+		}
+		hit := stranger{ns: in, pod: pod, rules: h.rules, stances: h.stances}
+		if s.rule != nil {
+			hit.rules = append(slices.Clip(h.rules), applied{s.rule, sure})
+		} else {
+			hit.stances = append(slices.Clip(h.stances), p.stancesOf(s.stance, sure, false)...)
+		}
+		out = append(out, hit)
+	}
+	return out
+}

@@ -1,0 +1,90 @@
+package reach
+
+import (
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+)
+
+// Isolation returns the policies that isolate a class in one direction, and whether it certainly is isolated: by one of them, or because the plugin
+// denies what no policy selects. If it is not, and there is none, everything passes as far as this end is concerned.
+func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Stance, certain bool) {
+	g := p.groups[d][p.groupOf[d][class]]
+	certainly := p.says.yes[cni.UnselectedDenied] & g.unselected
+	for _, s := range g.stances {
+		if s.worlds&p.in == 0 {
+			continue
+		}
+		if !slices.Contains(by, s.by) {
+			by = append(by, s.by)
+		}
+		if s.free.IsZero() {
+			certainly |= s.worlds
+		}
+	}
+	return by, certainly.Covers(p.in)
+}
+
+// RulesOn returns the rules that apply to a class in one direction, in the order in which they are judged.
+func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
+	g := p.groups[d][p.groupOf[d][class]]
+	var out []*policy.Rule
+	for _, a := range g.rules {
+		if slices.ContainsFunc(a.rule.judged, func(b branch) bool { return b.worlds&p.in != 0 }) {
+			out = append(out, a.rule.Rule)
+		}
+	}
+	return out
+}
+
+// OneSided returns what the policies of class alone let through in one direction, whatever the other end's say.
+func (p *Program) OneSided(class int, d policy.Direction) []Box {
+	out := boxes{on: p.On}
+	table := p.tableOf(class, d)
+	for i := range table {
+		if seg := &table[i]; seg.verdict != Denied {
+			out.add(seg, seg.box, seg.verdict, seg.cond, d)
+		}
+	}
+	return out.all()
+}
+
+// Selected returns the classes that a pair of selectors possibly selects.
+func (p *Program) Selected(s policy.Subject) []int {
+	return p.HoldersOf(p.choose(s.NS, s.Pod).may(), Class)
+}
+
+// GroupOf returns a number that classes share to which the same rules apply in one direction.
+func (p *Program) GroupOf(class int, d policy.Direction) int { return p.groupOf[d][class] }
+
+// Matches reports whether pods of a class possibly satisfy sel.
+func (g *Ground) Matches(sel label.Selector, class int) bool {
+	_, may := sel.Match(g.holders[class].labels)
+	return may
+}
+
+// DefaultDeny reports whether every pod of a namespace, also one that does not exist yet, is certainly isolated in one direction.
+func (p *Program) DefaultDeny(namespace string, d policy.Direction) bool {
+	i, ok := p.nsIndex[namespace]
+	if !ok {
+		return false
+	}
+	var certainly Worlds
+	for _, s := range p.about(i, d) {
+		if s.stance != nil && s.stance.Else == policy.Deny && s.sub.Pod.SelectsAll() {
+			if must, _ := s.sub.NS.Match(p.namespaces[i].Labels); must {
+				for _, b := range s.stance.where {
+					if b.cond.IsZero() {
+						certainly |= b.worlds
+					}
+				}
+			}
+		}
+	}
+	return certainly.Covers(p.in)
+}
+
+// DualStack reports whether the input shows addresses of both families, on pods, Services or nodes.
+func (g *Ground) DualStack() bool { return g.seen[IPv4] && g.seen[IPv6] }

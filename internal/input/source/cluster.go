@@ -1,0 +1,64 @@
+package source
+
+import (
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/origin"
+)
+
+// namespace reads a Namespace.
+func (p *part) namespace(o *object) {
+	defer p.close(o)
+	if !isSubdomain(o.meta.name) {
+		return // a problem of its own already
+	}
+	if !isDNSLabel(o.meta.name) {
+		o.root.Field("metadata").Field("name").Fail("not the name of a namespace", "")
+		return
+	}
+	l := podLabels(o.meta.labels, o.meta.sound).With(label.MetadataName, o.meta.name) // the API server sets it, whatever is written
+	p.namespaces = append(p.namespaces, model.Namespace{Name: o.meta.name, Labels: l, Origin: o.at})
+}
+
+// node reads a Node.
+func (p *part) node(o *object) {
+	defer p.close(o)
+	n := model.Node{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Origin: o.at}
+	for _, item := range o.root.At("status", "addresses").Items() {
+		switch item.Field("type").Text() {
+		case "InternalIP", "ExternalIP":
+			if a, ok := readAddr(item.Field("address")); ok && !slices.Contains(n.Addrs, a) {
+				n.Addrs = append(n.Addrs, a)
+			}
+		}
+	}
+	p.nodes = append(p.nodes, n)
+}
+
+// configMap is a ConfigMap as a source of environment variables.
+type configMap struct {
+	namespace, name string
+	data            map[string]string
+	at              origin.Origin
+}
+
+// maxEnvValue bounds the values that are kept: what is longer is a file, not a variable.
+const maxEnvValue = 8 << 10
+
+func (p *part) configMap(o *object) {
+	defer p.close(o)
+	data := map[string]string{}
+	for key, value := range o.root.Field("data").Entries() {
+		before := value.Problems()
+		text := value.Text()
+		if !isConfigKey(key) {
+			value.Fail("not a valid key", "letters, digits, '-', '_' and '.', at most 253 of them")
+		}
+		if value.Problems() == before && len(text) <= maxEnvValue {
+			data[key] = text
+		}
+	}
+	p.configMaps = append(p.configMaps, configMap{o.meta.namespace, o.meta.name, data, o.at})
+}

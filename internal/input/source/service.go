@@ -1,0 +1,155 @@
+package source
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/origin"
+	"github.com/toolmoat/toolmoat/internal/input/doc"
+)
+
+// service reads a Service.
+func (p *part) service(o *object) {
+	defer p.close(o)
+	spec := o.root.Field("spec")
+	before := o.root.Problems()
+	s := model.Service{Namespace: o.meta.namespace, Name: o.meta.name, Labels: o.meta.labels, Type: readName(spec.Field("type"), typeForm), Origin: o.at,
+		ExternalName: readName(spec.Field("externalName"), hostForm), Local: spec.Field("externalTrafficPolicy").Text() == "Local"}
+	switch {
+	case s.Type == "":
+		s.Type = "ClusterIP"
+	case s.Type == "ExternalName" && s.ExternalName == "" && o.root.Problems() == before:
+		spec.Field("externalName").Fail("missing", "a Service of type ExternalName needs the name it stands for")
+	}
+	if set, _ := readLabels(spec.Field("selector")); len(set) > 0 && s.Type != "ExternalName" {
+		selector := label.Equals(set)
+		s.Selector = &selector
+	}
+	first := spec.Field("clusterIP")
+	s.Headless = first.IsText() && first.Text() == "None"
+	s.ClusterIPs = readAddrs(spec.Field("clusterIPs"), "")
+	if a, ok := readAddr(first); ok && len(s.ClusterIPs) == 0 {
+		s.ClusterIPs = []netip.Addr{a}
+	}
+	s.MoreAddrs = len(s.ClusterIPs) == 1 && mayBeDual(spec)
+	s.ExternalIPs = readAddrs(spec.Field("externalIPs"), "")
+	balancers := readAddrs(o.root.At("status", "loadBalancer", "ingress"), "ip")
+	if a, ok := readAddr(spec.Field("loadBalancerIP")); ok {
+		balancers = append(balancers, a)
+	}
+	for _, a := range balancers {
+		if !slices.Contains(s.ExternalIPs, a) {
+			s.ExternalIPs = append(s.ExternalIPs, a)
+		}
+	}
+	for _, item := range spec.Field("ports").Items() {
+		if port, ok := readServicePort(item); ok {
+			s.Ports = append(s.Ports, port)
+		}
+	}
+	if s.Namespace != "" {
+		p.services = append(p.services, s)
+	}
+}
+
+// mayBeDual reports whether a Service of which one address is known may have another: it asks for both families, or says nothing at all,
+// as in an object that leaves out what the API server fills in.
+func mayBeDual(spec *doc.Cursor) bool {
+	families := spec.Field("ipFamilies").Texts()
+	switch spec.Field("ipFamilyPolicy").Text() {
+	case "PreferDualStack", "RequireDualStack":
+		return true
+	case "SingleStack":
+		return len(families) > 1
+	}
+	return len(families) > 1 || len(families) == 0 && len(spec.Field("clusterIPs").Items()) == 0
+}
+
+func readServicePort(c *doc.Cursor) (model.ServicePort, bool) {
+	out := model.ServicePort{Name: readName(c.Field("name"), labelForm), Protocol: readProtocol(c.Field("protocol")),
+		AppProtocol: readName(c.Field("appProtocol"), qualifiedForm)}
+	number := c.Field("port")
+	var ok bool
+	if out.Port, ok = readPort(number); !ok {
+		if !number.IsSet() {
+			number.Fail("missing", "")
+		}
+		return out, false
+	}
+	out.NodePort = readPortOrZero(c.Field("nodePort"))
+	switch target := c.Field("targetPort"); {
+	case target.IsText() && target.Text() != "":
+		out.TargetName = readName(target, portForm)
+	default:
+		if out.Target = out.Port; target.IsSet() && !target.IsText() {
+			if n := readPortOrZero(target); n != 0 {
+				out.Target = n
+			}
+		}
+	}
+	return out, true
+}
+
+// endpoints is what one EndpointSlice, or one Endpoints, says of a Service.
+type endpoints struct {
+	namespace, service, kind, name string
+	headless                       bool                // its Service is, as a label tells that the control plane gives it
+	ports                          []model.ServicePort // of all in list
+	list                           []model.Endpoint
+	at                             origin.Origin
+}
+
+// isHeadless reports whether o has the label that the control plane gives the endpoints of headless Services
+// (kubernetes api/core/v1/annotation_key_constants.go, IsHeadlessService).
+func (o *object) isHeadless() bool {
+	_, ok := o.meta.labels["service.kubernetes.io/headless"]
+	return ok
+}
+
+// endpointSlice reads an EndpointSlice. Endpoints that are not ready count: they may be soon.
+func (p *part) endpointSlice(o *object) {
+	defer p.close(o)
+	service := o.meta.labels["kubernetes.io/service-name"]
+	if service == "" || o.root.Field("addressType").Text() == "FQDN" {
+		p.ignore(o)
+		return
+	}
+	s := endpoints{namespace: o.meta.namespace, service: service, kind: o.kind, name: o.meta.name, headless: o.isHeadless(), at: o.at}
+	s.ports = readEndpointPorts(o.root.Field("ports"))
+	for _, item := range o.root.Field("endpoints").Items() {
+		for _, a := range readAddrs(item.Field("addresses"), "") {
+			s.list = append(s.list, model.Endpoint{Addr: a, Ports: s.ports})
+		}
+	}
+	p.slices = append(p.slices, s)
+}
+
+// endpoints reads an Endpoints, which the control plane mirrors into slices for a Service without a selector.
+func (p *part) endpoints(o *object) {
+	defer p.close(o)
+	s := endpoints{namespace: o.meta.namespace, service: o.meta.name, kind: o.kind, name: o.meta.name, headless: o.isHeadless(), at: o.at}
+	for _, subset := range o.root.Field("subsets").Items() {
+		ports := readEndpointPorts(subset.Field("ports"))
+		s.ports = append(s.ports, ports...)
+		for _, field := range []string{"addresses", "notReadyAddresses"} {
+			for _, a := range readAddrs(subset.Field(field), "ip") {
+				s.list = append(s.list, model.Endpoint{Addr: a, Ports: ports})
+			}
+		}
+	}
+	p.slices = append(p.slices, s)
+}
+
+func readEndpointPorts(c *doc.Cursor) []model.ServicePort {
+	var out []model.ServicePort
+	for _, item := range c.Items() {
+		port := model.ServicePort{Name: readName(item.Field("name"), labelForm), Protocol: readProtocol(item.Field("protocol")),
+			AppProtocol: readName(item.Field("appProtocol"), qualifiedForm)}
+		if port.Port = readPortOrZero(item.Field("port")); port.Port != 0 {
+			out = append(out, port)
+		}
+	}
+	return out
+}
