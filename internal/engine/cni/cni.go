@@ -1,4 +1,5 @@
-// Package cni holds what is known of how each network plugin enforces policies, as data. Nothing outside it asks for a plugin by name.
+// Package cni holds what is known of how each network plugin enforces policies, as data. Nothing
+// outside it asks for a plugin by name.
 package cni
 
 import (
@@ -10,8 +11,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
 
-// Answer is what a profile says to a question that implementations answer differently. The zero value is uncertain and
-// widens every answer that depends on it.
+// Answer is what a profile says to a question that implementations answer differently. The zero
+// value is uncertain and widens every answer that depends on it.
 type Answer uint8
 
 const (
@@ -28,33 +29,36 @@ type Fact struct {
 	Source string
 }
 
-// Question is a point on which implementations differ.
+// Question is a point on which implementations differ. [Question.String] says what it asks.
 type Question uint8
 
 const (
-	Enforces               Question = iota // policies are enforced at all
-	BlocksMatchPods                        // a CIDR matches pods by their addresses
-	BlocksMatchNodes                       // a CIDR matches nodes, and what runs on their network
-	SelectorsMatchHost                     // a pod selector as a peer matches hostNetwork pods
-	SelectorsMatchServices                 // a pod selector as an egress peer also matches the addresses of Services whose own selector satisfies it
-	HostNetworkJudged                      // policies that select hostNetwork pods are enforced on them
-	JudgedBeforeService                    // egress is judged on a Service's address, before it is translated
-	OwnNodeMayEnter                        // a pod's own node may open connections to it whatever policies say
-	OwnNodeReachable                       // a pod may open connections to its own node whatever policies say
-	LongestPrefixDecides                   // of the blocks that hold an address the longest decides, and an exception is a block that denies
-	IPv4EscapesIPv6                        // in clusters whose pods have IPv6 addresses, what they send over IPv4 is not judged
-	NodePortsEscape                        // what enters through node ports and load balancers is not judged, unless externalTrafficPolicy is Local
-	StartsOpen                             // a new pod's connections may pass before its policies are in force
-	UntypedRulesApply                      // rules of a direction that policyTypes does not name apply, and isolate
-	UnselectedDenied                       // a pod that no policy selects is denied everything
-	LabelsLeftOut                          // labels that the platform sets on pods are left out of what selectors are matched against
-	PortNamesShared                        // a port name in an egress rule stands for one number in the whole cluster, for every peer of the rule
-	IPv6Escapes                            // IPv6 traffic is not judged, where pods have IPv6 addresses
-	NodesUsePodRange                       // what a node sends to pods of other nodes may come from an address in the pods' range
-	NodeSelectors                          // peers that select nodes by labels are enabled
-	Questions                              // how many there are
+	Enforces Question = iota
+	BlocksMatchPods
+	BlocksMatchNodes
+	SelectorsMatchHost
+	SelectorsMatchServices
+	HostNetworkJudged
+	JudgedBeforeService
+	OwnNodeMayEnter
+	OwnNodeReachable
+	LongestPrefixDecides
+	IPv4EscapesIPv6
+	NodePortsEscape
+	StartsOpen
+	UntypedRulesApply
+	UnselectedDenied
+	LabelsLeftOut
+	PortNamesShared
+	IPv6Escapes
+	NodesUsePodRange
+	NodeSelectors
+
+	Questions // how many there are
 )
 
+// questions says of each question what machine output calls it and what it asks. Node ports stand
+// for load balancers too, whose traffic enters through them.
 var questions = [Questions]struct{ name, asks string }{
 	Enforces:               {"enforces", "policies are enforced"},
 	BlocksMatchPods:        {"blocksMatchPods", "a CIDR matches pods by their addresses"},
@@ -86,20 +90,25 @@ func (q Question) Name() string { return questions[q].name }
 
 // Profile is how one plugin, in one mode, reads policies.
 type Profile struct {
-	Name    string // "cilium"; a mode that is not the default one follows a colon: "cilium:cidr-match=pods"
+	Name    string // "cilium"; after a colon a mode that is not the default: "cilium:cidr-match=pods"
 	Title   string
 	Version string // what the facts were read from
 	Cloud   string // the cloud it runs in, as [special.Endpoint] names clouds; "" for any
 	Facts   [Questions]Fact
 
-	// Kinds says which kinds of policy are enforced, by dialect. A kind that some profile lists is ignored under those that do not; a
-	// kind that none lists may be enforced under any.
+	// Kinds says which kinds of policy are enforced, by dialect. A kind that some profile lists is
+	// ignored under those that do not; a kind that none lists may be enforced under any.
 	Kinds map[string]Fact
 
-	Resolvers     []Resolver // where the cluster's DNS answers, beside resolver pods that the input shows
-	PortsPerBlock int        // how many ports and ranges of ports one block can hold, all policies together; 0 for any number
+	// Resolvers are where the cluster's DNS answers, beside resolver pods that the input shows.
+	Resolvers []Resolver
+
+	// PortsPerBlock is how many ports and ranges of ports one block can hold, all policies
+	// together; 0 for any number. LimitSource is where that was read.
+	PortsPerBlock int
 	LimitSource   string
-	Other         []string // what else to know, in sentences with their sources
+
+	Other []string // what else to know, in sentences with their sources
 }
 
 // Resolver is a form in which DNS may answer pods.
@@ -132,8 +141,9 @@ func (p Profile) Judges(dialect string) Answer {
 // Any stands for every profile that enforces policies, each in its default mode.
 const Any = "any"
 
-// Named returns the profiles that text names, separated by commas; [Any] names all that enforce policies in their default mode, without
-// [Spec]. They are in the order of their names. Its error is an [UnknownError].
+// Named returns the profiles that text names, separated by commas, in the order of their names.
+// [Any] names all that enforce policies in their default mode, without [Spec]. Its error is an
+// [UnknownError].
 func Named(text string) ([]Profile, error) {
 	var out []Profile
 	for name := range strings.SplitSeq(text, ",") {
@@ -157,12 +167,11 @@ func Named(text string) ([]Profile, error) {
 
 // ByName returns the profile called name. Its error is an [UnknownError].
 func ByName(name string) (Profile, error) {
-	for _, p := range Profiles {
-		if p.Name == name {
-			return p, nil
-		}
+	i := slices.IndexFunc(Profiles, func(p Profile) bool { return p.Name == name })
+	if i < 0 {
+		return Profile{}, &UnknownError{Name: name}
 	}
-	return Profile{}, &UnknownError{Name: name}
+	return Profiles[i], nil
 }
 
 // UnknownError says that no profile has a name.
@@ -170,8 +179,8 @@ type UnknownError struct{ Name string }
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("no profile is called %q", e.Name) }
 
-// Nearest returns the name that e's may be a slip of, or "": another mode of the same plugin, a name that differs in little, one that
-// holds it.
+// Nearest returns the name that e's may be a slip of, or "": the plugin whose mode it seems to be,
+// else a name that differs in little, else one that contains it.
 func (e *UnknownError) Nearest() string {
 	slip := strings.ToLower(strings.TrimSpace(e.Name))
 	if len(slip) > longestSlip || slip == "" {

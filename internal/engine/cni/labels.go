@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// KeepsLabel reports whether Cilium keeps a pod's label in the identity that selectors are matched against, unless it is told otherwise
-// (cilium v1.19.1, pkg/labelsfilter, defaultLabelPrefixCfg). What it leaves out no selector finds.
+// KeepsLabel reports whether Cilium keeps a pod's label in the identity that selectors are matched
+// against, unless it is told otherwise (cilium v1.19.1, pkg/labelsfilter, defaultLabelPrefixCfg).
+// No selector finds a label that Cilium leaves out.
 func KeepsLabel(key string) bool {
 	switch {
 	case key == "io.kubernetes.pod.namespace", strings.HasPrefix(key, "io.cilium.k8s."):
