@@ -1,5 +1,7 @@
 package cni
 
+import "slices"
+
 var awsVPCCNI = Profile{
 	Name:    "aws-vpc-cni",
 	Title:   "Amazon VPC CNI, standard mode",
@@ -33,8 +35,7 @@ var awsVPCCNI = Profile{
 		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),
 		flagged("EKS documentation, cni-network-policy: VPC CNI 1.21 and Kubernetes 1.29 or later", awsClusterNetworkPolicy),
 		flagged("amazon-network-policy-controller-k8s api/v1alpha1; EKS documents it for Auto Mode", awsApplicationNetworkPolicy),
-		ignored("amazon-network-policy-controller-k8s api/v1alpha1: its ClusterNetworkPolicy is networking.k8s.aws, another kind",
-			adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy),
+		ignored("amazon-network-policy-controller-k8s api/v1alpha1: its ClusterNetworkPolicy is networking.k8s.aws, another kind", adminKinds...),
 	),
 	Resolvers:     []Resolver{coreDNS, nodeLocalDNS},
 	PortsPerBlock: 24,
@@ -53,35 +54,32 @@ var awsVPCCNI = Profile{
 	},
 }
 
-var awsVPCCNIStrict = strict()
-
-func strict() Profile {
-	p := awsVPCCNI
-	p.Name, p.Title = "aws-vpc-cni:strict", "Amazon VPC CNI, strict mode"
-	p.Facts[StartsOpen] = Fact{No, "aws-network-policy-agent pkg/rpc/rpc_handler.go: with NETWORK_POLICY_ENFORCING_MODE=strict a pod starts in default deny"}
-	p.Facts[UnselectedDenied] = Fact{Yes, "aws-network-policy-agent controllers, strict mode: a pod that no policy selects stays in default deny"}
-	p.Other = append([]string{
+var awsVPCCNIStrict = derive(awsVPCCNI, Profile{
+	Name:  "aws-vpc-cni:strict",
+	Title: "Amazon VPC CNI, strict mode",
+	Facts: [Questions]Fact{
+		StartsOpen:       {No, "aws-network-policy-agent pkg/rpc/rpc_handler.go: with NETWORK_POLICY_ENFORCING_MODE=strict a pod starts in default deny"},
+		UnselectedDenied: {Yes, "aws-network-policy-agent controllers, strict mode: a pod that no policy selects stays in default deny"},
+	},
+	Other: slices.Concat([]string{
 		"A policy for egress alone opens its pods' ingress (aws-network-policy-agent controllers, strict mode).",
-	}, p.Other...)
-	return p
-}
+	}, awsVPCCNI.Other),
+})
 
-var eksAuto = auto()
-
-func auto() Profile {
-	p := awsVPCCNI
-	p.Name, p.Title = "eks-auto", "EKS Auto Mode"
-	p.Version = "EKS documentation of 2026-08; the agent and controller of aws-vpc-cni"
-	p.Facts[Enforces] = Fact{Yes, "EKS documentation, auto-net-pol: once ConfigMap kube-system/amazon-vpc-cni has enable-network-policy-controller \"true\""}
-	p.Facts[IPv4EscapesIPv6] = Fact{Uncertain, "not confirmed for Auto Mode; " + awsVPCCNI.Facts[IPv4EscapesIPv6].Source}
-	p.Facts[StartsOpen] = Fact{Yes, "EKS documentation, auto-net-pol: NodeClass networkPolicy is DefaultAllow unless it says DefaultDeny"}
-	p.Kinds = kinds(awsVPCCNI.Kinds,
-		enforced("EKS documentation, auto-net-pol", networkPolicy, awsApplicationNetworkPolicy, awsClusterNetworkPolicy))
-	p.Resolvers = []Resolver{{Name: "CoreDNS as a service of the node", Port: 53, Always: true,
-		Source: "EKS documentation, Auto Mode; containers-roadmap issue 2552: no pods to select, the DNS Service's address has to be allowed as a block"}}
-	p.Other = append([]string{
+var eksAuto = derive(awsVPCCNI, Profile{
+	Name:    "eks-auto",
+	Title:   "EKS Auto Mode",
+	Version: "EKS documentation of 2026-08; the agent and controller of aws-vpc-cni",
+	Facts: [Questions]Fact{
+		Enforces:        {Yes, "EKS documentation, auto-net-pol: once ConfigMap kube-system/amazon-vpc-cni has enable-network-policy-controller \"true\""},
+		IPv4EscapesIPv6: {Uncertain, "not confirmed for Auto Mode; " + awsVPCCNI.Facts[IPv4EscapesIPv6].Source},
+		StartsOpen:      {Yes, "EKS documentation, auto-net-pol: NodeClass networkPolicy is DefaultAllow unless it says DefaultDeny"},
+	},
+	Kinds: enforced("EKS documentation, auto-net-pol", networkPolicy, awsApplicationNetworkPolicy, awsClusterNetworkPolicy),
+	Resolvers: []Resolver{{Name: "CoreDNS as a service of the node", Port: 53, Always: true,
+		Source: "EKS documentation, Auto Mode; containers-roadmap issue 2552: no pods to select, the DNS Service's address has to be allowed as a block"}},
+	Other: slices.Concat([]string{
 		"With the ConfigMap missing policies are accepted and not enforced: use the profile none (EKS documentation, auto-net-pol).",
 		"Rules by domain name work here only (EKS documentation, ApplicationNetworkPolicy and ClusterNetworkPolicy).",
-	}, p.Other...)
-	return p
-}
+	}, awsVPCCNI.Other),
+})

@@ -29,8 +29,7 @@ var azureNPM = Profile{
 	},
 	Kinds: kinds(
 		enforced("azure-container-networking npm/pkg/controlplane/controllers/v2", networkPolicy),
-		ignored("azure-container-networking npm/pkg/controlplane/controllers/v2: controllers for pods, namespaces and NetworkPolicy only",
-			adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy),
+		ignored("azure-container-networking npm/pkg/controlplane/controllers/v2: controllers for pods, namespaces and NetworkPolicy only", adminKinds...),
 	),
 	Resolvers: []Resolver{coreDNS, nodeLocalDNS, localDNS},
 	Other: []string{

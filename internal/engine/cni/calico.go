@@ -1,5 +1,7 @@
 package cni
 
+import "slices"
+
 var calico = Profile{
 	Name:    "calico",
 	Title:   "Calico, open source",
@@ -29,8 +31,7 @@ var calico = Profile{
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),
-		enforced("calico-docs reference/resources", calicoNetworkPolicy, calicoGlobalNetworkPolicy, calicoHostEndpoint,
-			calicoStoredNetworkPolicy, calicoStoredGlobalNetworkPolicy, calicoStoredHostEndpoint),
+		enforced("calico-docs reference/resources", calicoKinds...),
 		flagged("network-policy-api implementations.md: Calico 3.29 to 3.31", adminNetworkPolicy, baselineAdminNetworkPolicy),
 		flagged("network-policy-api implementations.md: Calico 3.32", clusterNetworkPolicy),
 	),
@@ -43,38 +44,19 @@ var calico = Profile{
 	},
 }
 
-var gkeLegacy = Profile{
+var gkeLegacy = derive(calico, Profile{
 	Name:    "gke-legacy",
 	Title:   "GKE without Dataplane V2, with network policy enabled (Calico)",
 	Version: "GKE documentation of 2026-08, Calico source of 2026-08",
 	Cloud:   "Google Cloud",
 	Facts: [Questions]Fact{
-		Enforces:               {Yes, "GKE documentation, dataplane-v2: the earlier data plane uses Calico; only where networkPolicy.enabled is set"},
-		BlocksMatchPods:        calico.Facts[BlocksMatchPods],
-		BlocksMatchNodes:       calico.Facts[BlocksMatchNodes],
-		SelectorsMatchHost:     calico.Facts[SelectorsMatchHost],
-		SelectorsMatchServices: calico.Facts[SelectorsMatchServices],
-		HostNetworkJudged:      calico.Facts[HostNetworkJudged],
-		JudgedBeforeService:    calico.Facts[JudgedBeforeService],
-		OwnNodeMayEnter:        calico.Facts[OwnNodeMayEnter],
-		OwnNodeReachable:       calico.Facts[OwnNodeReachable],
-		LongestPrefixDecides:   calico.Facts[LongestPrefixDecides],
-		IPv4EscapesIPv6:        {No, "calico felix/rules: the same chains are rendered for both families"},
-		NodePortsEscape:        calico.Facts[NodePortsEscape],
-		StartsOpen:             {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
-		UntypedRulesApply:      {No, "calico libcalico-go/lib/backend/k8s/conversion: policyTypes become the types of the policy, which decide what applies"},
-		UnselectedDenied:       {No, "calico-docs kubernetes-policy: pods are open until a policy selects them"},
-		LabelsLeftOut:          {No, "calico libcalico-go conversion: labels of the pod become those of the endpoint"},
-		PortNamesShared:        {No, "calico felix, named ports: sets of address and port"},
-		IPv6Escapes:            {No, "calico-docs: policy for IPv4 and IPv6"},
-		NodesUsePodRange:       {Yes, "calico-docs: with tunnels, from the tunnel's address"},
-		NodeSelectors:          {Uncertain, "not confirmed"},
+		Enforces:      {Yes, "GKE documentation, dataplane-v2: the earlier data plane uses Calico; only where networkPolicy.enabled is set"},
+		StartsOpen:    {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
+		NodeSelectors: {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(
 		enforced("GKE documentation, network-policy", networkPolicy),
-		flagged("not documented by GKE; its Calico may read them", calicoNetworkPolicy, calicoGlobalNetworkPolicy, calicoHostEndpoint,
-			calicoStoredNetworkPolicy, calicoStoredGlobalNetworkPolicy, calicoStoredHostEndpoint,
-			adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy),
+		flagged("not documented by GKE; its Calico may read them", slices.Concat(calicoKinds, adminKinds)...),
 		flagged("GKE documentation, fqdn-network-policies: Dataplane V2 only; an archived operator made NetworkPolicies of a kind of the same name", gkeFQDNNetworkPolicy),
 	),
 	Resolvers: []Resolver{coreDNS, nodeLocalDNS, cloudDNS},
@@ -82,4 +64,4 @@ var gkeLegacy = Profile{
 		"With networkPolicy.enabled unset nothing is enforced: use the profile none (GKE API, networkPolicy and addonsConfig.networkPolicyConfig).",
 		"Workload Identity is reached on 169.254.169.252, TCP ports 987 and 988 (GKE network policy documentation, as quoted by several projects).",
 	},
-}
+})

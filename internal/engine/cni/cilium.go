@@ -43,60 +43,52 @@ var cilium = Profile{
 	},
 }
 
-// matching is cilium with CIDRs that also match pods, or nodes, or both.
-func matching(mode, title, version string, pods, nodes Answer) Profile {
-	p := cilium
-	p.Name, p.Title, p.Version = "cilium:cidr-match="+mode, title, version
-	if pods == Yes {
-		p.Facts[BlocksMatchPods] = Fact{Yes, "cilium 1.20.2 Documentation/cmdref, --policy-cidr-match-mode: takes pods"}
-	}
-	if nodes == Yes {
-		p.Facts[BlocksMatchNodes] = Fact{Yes, "cilium Documentation/security/policy/language.rst, Selecting nodes with CIDR"}
-		p.Facts[OwnNodeReachable] = Fact{Uncertain, "cilium pkg/node/manager/manager.go, nodeIdentityLabels: the own node has all of its addresses at once, its " +
-			"router's in the pods' range included, and a block with any of them lets to it"}
-	}
-	return p
-}
-
+// The modes of policy-cidr-match-mode, in which CIDRs also match nodes, pods or both.
 var (
-	ciliumNodes     = matching("nodes", "Cilium, policy-cidr-match-mode nodes", "Cilium 1.19.1 and 1.20.2", No, Yes)
-	ciliumPods      = matching("pods", "Cilium, policy-cidr-match-mode pods", "Cilium 1.20.2", Yes, No)
-	ciliumPodsNodes = matching("pods+nodes", "Cilium, policy-cidr-match-mode pods and nodes", "Cilium 1.20.2", Yes, Yes)
+	ciliumNodes = derive(cilium, Profile{
+		Name:  "cilium:cidr-match=nodes",
+		Title: "Cilium, policy-cidr-match-mode nodes",
+		Facts: [Questions]Fact{
+			BlocksMatchNodes: {Yes, "cilium Documentation/security/policy/language.rst, Selecting nodes with CIDR"},
+			OwnNodeReachable: {Uncertain, "cilium pkg/node/manager/manager.go, nodeIdentityLabels: the own node has all of its addresses at once, its " +
+				"router's in the pods' range included, and a block with any of them lets to it"},
+		},
+	})
+	ciliumPods = derive(cilium, Profile{
+		Name:    "cilium:cidr-match=pods",
+		Title:   "Cilium, policy-cidr-match-mode pods",
+		Version: "Cilium 1.20.2",
+		Facts: [Questions]Fact{
+			BlocksMatchPods: {Yes, "cilium 1.20.2 Documentation/cmdref, --policy-cidr-match-mode: takes pods"},
+		},
+	})
+	ciliumPodsNodes = derive(ciliumNodes, Profile{
+		Name:    "cilium:cidr-match=pods+nodes",
+		Title:   "Cilium, policy-cidr-match-mode pods and nodes",
+		Version: ciliumPods.Version,
+		Facts:   [Questions]Fact{BlocksMatchPods: ciliumPods.Facts[BlocksMatchPods]},
+	})
 )
 
-var aksCilium = Profile{
+var aksCilium = derive(cilium, Profile{
 	Name:    "aks-cilium",
 	Title:   "Azure CNI powered by Cilium",
 	Version: "AKS documentation of 2026-08, Cilium 1.14 to 1.18",
 	Cloud:   "Azure",
 	Facts: [Questions]Fact{
-		Enforces:               {Yes, "aks-docs azure-cni-powered-by-cilium.md: policy enforcement is part of the data plane; Linux nodes only"},
-		BlocksMatchPods:        {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: ipBlock does not allow pod addresses"},
-		BlocksMatchNodes:       {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: ipBlock does not allow node addresses"},
-		SelectorsMatchHost:     cilium.Facts[SelectorsMatchHost],
-		SelectorsMatchServices: cilium.Facts[SelectorsMatchServices],
-		HostNetworkJudged:      {No, "aks-docs azure-cni-powered-by-cilium.md: policies do not apply to hostNetwork pods"},
-		JudgedBeforeService:    cilium.Facts[JudgedBeforeService],
-		OwnNodeMayEnter:        cilium.Facts[OwnNodeMayEnter],
-		OwnNodeReachable:       {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: egress to the node's address is blocked unless allowed"},
-		LongestPrefixDecides:   cilium.Facts[LongestPrefixDecides],
-		IPv4EscapesIPv6:        cilium.Facts[IPv4EscapesIPv6],
-		NodePortsEscape:        {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: enforced on all traffic, externalTrafficPolicy Cluster included"},
-		StartsOpen:             cilium.Facts[StartsOpen],
-		UntypedRulesApply:      {Yes, "cilium 1.19.1 pkg/k8s/network_policy.go, ParseNetworkPolicy: keeps the rules of both directions, and each isolates"},
-		UnselectedDenied:       {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
-		LabelsLeftOut:          {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
-		PortNamesShared:        {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
-		IPv6Escapes:            {No, "cilium Documentation/security/policy: both families"},
-		NodesUsePodRange:       {No, "cilium Documentation/security/policy/layer3.rst: a node is known by its identity, whatever its address"},
-		NodeSelectors:          {Uncertain, "aks-docs azure-cni-powered-by-cilium.md: AKS manages the configuration; whether it sets --enable-node-selector-labels is not said"},
+		Enforces:          {Yes, "aks-docs azure-cni-powered-by-cilium.md: policy enforcement is part of the data plane; Linux nodes only"},
+		BlocksMatchPods:   {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: ipBlock does not allow pod addresses"},
+		BlocksMatchNodes:  {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: ipBlock does not allow node addresses"},
+		HostNetworkJudged: {No, "aks-docs azure-cni-powered-by-cilium.md: policies do not apply to hostNetwork pods"},
+		OwnNodeReachable:  {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: egress to the node's address is blocked unless allowed"},
+		NodePortsEscape:   {No, "aks-docs migrate-from-npm-to-cilium-network-policy.md: enforced on all traffic, externalTrafficPolicy Cluster included"},
+		NodeSelectors:     {Uncertain, "aks-docs azure-cni-powered-by-cilium.md: AKS manages the configuration; whether it sets --enable-node-selector-labels is not said"},
 	},
 	Kinds: kinds(
 		enforced("aks-docs azure-cni-powered-by-cilium.md, supported features; names and L7 rules need ACNS", networkPolicy, ciliumNetworkPolicy,
 			ciliumClusterwideNetworkPolicy),
 		enforced("aks-docs azure-cni-powered-by-cilium.md: supported from Kubernetes 1.29", ciliumLocalRedirectPolicy),
 		flagged("not documented by AKS", clusterNetworkPolicy),
-		ignored(cilium.Kinds[adminNetworkPolicy].Source, adminNetworkPolicy, baselineAdminNetworkPolicy),
 	),
 	Resolvers: []Resolver{coreDNS, nodeLocalDNS, localDNS},
 	Other: []string{
@@ -104,35 +96,22 @@ var aksCilium = Profile{
 		"Kubernetes 1.31 and earlier may have a Cilium older than 1.17, which does not read endPort (aks-docs azure-cni-powered-by-cilium.md).",
 		"LocalDNS is matched by a CIDR up to Cilium 1.16 and by toEntities host from 1.17 (aks-docs localdns-custom.md).",
 	},
-}
+})
 
-var gkeDPv2 = Profile{
+var gkeDPv2 = derive(cilium, Profile{
 	Name:    "gke-dpv2",
 	Title:   "GKE Dataplane V2",
 	Version: "GKE documentation of 2026-08 and field reports up to 2026-09",
 	Cloud:   "Google Cloud",
 	Facts: [Questions]Fact{
-		Enforces:               {Yes, "GKE documentation, dataplane-v2: NetworkPolicy is always on"},
-		BlocksMatchPods:        {No, "tryretool/retool-helm issue 375: a policy with blocks alone cut every in-cluster destination"},
-		BlocksMatchNodes:       {No, "GKE documentation, dataplane-v2: implemented with Cilium; kube-agents issue 747: an ipBlock cannot match a node address"},
-		SelectorsMatchHost:     cilium.Facts[SelectorsMatchHost],
-		SelectorsMatchServices: cilium.Facts[SelectorsMatchServices],
-		HostNetworkJudged:      {No, "GKE documentation, dataplane-v2: implemented with Cilium, which selects no hostNetwork pods"},
+		Enforces:          {Yes, "GKE documentation, dataplane-v2: NetworkPolicy is always on"},
+		BlocksMatchPods:   {No, "tryretool/retool-helm issue 375: a policy with blocks alone cut every in-cluster destination"},
+		BlocksMatchNodes:  {No, "GKE documentation, dataplane-v2: implemented with Cilium; kube-agents issue 747: an ipBlock cannot match a node address"},
+		HostNetworkJudged: {No, "GKE documentation, dataplane-v2: implemented with Cilium, which selects no hostNetwork pods"},
 		JudgedBeforeService: {Uncertain, "GKE documentation, dataplane-v2: no kube-proxy, Services in eBPF, so after; but kube-agents pull request 687 had to allow " +
 			"the DNS Service's address, and issues 676 and 747 disagree on metadata"},
-		OwnNodeMayEnter:      cilium.Facts[OwnNodeMayEnter],
-		OwnNodeReachable:     cilium.Facts[OwnNodeReachable],
-		LongestPrefixDecides: cilium.Facts[LongestPrefixDecides],
-		IPv4EscapesIPv6:      cilium.Facts[IPv4EscapesIPv6],
-		NodePortsEscape:      {No, "GKE documentation, dataplane-v2: no kube-proxy; Cilium judges it as world or remote-node"},
-		StartsOpen:           cilium.Facts[StartsOpen],
-		UntypedRulesApply:    {Yes, "cilium 1.19.1 pkg/k8s/network_policy.go, ParseNetworkPolicy: keeps the rules of both directions, and each isolates"},
-		UnselectedDenied:     {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
-		LabelsLeftOut:        {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
-		PortNamesShared:      {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
-		IPv6Escapes:          {No, "cilium Documentation/security/policy: both families"},
-		NodesUsePodRange:     {No, "cilium Documentation/security/policy/layer3.rst: a node is known by its identity, whatever its address"},
-		NodeSelectors:        {Uncertain, "not confirmed"},
+		NodePortsEscape: {No, "GKE documentation, dataplane-v2: no kube-proxy; Cilium judges it as world or remote-node"},
+		NodeSelectors:   {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(
 		enforced("GKE documentation, dataplane-v2", networkPolicy),
@@ -146,4 +125,4 @@ var gkeDPv2 = Profile{
 		"Workload Identity is reached on 169.254.169.254, TCP ports 80 and 8080 (GKE network policy documentation, as quoted by several projects).",
 		"NodeLocal DNSCache is always on in Autopilot, and by default in Standard from 1.33.1 (GKE documentation, nodelocal-dns-cache).",
 	},
-}
+})

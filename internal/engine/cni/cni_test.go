@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,7 +97,8 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// TestEveryPluginJudgesNetworkPolicy demands it also of those that enforce nothing: what a policy would deny has to be found first.
+// TestEveryPluginJudgesNetworkPolicy demands it also of those that enforce nothing: what a policy
+// would deny has to be found first.
 func TestEveryPluginJudgesNetworkPolicy(t *testing.T) {
 	for _, p := range Profiles {
 		if got := p.Judges(networkPolicy); got != Yes {
@@ -163,8 +165,9 @@ var independent = []string{
 	"vpcresources.k8s.aws SecurityGroupPolicy",
 }
 
-// TestEveryKindIsTreated reads the kinds of policy that the source package knows and demands that each is known here under the same name. A slip
-// in a name would make a plugin seem to ignore its own policies.
+// TestEveryKindIsTreated reads the kinds of policy that the source package knows and demands that
+// each is known here under the same name. A slip in a name would make a plugin seem to ignore its
+// own policies.
 func TestEveryKindIsTreated(t *testing.T) {
 	known := policyKinds(t, filepath.Join("..", "..", "input", "source", "policykinds.go"))
 	for kind := range known {
@@ -186,7 +189,8 @@ func TestEveryKindIsTreated(t *testing.T) {
 	}
 }
 
-// policyKinds reads what a Go file has under "policies" in literals of policyGroup, as "group Kind".
+// policyKinds reads what a Go file has under "policies" in literals of policyGroup, as
+// "group Kind".
 func policyKinds(t *testing.T, path string) map[string]bool {
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 	if err != nil {
@@ -237,7 +241,8 @@ func policyKinds(t *testing.T, path string) map[string]bool {
 	return known
 }
 
-// TestSpecLeavesKindsOpen demands that no kind which a plugin lists is ignored under the API's text, which knows no plugin.
+// TestSpecLeavesKindsOpen demands that the API's text, which knows no plugin, ignores no kind that
+// a plugin lists.
 func TestSpecLeavesKindsOpen(t *testing.T) {
 	for _, p := range Profiles {
 		for kind := range p.Kinds {
@@ -303,6 +308,36 @@ func TestDistance(t *testing.T) {
 	}
 }
 
+// TestDerive demands that derive takes every field from the changes and leaves what they do not
+// set.
+func TestDerive(t *testing.T) {
+	full := awsVPCCNI
+	for field, value := range reflect.ValueOf(full).Fields() {
+		if value.IsZero() {
+			t.Errorf("%s has no %s: take a profile that sets every field", full.Name, field.Name)
+		}
+	}
+	if got := derive(Profile{}, full); !reflect.DeepEqual(got, full) {
+		t.Errorf("derived from nothing: %+v", got)
+	}
+	if got := derive(full, Profile{Name: full.Name, Title: full.Title}); !reflect.DeepEqual(got, full) {
+		t.Errorf("derived without changes: %+v", got)
+	}
+
+	got := derive(full, Profile{Facts: [Questions]Fact{StartsOpen: {No, "x"}}, Kinds: ignored("y", networkPolicy)})
+	for q := range Questions {
+		if want := full.Facts[q]; q != StartsOpen && got.Facts[q] != want {
+			t.Errorf("%s: %v, want %v", q, got.Facts[q], want)
+		}
+	}
+	if got.Says(StartsOpen) != No || got.Judges(networkPolicy) != No || len(got.Kinds) != len(full.Kinds) {
+		t.Errorf("the changes are not in force: %+v", got)
+	}
+	if full.Says(StartsOpen) != Yes || full.Judges(networkPolicy) != Yes {
+		t.Errorf("the base has changed: %+v", full)
+	}
+}
+
 // TestModes demands that a mode differs from the default one, or nobody would ask for it.
 func TestModes(t *testing.T) {
 	for _, p := range Profiles {
@@ -324,7 +359,8 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestWhatFlipsVerdicts holds the answers on which plugins are known to differ, so that none changes by accident.
+// TestWhatFlipsVerdicts holds the answers on which plugins are known to differ, so that none
+// changes by accident.
 func TestWhatFlipsVerdicts(t *testing.T) {
 	for _, test := range []struct {
 		question Question

@@ -1,10 +1,14 @@
 package cni
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
-// The kinds of policy on which plugins differ, by dialect. Left out are those that do not depend on the plugin: meshes, policies for secondary
-// networks and for security groups, NetworkPolicy under its old group (the API server hands it on under the new one), and the kinds of
-// OpenShift SDN, which has no profile.
+// The kinds of policy on which plugins differ, by dialect. Four sorts are left out because they do
+// not depend on the plugin: policies of meshes; policies for secondary networks and for security
+// groups; NetworkPolicy under its old group, which the API server hands on under the new one; and
+// the kinds of OpenShift SDN, which has no profile.
 const (
 	networkPolicy = "networking.k8s.io NetworkPolicy"
 
@@ -37,19 +41,24 @@ const (
 	ovnClusterUserDefinedNetwork = "k8s.ovn.org ClusterUserDefinedNetwork"
 )
 
-// pluginKinds are all of those but NetworkPolicy, which every plugin that enforces anything enforces.
-var pluginKinds = []string{
-	adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy,
+var (
+	adminKinds  = []string{adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy}
+	calicoKinds = []string{
+		calicoNetworkPolicy, calicoGlobalNetworkPolicy, calicoHostEndpoint,
+		calicoStoredNetworkPolicy, calicoStoredGlobalNetworkPolicy, calicoStoredHostEndpoint,
+	}
+)
+
+// pluginKinds are all kinds except NetworkPolicy, which every plugin enforces that enforces any.
+var pluginKinds = slices.Concat(adminKinds, calicoKinds, []string{
 	ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy, ciliumLocalRedirectPolicy,
-	calicoNetworkPolicy, calicoGlobalNetworkPolicy, calicoHostEndpoint,
-	calicoStoredNetworkPolicy, calicoStoredGlobalNetworkPolicy, calicoStoredHostEndpoint,
 	antreaNetworkPolicy, antreaClusterNetworkPolicy,
 	awsApplicationNetworkPolicy, awsClusterNetworkPolicy,
 	gkeFQDNNetworkPolicy,
 	ovnEgressFirewall, ovnUserDefinedNetwork, ovnClusterUserDefinedNetwork,
-}
+})
 
-// kinds joins what enforced, flagged and ignored say.
+// kinds joins what enforced, flagged and ignored say. Of two that name one kind the later counts.
 func kinds(parts ...map[string]Fact) map[string]Fact {
 	all := map[string]Fact{}
 	for _, p := range parts {
@@ -58,25 +67,19 @@ func kinds(parts ...map[string]Fact) map[string]Fact {
 	return all
 }
 
-// enforced says that policies of these kinds always are.
-func enforced(source string, dialects ...string) map[string]Fact {
-	return each(Fact{Yes, source}, dialects)
-}
+// What a profile says of kinds of policy, with the source and the kinds.
+var (
+	enforced = says(Yes)       // policies of these kinds always are
+	flagged  = says(Uncertain) // they may be: an option or a version decides
+	ignored  = says(No)        // they never are, although somebody might think so
+)
 
-// flagged says that policies of these kinds perhaps are: an option or a version decides.
-func flagged(source string, dialects ...string) map[string]Fact {
-	return each(Fact{Uncertain, source}, dialects)
-}
-
-// ignored says that policies of these kinds never are, where somebody might think so.
-func ignored(source string, dialects ...string) map[string]Fact {
-	return each(Fact{No, source}, dialects)
-}
-
-func each(f Fact, dialects []string) map[string]Fact {
-	all := make(map[string]Fact, len(dialects))
-	for _, d := range dialects {
-		all[d] = f
+func says(a Answer) func(source string, dialects ...string) map[string]Fact {
+	return func(source string, dialects ...string) map[string]Fact {
+		all := map[string]Fact{}
+		for _, d := range dialects {
+			all[d] = Fact{a, source}
+		}
+		return all
 	}
-	return all
 }

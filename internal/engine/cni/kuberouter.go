@@ -29,7 +29,7 @@ var kubeRouter = Profile{
 	},
 	Kinds: kinds(
 		enforced("kube-router pkg/controllers/netpol", networkPolicy),
-		ignored("kube-router pkg/controllers/netpol: reads NetworkPolicy only", adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy),
+		ignored("kube-router pkg/controllers/netpol: reads NetworkPolicy only", adminKinds...),
 	),
 	Resolvers: []Resolver{coreDNS, nodeLocalDNS},
 	Other: []string{

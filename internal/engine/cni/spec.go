@@ -3,35 +3,34 @@ package cni
 // Spec is the name of the profile that reads policies as the API's text has it.
 const Spec = "spec"
 
-// specFacts is what the text of the API and of its documentation says. Where it leaves a point open the answer is uncertain.
-var specFacts = [Questions]Fact{
-	Enforces:               {Yes, "k8s.io/api networking/v1: what a policy means where something enforces it"},
-	BlocksMatchPods:        {Yes, "kubernetes test/e2e/network/netpol: egress to a server in a CIDR block uses a pod address"},
-	BlocksMatchNodes:       {Yes, "kubernetes.io network-policies: a CIDR is a range of addresses, whoever has them"},
-	SelectorsMatchHost:     {Uncertain, "kubernetes.io network-policies: behaviour for hostNetwork pods is undefined"},
-	HostNetworkJudged:      {No, "kubernetes.io network-policies: most plugins ignore hostNetwork pods"},
-	JudgedBeforeService:    {Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
-	OwnNodeMayEnter:        {Yes, "k8s.io/api networking/v1: traffic from the pod's local node is allowed"},
-	OwnNodeReachable:       {No, "k8s.io/api networking/v1: the exception is for ingress only"},
-	SelectorsMatchServices: {No, "k8s.io/api networking/v1: a podSelector selects pods"},
-	LongestPrefixDecides:   {No, "k8s.io/api networking/v1: rules are additive"},
-	IPv4EscapesIPv6:        {No, "k8s.io/api networking/v1: makes no such exception"},
-	NodePortsEscape:        {No, "k8s.io/api networking/v1: makes no such exception"},
-	StartsOpen:             {No, "kubernetes.io network-policies, pod lifecycle: isolated pods are isolated before they start"},
-	UntypedRulesApply:      {No, "k8s.io/api networking/v1: policyTypes lists the directions that a policy is about"},
-	UnselectedDenied:       {No, "k8s.io/api networking/v1: a pod that no policy selects is not isolated"},
-	LabelsLeftOut:          {No, "k8s.io/api networking/v1: a podSelector selects by the labels of the pod"},
-	PortNamesShared:        {No, "k8s.io/api networking/v1: a named port on a pod"},
-	IPv6Escapes:            {No, "k8s.io/api networking/v1: makes no such exception"},
-	NodesUsePodRange:       {No, "k8s.io/api networking/v1: says nothing of it"},
-	NodeSelectors:          {No, "k8s.io/api networking/v1: has no such peers"},
-}
-
+// spec is what the text of the API and of its documentation says. Where the text leaves a point
+// open the answer is uncertain.
 var spec = Profile{
 	Name:    Spec,
 	Title:   "the Kubernetes API text",
 	Version: "networking.k8s.io/v1, Kubernetes 1.36",
-	Facts:   specFacts,
+	Facts: [Questions]Fact{
+		Enforces:               {Yes, "k8s.io/api networking/v1: what a policy means where something enforces it"},
+		BlocksMatchPods:        {Yes, "kubernetes test/e2e/network/netpol: egress to a server in a CIDR block uses a pod address"},
+		BlocksMatchNodes:       {Yes, "kubernetes.io network-policies: a CIDR is a range of addresses, whoever has them"},
+		SelectorsMatchHost:     {Uncertain, "kubernetes.io network-policies: behaviour for hostNetwork pods is undefined"},
+		HostNetworkJudged:      {No, "kubernetes.io network-policies: most plugins ignore hostNetwork pods"},
+		JudgedBeforeService:    {Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
+		OwnNodeMayEnter:        {Yes, "k8s.io/api networking/v1: traffic from the pod's local node is allowed"},
+		OwnNodeReachable:       {No, "k8s.io/api networking/v1: the exception is for ingress only"},
+		SelectorsMatchServices: {No, "k8s.io/api networking/v1: a podSelector selects pods"},
+		LongestPrefixDecides:   {No, "k8s.io/api networking/v1: rules are additive"},
+		IPv4EscapesIPv6:        {No, "k8s.io/api networking/v1: makes no such exception"},
+		NodePortsEscape:        {No, "k8s.io/api networking/v1: makes no such exception"},
+		StartsOpen:             {No, "kubernetes.io network-policies, pod lifecycle: isolated pods are isolated before they start"},
+		UntypedRulesApply:      {No, "k8s.io/api networking/v1: policyTypes lists the directions that a policy is about"},
+		UnselectedDenied:       {No, "k8s.io/api networking/v1: a pod that no policy selects is not isolated"},
+		LabelsLeftOut:          {No, "k8s.io/api networking/v1: a podSelector selects by the labels of the pod"},
+		PortNamesShared:        {No, "k8s.io/api networking/v1: a named port on a pod"},
+		IPv6Escapes:            {No, "k8s.io/api networking/v1: makes no such exception"},
+		NodesUsePodRange:       {No, "k8s.io/api networking/v1: says nothing of it"},
+		NodeSelectors:          {No, "k8s.io/api networking/v1: has no such peers"},
+	},
 	Kinds: kinds(
 		enforced("k8s.io/api networking/v1", networkPolicy),
 		flagged("no part of the API's text: the cluster's plugin decides", pluginKinds...),
@@ -39,7 +38,8 @@ var spec = Profile{
 	Resolvers: []Resolver{coreDNS, nodeLocalDNS},
 }
 
-// Two profiles stand for clusters in which nothing enforces policies. They read them as the text does, to say what would be denied.
+// Two profiles stand for clusters in which nothing enforces policies. They read policies as the
+// text does, to say what would be denied.
 var (
 	none = unenforced("none", "no network policy engine",
 		"kubernetes.io network-policies, prerequisites: without a controller that implements it a NetworkPolicy has no effect")
@@ -48,18 +48,17 @@ var (
 )
 
 func unenforced(name, title, source string) Profile {
-	p := Profile{
-		Name:    name,
-		Title:   title,
-		Version: spec.Version,
-		Facts:   specFacts,
-		Kinds: kinds(
-			enforced("read as written, to say what would be denied; nothing enforces it", networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy),
-		),
-		Resolvers: []Resolver{coreDNS, nodeLocalDNS},
-		Other:     []string{"Every other answer is the API text's, so that a report can say what the policies would deny if something enforced them."},
-	}
-	p.Facts[Enforces] = Fact{No, source}
-	p.Facts[StartsOpen] = Fact{Yes, "nothing is ever in force"}
+	p := derive(spec, Profile{
+		Name:  name,
+		Title: title,
+		Facts: [Questions]Fact{
+			Enforces:   {No, source},
+			StartsOpen: {Yes, "nothing is ever in force"},
+		},
+		Other: []string{"Every other answer is the API text's, so that a report can say what the policies would deny if something enforced them."},
+	})
+	// Not those of the text as well, which leaves every other kind to the plugin.
+	p.Kinds = enforced("read as written, to say what would be denied; nothing enforces it",
+		networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy)
 	return p
 }
