@@ -28,6 +28,7 @@ var layers = map[string]int{
 	"internal/engine/netset":   0,
 	"internal/engine/label":    0,
 	"internal/engine/parallel": 0,
+	"internal/engine/spell":    0,
 	"internal/engine/policy":   1,
 	"internal/engine/special":  1,
 	"internal/engine/cni":      1,

@@ -76,17 +76,6 @@ func TestConns(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"abc", "abc", 0}, {"abc", "ab", 1}, {"github", "githb", 1}, {"kitten", "sitting", 3}, {"abc", "xyz", 3}, {"abcd", "wxyz", 4}, {"a", strings.Repeat("b", 300), 4}} {
-		if got := distance(tt.a, tt.b, 3); got != tt.want {
-			t.Errorf("%q %q: %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-}
-
 // FuzzParse demands that what parses is written and read as the same, and that its question can be asked.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"ns/a:80/tcp", "[fd00::1]:443", "ns/Service/a", "web.app.svc:80/udp", "10.0.0.1", "a/b/c/d", "::", "[", "/:"} {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/spell"
 )
 
 // NameError says that a name means nothing in the input, or more than one thing.
@@ -35,7 +36,7 @@ func suggest(s *model.Snapshot, n Name) []string {
 	}
 	var found []candidate
 	consider := func(ns, name, as string) {
-		far := distance(n.Object, name, maxFar)
+		far := spell.Distance(n.Object, name, maxFar)
 		if far > maxFar && len(n.Object) >= 3 && (strings.Contains(name, n.Object) || strings.Contains(n.Object, name)) {
 			far = maxFar
 		}
@@ -43,7 +44,7 @@ func suggest(s *model.Snapshot, n Name) []string {
 			return
 		}
 		if ns != n.Namespace {
-			if far += 1 + distance(n.Namespace, ns, maxFar); far > maxFar && name != n.Object {
+			if far += 1 + spell.Distance(n.Namespace, ns, maxFar); far > maxFar && name != n.Object {
 				return
 			}
 		}
@@ -71,34 +72,3 @@ func suggest(s *model.Snapshot, n Name) []string {
 
 // maxFar is how many changes apart two names may be to be alike.
 const maxFar = 3
-
-// distance returns how many single-character changes, insertions and deletions turn a into b, or most+1 if more than most do.
-func distance(a, b string, most int) int {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
-	if len(b)-len(a) > most {
-		return most + 1
-	}
-	row := make([]int, len(a)+1)
-	for i := range row {
-		row[i] = i
-	}
-	for j := range len(b) {
-		diagonal, least := row[0], j+1
-		row[0] = j + 1
-		for i := range len(a) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[i+1]
-			row[i+1] = min(change, row[i]+1, row[i+1]+1)
-			least = min(least, row[i+1])
-		}
-		if least > most {
-			return most + 1
-		}
-	}
-	return min(row[len(a)], most+1)
-}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/spell"
 )
 
 // Answer is what a profile says to a question that implementations answer differently. The zero
@@ -187,21 +188,19 @@ func (e *UnknownError) Nearest() string {
 		return ""
 	}
 	family, _, _ := strings.Cut(slip, ":")
-	near, least := "", 1+len(slip)/3
+	var names []string
 	for _, p := range Profiles {
 		if p.Name == slip || p.Name == family {
 			return p.Name
 		}
-		if d := distance(slip, p.Name); d < least {
-			near, least = p.Name, d
-		}
+		names = append(names, p.Name)
 	}
-	if near != "" {
+	if near, ok := spell.Nearest(slip, names, func(string) int { return len(slip) / 3 }); ok {
 		return near
 	}
-	for _, p := range Profiles {
-		if len(slip) >= 3 && strings.Contains(p.Name, slip) {
-			return p.Name
+	for _, name := range names {
+		if len(slip) >= 3 && strings.Contains(name, slip) {
+			return name
 		}
 	}
 	return ""
@@ -209,24 +208,3 @@ func (e *UnknownError) Nearest() string {
 
 // longestSlip is how many bytes a misspelt name may have.
 const longestSlip = 64
-
-// distance is how many bytes have to be put in, taken out or changed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0] // what row[j] was
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

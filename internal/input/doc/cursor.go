@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/toolmoat/toolmoat/internal/engine/spell"
 )
 
 // Mode says what becomes of keys that nobody asks for.
@@ -381,7 +383,7 @@ func (c *Cursor) unknown() {
 			}
 			at := Cursor{state: c.state, up: c, name: key.Value, index: -1, line: key.Line}
 			hint := ""
-			if near := nearest(key.Value, c.asked); near != "" {
+			if near, ok := spell.Nearest(key.Value, c.asked, slips); ok {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
 			at.Fail("unknown field", hint)
@@ -392,36 +394,11 @@ func (c *Cursor) unknown() {
 	}
 }
 
-// nearest returns the known key that text is a slip of, or "".
-func nearest(text string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		if len(text) > 2*len(k) || len(k) < 3 {
-			continue
-		}
-		if d := distance(strings.ToLower(text), strings.ToLower(k)); d < least && d < len(k)/2 {
-			best, least = k, d
-		}
+// slips returns how many wrong letters a key may have and still be taken for a known key: up to
+// two, and fewer than half of a short one, so that words that only look alike give no hint.
+func slips(key string) int {
+	if len(key) < 3 {
+		return -1
 	}
-	return best
-}
-
-// distance is the number of single letters to insert, remove or replace to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return min(2, len(key)/2-1)
 }
