@@ -29,6 +29,7 @@ var layers = map[string]int{
 	"internal/engine/label":    0,
 	"internal/engine/parallel": 0,
 	"internal/engine/spell":    0,
+	"internal/engine/when":     1,
 	"internal/engine/policy":   1,
 	"internal/engine/special":  1,
 	"internal/engine/cni":      1,
@@ -352,6 +353,52 @@ func (f file) uses(ban banned, why string) (bad []string) {
 	return bad
 }
 
+// wordsOf reports whether an expression puts a condition into words: x.Text(care, names) or x.Lines(care, names).
+func wordsOf(n ast.Node) bool {
+	call, ok := n.(*ast.CallExpr)
+	if !ok || len(call.Args) != 2 {
+		return false
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && (sel.Sel.Name == "Text" || sel.Sel.Name == "Lines")
+}
+
+// checkConditions demands that conditions are values until they are printed: the engine puts none into words, and nobody reads words: no package
+// but when joins, searches or compares those of a condition.
+func checkConditions(pkgs []pkg) (bad []string) {
+	product(pkgs, func(p pkg, f file) {
+		if p.path == "internal/engine/when" {
+			return
+		}
+		holds := func(e ast.Expr) (found bool) {
+			ast.Inspect(e, func(n ast.Node) bool { found = found || wordsOf(n); return !found })
+			return found
+		}
+		engine := within(p.path)("internal/engine")
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if wordsOf(n) && engine {
+					bad = append(bad, fmt.Sprintf("%s: the engine puts no condition into words", f.pos(n)))
+				}
+				sel, _ := n.Fun.(*ast.SelectorExpr)
+				if sel == nil {
+					return true
+				}
+				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "strings" && sel.Sel.Name != "Join" && slices.ContainsFunc(n.Args, holds) {
+					bad = append(bad, fmt.Sprintf("%s: reads the words of a condition: ask the value", f.pos(n)))
+				}
+			case *ast.BinaryExpr:
+				if (n.Op == token.EQL || n.Op == token.NEQ) && (holds(n.X) || holds(n.Y)) {
+					bad = append(bad, fmt.Sprintf("%s: compares the words of a condition: ask the value", f.pos(n)))
+				}
+			}
+			return true
+		})
+	})
+	return bad
+}
+
 // replaced returns the replace directives of a go.mod: with one, what people install is not what is tested here.
 func replaced(gomod []byte) (bad []string) {
 	for line := range strings.Lines(string(gomod)) {
@@ -396,6 +443,7 @@ var checks = []struct {
 	{"package comments", checkComments},
 	{"package names", checkNames},
 	{"streams", checkStreams},
+	{"conditions are values", checkConditions},
 	{"settings", checkSettings},
 }
 

@@ -70,6 +70,12 @@ func TestChecksFail(t *testing.T) {
 		{"flags", checkSettings, "internal/analysis/rule/r.go", `package rule; import _ "flag"`, "imports flag"},
 		{"other flags", checkSettings, "internal/analysis/rule/r.go", `package rule; import _ "github.com/spf13/pflag"`, "imports github.com/spf13/pflag"},
 		{"command has flags", checkSettings, "test/synth/cmd/m.go", `package main; import "flag"; import "os"; var a, _ = os.LookupEnv("X"), flag.Parse`, ""},
+
+		{"puts into words", checkConditions, "internal/engine/reach/r.go", `package reach; func f(w W) string { return w.Text(care, names) }`, "the engine puts no condition into words"},
+		{"a report puts into words", checkConditions, "internal/report/r.go", `package report; func f(w W) []string { return w.Lines(care, names) }`, ""},
+		{"a report reads words", checkConditions, "internal/report/r.go", `package report; func f(w W) bool { return strings.Contains(w.Text(care, names), "node") }`, "reads the words of a condition"},
+		{"a report compares words", checkConditions, "internal/report/r.go", `package report; func f(w W) bool { return w.Text(care, names) == "" }`, "compares the words of a condition"},
+		{"another text", checkConditions, "internal/input/facts/f.go", `package facts; func f(v V) bool { return v.Text() == "" }`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			pkgs, err := load(fstest.MapFS{tt.file: {Data: []byte(tt.src)}})

@@ -62,7 +62,7 @@ read or judged (wins over 1).`,
 				}
 				o := outcome{problems: res.Problems, complete: res.Complete, render: func(w io.Writer, o report.Options) error {
 					if c.format == "json" {
-						return report.JSON(w, res)
+						return report.AuditJSON(w, res)
 					}
 					return report.Text(w, report.Audit(res, o), o)
 				}}
@@ -87,7 +87,7 @@ func unselected(res audit.Result, servers []string, selector string) error {
 	const hint = "toolmoat audit without --server and -l lists the servers"
 	for _, name := range servers {
 		if !slices.ContainsFunc(res.Servers, func(srv audit.Server) bool {
-			return name == srv.ID() || name == srv.Namespace+"/"+srv.Kind+"/"+srv.Name
+			return name == srv.ID || name == srv.Namespace+"/"+srv.Kind+"/"+srv.Name
 		}) {
 			return hinted{fmt.Errorf("--server %s selects no MCP server of the input", name), hint}
 		}

@@ -106,11 +106,11 @@ func TestAuditContract(t *testing.T) {
 				oneOf(t, name, d["verdict"], verdicts)
 				oneOf(t, name, d["extent"], extents)
 				for _, to := range d.objects("to") {
-					to.keys(t, name, "conns verdict", "cidr except pods host name when")
+					to.keys(t, name, "conns verdict", "cidr except pods host name when if more")
 				}
 			}
 			for _, c := range srv.objects("reachableBy") {
-				c.keys(t, "a caller", "who conns verdict", "names labels text when")
+				c.keys(t, "a caller", "who conns verdict", "names labels text when if more")
 				oneOf(t, "who", c["who"], callers)
 			}
 		}

@@ -18,7 +18,7 @@ import (
 
 func newRules(s streams) *cobra.Command {
 	var c common
-	var grading bool
+	var grading, facts bool
 	cmd := &cobra.Command{
 		Use:   "rules [flags] [ID]",
 		Short: "List the rules, or explain one",
@@ -26,12 +26,16 @@ func newRules(s streams) *cobra.Command {
 what keeps it silent.
 
 With --cni it prints what every answer rests on: how a network plugin enforces policies, each fact
-with its source.`,
-		Example: "  toolmoat rules TM301\n  toolmoat rules --cni calico,cilium",
+with its source. With --facts it prints what the conditions of answers may ask for, for programs
+that read them.`,
+		Example: "  toolmoat rules TM301\n  toolmoat rules --cni calico,cilium\n  toolmoat rules --facts",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("cni") {
-				return writeProfiles(s, &c, args, grading)
+				return writeProfiles(s, &c, len(args) > 0 || grading || facts)
+			}
+			if facts && (len(args) > 0 || grading) {
+				return hinted{fmt.Errorf("--facts is about conditions, and not about rules or grades"), "toolmoat rules --facts prints every kind of fact"}
 			}
 			rules := rule.All
 			if len(args) == 1 {
@@ -46,6 +50,10 @@ with its source.`,
 			}
 			return c.write(s, nil, func(w io.Writer, o report.Options) error {
 				switch {
+				case facts && c.format == "json":
+					return report.JSON(w, report.FactsJSON())
+				case facts:
+					return report.Text(w, report.Facts(), o)
 				case c.format == "json":
 					return report.JSON(w, struct {
 						Rules []rule.Rule `json:"rules"`
@@ -66,12 +74,13 @@ with its source.`,
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
 	f.StringVar(&c.cni, "cni", "", "print what is known of these `plugins`: names with commas between them, or any")
 	f.BoolVar(&grading, "grading", false, "say how findings become a grade")
+	f.BoolVar(&facts, "facts", false, "list the facts that the conditions of answers may ask for")
 	return cmd
 }
 
 // writeProfiles prints the profiles that --cni names.
-func writeProfiles(s streams, c *common, args []string, grading bool) error {
-	if len(args) > 0 || grading {
+func writeProfiles(s streams, c *common, besides bool) error {
+	if besides {
 		return hinted{fmt.Errorf("--cni is about plugins, and not about rules or grades"), "toolmoat rules --cni " + cni.Any + " prints every plugin"}
 	}
 	if !slices.Contains(c.formats, c.format) {

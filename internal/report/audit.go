@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/analysis/audit"
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // How much of an audit a person sees before asking for all of it.
@@ -21,11 +23,12 @@ const (
 	commonShown   = 8 // of several in one block
 	problemsShown = 20
 	callersShown  = 6
-	tableProfiles = 4 // up to how many network plugins have a column each
+	tableProfiles = 4 // up to how many CNIs have a column each
 )
 
-// Audit is the report that a person reads first: what was assumed, then the servers, worst first, with what each can reach, who can reach it, why, and
-// where to start. Servers that are alike have one block together.
+// Audit is the report that a person reads first: what was assumed, then the servers, worst first,
+// with what each can reach, who can reach it, why, and where to start. Servers that are alike have
+// one block together.
 func Audit(res audit.Result, o Options) Document {
 	doc := Document{Heading{
 		Mark: res.Summary.Grade, Tone: gradeTone(res.Summary.Grade),
@@ -37,7 +40,7 @@ func Audit(res audit.Result, o Options) Document {
 	for _, f := range res.Findings {
 		byServer[f.Server] = append(byServer[f.Server], f)
 	}
-	a := auditText{plugins{res.CNI, o.Verbose}, o, map[string]string{}}
+	a := auditText{res, o, map[string]string{}}
 	worst, rest := res.Servers, []audit.Server(nil)
 	if !o.Verbose && len(worst) > compared {
 		worst, rest = worst[:compared], worst[compared:]
@@ -85,7 +88,7 @@ func problems(ps []finding.Problem, o Options) Document {
 
 // auditText words an audit.
 type auditText struct {
-	plugins
+	res audit.Result
 	Options
 	said map[string]string // findings that stand in a block above, and whose block that is
 }
@@ -96,7 +99,8 @@ type block struct {
 	facts   Document // what they can reach, and who can reach them
 }
 
-// alike puts servers together that have the same grade, reach the same and are reached alike, in the order of the first of each.
+// alike puts servers together that have the same grade, reach the same and are reached alike, in
+// the order of the first of each.
 func (a auditText) alike(servers []audit.Server) []block {
 	var out []block
 	at := map[string]int{}
@@ -114,24 +118,43 @@ func (a auditText) alike(servers []audit.Server) []block {
 	return out
 }
 
-// facts is what a server can reach and who can reach it: in words, or by network plugin where there are a few.
+// facts is what a server can reach and who can reach it: in words, or by CNI where there are a few.
 func (a auditText) facts(srv audit.Server) Document {
-	fields := Fields{}
+	var fields Fields
 	if srv.Grades != nil {
 		fields = append(fields, Field{Name: "grade", Text: a.grades(srv.Grades)})
 	}
-	calls := Field{Name: "called by", Text: a.callers(srv.ReachableBy)}
-	if len(a.names) > 1 && len(a.names) <= tableProfiles {
-		return append(Document{append(fields, calls)}, a.table(srv)...)
+	if n := a.res.Program.Worlds().Count(); n > 1 && n <= tableProfiles {
+		return append(Document{append(fields, a.callers(srv.By)...)}, a.table(srv)...)
 	}
-	can, cannot := a.destinations(srv)
-	if can != "" {
-		fields = append(fields, Field{Name: "can reach", Text: can})
+	return Document{slices.Concat(fields, a.destinations(srv), a.callers(srv.By))}
+}
+
+// worlds returns the CNIs of some names.
+func (a auditText) worlds(names []string) (out reach.Worlds) {
+	for i, profile := range a.res.Program.AllProfiles() {
+		if slices.Contains(names, profile.Name) {
+			out |= 1 << i
+		}
 	}
-	if cannot != "" {
-		fields = append(fields, Field{Name: "cannot reach", Text: cannot, Tone: Good})
+	return out
+}
+
+// grades lists what grade a server has on which CNIs, the worst first.
+func (a auditText) grades(by map[string]string) string {
+	names := map[string][]string{}
+	for name, grade := range by {
+		names[grade] = append(names[grade], name)
 	}
-	return Document{append(fields, calls)}
+	var out []string
+	for _, grade := range slices.Backward(slices.Sorted(maps.Keys(names))) {
+		if len(out) > 0 && len(out) == len(names)-1 {
+			out = append(out, grade+" on the others")
+		} else {
+			out = append(out, grade+" "+a.limit(a.worlds(names[grade])))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 // block is servers that are alike, with their findings.
@@ -141,21 +164,21 @@ func (a auditText) block(b block, byServer map[string][]finding.Finding) Documen
 		if i == alikeShown && !a.Verbose && len(b.servers) > alikeShown+1 {
 			var names []string
 			for _, srv := range b.servers[i:] {
-				names = append(names, srv.ID())
+				names = append(names, srv.ID)
 			}
 			doc = append(doc, Paragraph{Text: "and " + count(len(names), "server") + " alike: " + some(names), Tone: Dim})
 			break
 		}
-		doc = append(doc, Heading{Mark: srv.Grade, Tone: gradeTone(srv.Grade), Text: srv.ID(), Aside: about(srv), Close: i > 0})
+		doc = append(doc, Heading{Mark: srv.Grade, Tone: gradeTone(srv.Grade), Text: srv.ID, Aside: about(srv), Close: i > 0})
 	}
 	fs := together(b.servers, nil)
 	for _, srv := range b.servers {
-		fs.add(srv, byServer[srv.ID()])
+		fs.add(srv, byServer[srv.ID])
 	}
 	facts := slices.Clone(b.facts)
-	if fix := firstFix(byServer[b.servers[0].ID()]); fix != "" {
+	if fix := firstFix(byServer[b.servers[0].ID]); fix != "" {
 		fields, _ := facts[0].(Fields)
-		facts[0] = append(slices.Clip(fields), Field{Name: "start with", Text: fix, Tone: Strong})
+		facts[0] = append(slices.Clip(fields), Field{Name: "fix first", Text: fix, Tone: Strong})
 	}
 	doc = append(doc, facts...)
 	if a.Verbose {
@@ -164,7 +187,7 @@ func (a auditText) block(b block, byServer map[string][]finding.Finding) Documen
 			for _, e := range srv.Evidence {
 				n := Note{Label: "evidence", Tone: Dim, Text: e.Detail}
 				if len(b.servers) > 1 {
-					n.Text = srv.ID() + ": " + n.Text
+					n.Text = srv.ID + ": " + n.Text
 				}
 				notes = append(notes, n)
 			}
@@ -199,10 +222,10 @@ func serverRows(rest []audit.Server, byServer map[string][]finding.Finding) Docu
 			break
 		}
 		worst := ""
-		if fs := byServer[srv.ID()]; len(fs) > 0 {
+		if fs := byServer[srv.ID]; len(fs) > 0 {
 			worst = fs[0].Severity.String() + " " + fs[0].Rule + ": " + fs[0].Message
 		}
-		table.Rows = append(table.Rows, []string{srv.Grade, srv.ID(), worst})
+		table.Rows = append(table.Rows, []string{srv.Grade, srv.ID, worst})
 	}
 	doc := Document{Heading{Text: count(len(rest), "more server")}, table}
 	if len(rest) > rowsShown {

@@ -49,11 +49,12 @@ func (c *common) add(srv audit.Server, fs []finding.Finding) {
 			c.at[s.key] = i
 			c.all = append(c.all, s)
 		}
-		c.all[i].of = append(c.all[i].of, srv.ID())
+		c.all[i].of = append(c.all[i].of, srv.ID)
 	}
 }
 
-// ordered lists them worst first, then by rule, those of most servers first, then those on most plugins.
+// ordered lists them worst first, then by rule, those of most servers first, then those on most
+// plugins.
 func (c *common) ordered() []shared {
 	breadth := func(s shared) int {
 		if s.CNI == nil {
@@ -67,7 +68,8 @@ func (c *common) ordered() []shared {
 	return c.all
 }
 
-// findings lists findings: all of them where they are few or verbose is on, else of each rule the first, and at most so many.
+// findings lists findings: all of them where they are few or verbose is on, else of each rule the
+// first, and at most so many.
 func (a auditText) findings(c *common, most int) Document {
 	var fresh []shared
 	var above []string
@@ -102,7 +104,7 @@ func (a auditText) findings(c *common, most int) Document {
 		}
 		notes = append(notes, n)
 		if len(c.servers) > 0 {
-			a.said[f.key] = c.servers[0].ID()
+			a.said[f.key] = c.servers[0].ID
 		}
 	}
 	if above != nil {
@@ -122,7 +124,7 @@ func (a auditText) finding(f shared, servers []audit.Server) Note {
 		scope = append(scope, some(f.of))
 	}
 	if f.CNI != nil {
-		scope = append(scope, a.on(f.CNI))
+		scope = append(scope, a.limit(a.worlds(f.CNI)))
 	}
 	if scope != nil {
 		n.Text = strings.Join(scope, ", ") + ": " + n.Text
@@ -130,8 +132,8 @@ func (a auditText) finding(f shared, servers []audit.Server) Note {
 	if pos := f.Origin.Pos(); !f.atHome && pos != "" {
 		n.Text += " (" + pos + ")"
 	}
-	if text := a.witness(f.Finding); text != "" {
-		n.Aside = []string{"shown by " + text}
+	if text := witness(f.Finding); text != "" {
+		n.Aside = []string{"example: " + text}
 	}
 	if f.Fix != "" && a.Verbose {
 		n.Below = []string{"fix: " + f.Fix}
@@ -139,19 +141,16 @@ func (a auditText) finding(f shared, servers []audit.Server) Note {
 	return n
 }
 
-// witness is a connection that shows a finding, unless the message says all of it.
-func (a auditText) witness(f finding.Finding) string {
+// witness is a connection that shows a finding, unless the message names it. Its condition stands
+// in the message.
+func witness(f finding.Finding) string {
 	w := f.Witness
 	if w == nil {
 		return ""
 	}
-	world := w.World
-	if f.CNI != nil { // which the finding starts with
-		world = strings.TrimPrefix(strings.TrimPrefix(world, reach.OnText(f.CNI, a.others(f.CNI))), ", and ")
-	}
 	says := func(end string) bool { return end == "" || end == f.Server || strings.Contains(f.Message, end) }
 	port := w.Port == 0 || strings.Contains(f.Message, "any port") || slices.Contains(strings.FieldsFunc(f.Message, notDigit), strconv.Itoa(w.Port))
-	if says(w.From) && says(w.To) && port && (world == "" || strings.Contains(f.Message, world)) {
+	if says(w.From) && says(w.To) && port {
 		return ""
 	}
 	to := w.To
@@ -161,11 +160,7 @@ func (a auditText) witness(f finding.Finding) string {
 	if w.Port != 0 {
 		to += fmt.Sprintf(":%d/%s", w.Port, w.Protocol)
 	}
-	text := w.From + " -> " + to
-	if world != "" {
-		text += ", if " + world
-	}
-	return text
+	return w.From + " -> " + to
 }
 
 func notDigit(r rune) bool { return r < '0' || r > '9' }

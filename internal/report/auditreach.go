@@ -1,8 +1,8 @@
 package report
 
 import (
-	"cmp"
-	"net/netip"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,205 +13,244 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/engine/special"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// shortCondition is how long the text of a condition may be to stand in a list; what is longer stands with --verbose.
-const shortCondition = 64
+// conditionsShown is how many conditions an entry has before the rest is left to --verbose.
+const conditionsShown = 2
 
-// commonScope is how many classes of destinations with the same limit to some plugins share one mention of it.
-const commonScope = 3
-
-// destinations says in words what a server can and cannot reach.
-func (a auditText) destinations(srv audit.Server) (can, cannot string) {
-	var no []string
-	var yes []destination
-	limits := map[string]int{}
-	for _, d := range blast.Dests {
-		r := srv.Reach[d.String()]
-		if r.Verdict == reach.Denied {
-			no = append(no, destinationNames[d])
-			continue
-		}
-		yes = append(yes, a.destination(d, r))
-		limits[yes[len(yes)-1].on]++
-	}
-	var each, together []string
-	hoisted := ""
-	for _, d := range yes {
-		if limits[d.on] >= commonScope && d.on != "" && (hoisted == "" || hoisted == d.on) {
-			hoisted = d.on
-			d.on = ""
-			together = append(together, d.String())
-			continue
-		}
-		each = append(each, d.String())
-	}
-	if together != nil {
-		each = append(each, hoisted+": "+strings.Join(together, ", "))
-	}
-	return strings.Join(each, "; "), strings.Join(no, ", ")
-}
-
-// destination is what of a class can be reached, in words.
-type destination struct{ name, extent, on, cond string }
-
-func (d destination) String() string {
-	parts := slices.DeleteFunc([]string{d.extent, d.on, d.cond}, func(text string) bool { return text == "" })
-	if len(parts) == 0 {
-		return d.name
-	}
-	return d.name + " (" + strings.Join(parts, "; ") + ")"
-}
-
-var destinationNames = map[blast.Dest]string{
+var destinationNames = [...]string{
 	blast.Metadata: "credential endpoints", blast.KubeAPI: "the Kubernetes API", blast.Nodes: "nodes", blast.DNS: "DNS", blast.OtherServers: "other MCP servers",
 	blast.SameNamespace: "its namespace", blast.OtherNamespaces: "other namespaces", blast.PrivateNetworks: "private networks", blast.Internet: "the internet",
 }
 
-// destination says what of a class can be reached, where that is not all of it, on which plugins, where these are not all, and under which condition,
-// where it always has the same one.
-func (a auditText) destination(d blast.Dest, r audit.Reach) destination {
-	out := destination{name: destinationNames[d]}
-	if r.Verdict == reach.Unknown {
-		out.cond = "unknown"
-		return out
+// itself is what conditions call the server, of which several may be alike.
+const itself = "the server"
+
+// lines puts a condition into words, one thing that must hold a line.
+func (a auditText) lines(w when.When, src, dst string) []string {
+	names := a.res.Program.Words(src, dst, "")
+	if !a.Verbose {
+		names.Max = conditionsShown
 	}
-	own := d == blast.Nodes && !slices.ContainsFunc(r.To, func(t audit.Target) bool { return !ownNode(t) })
-	worlds := worldsOf(r.To)
-	out.extent, out.on = extent(d, r, worlds), a.only(a.in(worlds))
-	cond, always := condition(r.To)
-	if own {
-		out.name = "its own node"
-		cond = strings.TrimPrefix(strings.TrimPrefix(cond, reach.OwnNode), ", and ")
-		always = cond != ""
+	return w.Lines(when.Always, names)
+}
+
+// limit says on which CNIs something holds, where that is not all of them.
+func (a auditText) limit(worlds reach.Worlds) string {
+	for _, text := range a.lines(a.res.Program.On(worlds), "", "") {
+		return text
 	}
-	switch {
-	case !always:
-	case cond == "" || len(cond) > shortCondition && !a.Verbose:
-		out.cond = "depends"
-	default:
-		out.cond = "if " + cond
+	return ""
+}
+
+// stated collects what is said with the condition under which it is so.
+type stated struct {
+	auditText
+	out     Fields
+	unknown map[reach.Worlds][]string // what is unknown on some CNIs
+}
+
+func (a auditText) stated() *stated {
+	return &stated{auditText: a, unknown: map[reach.Worlds][]string{}}
+}
+
+// say says text with its condition: CNIs alone in the same line, all else below. Of name, the CNIs on which it is unknown are said at
+// the end.
+func (s *stated) say(name, text string, w when.When, src, dst string) {
+	p := s.res.Program
+	if !s.Verbose {
+		var unknown reach.Worlds
+		for i := range p.AllProfiles() {
+			if one := reach.Worlds(1 << i); p.In(one).Verdict(w) == reach.Unknown {
+				unknown |= one
+			}
+		}
+		if unknown != 0 && !slices.Contains(s.unknown[unknown], name) {
+			s.unknown[unknown] = append(s.unknown[unknown], name)
+		}
+		if w = w.Minus(p.On(unknown)); w.IsNever() {
+			return
+		}
+	}
+	worlds := p.WorldsOf(w)
+	if limit := s.limit(worlds); limit != "" && p.On(worlds).Implies(w) {
+		s.out = append(s.out, Field{Text: text + "; " + limit})
+	} else {
+		s.out = append(s.out, Field{Text: text, Below: s.lines(w, src, dst)})
+	}
+}
+
+// fields are what was said, and then what is unknown.
+func (s *stated) fields() Fields {
+	for _, worlds := range slices.Sorted(maps.Keys(s.unknown)) {
+		where := s.limit(worlds)
+		if where != "" {
+			where = ", " + where
+		}
+		s.out = append(s.out, Field{Text: "unknown" + where + ", as a policy could not be judged: " + strings.Join(s.unknown[worlds], "; ")})
+	}
+	return s.out
+}
+
+// destinations says in words what a server can and cannot reach: in one line what it reaches whole
+// and always, the rest a class a line, and what is on its own node alone together.
+func (a auditText) destinations(srv audit.Server) Fields {
+	var whole, own, no []string
+	var ownOn reach.Worlds
+	said := a.stated()
+	p := a.res.Program
+	for _, d := range blast.Dests {
+		r := srv.To[d]
+		if r.Verdict == reach.Denied {
+			no = append(no, destinationNames[d])
+			continue
+		}
+		for i, g := range a.alikeTargets(r.To) {
+			if i > 0 && !a.Verbose { // the surest is enough
+				break
+			}
+			w, text := g[0].When, destinationNames[d]
+			if !a.Verbose {
+				off := reach.OffNode(w)
+				if on := p.WorldsOf(w) &^ p.WorldsOf(off); on != 0 {
+					own, ownOn = append(own, text), ownOn|on
+				}
+				if w = off; w.IsNever() {
+					break
+				}
+			}
+			switch extent := a.extent(d, r, g); {
+			case extent != "":
+				said.say(text, text+": "+extent, w, itself, g[0].Noun())
+			case w.IsAlways():
+				whole = append(whole, text)
+			default:
+				said.say(text, text, w, itself, g[0].Noun())
+			}
+		}
+	}
+	if own != nil {
+		said.say("", "on its own node alone: "+strings.Join(own, ", "), p.On(ownOn), "", "")
+	}
+	out := said.fields()
+	if whole != nil {
+		out = append(Fields{{Text: strings.Join(whole, "; ")}}, out...)
+	}
+	if out != nil {
+		out[0].Name = "can reach"
+	}
+	if no != nil {
+		out = append(out, Field{Name: "cannot reach", Text: strings.Join(no, ", "), Tone: Good})
 	}
 	return out
 }
 
-// ownNode reports whether a target is nothing but the pod's own node.
-func ownNode(t audit.Target) bool {
-	return strings.Contains(t.If, reach.OwnNode) && !strings.Contains(t.If, ", or ")
-}
-
-// worldsOf is the plugins under which some of the targets can be reached.
-func worldsOf(ts []audit.Target) (w reach.Worlds) {
+// alikeTargets puts targets of one class together that are reached under one condition. First comes
+// what policies let be reached, of pods that exist, on most CNIs for certain.
+func (a auditText) alikeTargets(ts []blast.Target) [][]blast.Target {
+	var out [][]blast.Target
 	for _, t := range ts {
-		w |= t.Worlds
-	}
-	return w
-}
-
-// condition is what always must hold, "" if that differs; always is false if something is reached whatever holds.
-func condition(ts []audit.Target) (cond string, always bool) {
-	for i, t := range ts {
-		if t.If == "" {
-			return "", false
+		i := slices.IndexFunc(out, func(g []blast.Target) bool { return g[0].When.Equal(t.When) })
+		if i < 0 {
+			i, out = len(out), append(out, nil)
 		}
-		if i == 0 {
-			cond = t.If
-		} else if cond != t.If {
-			cond = ""
+		out[i] = append(out[i], t)
+	}
+	rank := func(g []blast.Target) (rank int) {
+		w := g[0].When
+		rank = a.res.Program.WorldsOf(blast.Certain(w)).Count()*reach.MaxProfiles + a.res.Program.WorldsOf(w).Count()
+		if reach.OnOwnNode(w) || areNew(g) {
+			rank -= reach.MaxProfiles * reach.MaxProfiles
 		}
-		always = true
+		return rank
 	}
-	return cond, always
+	slices.SortStableFunc(out, func(g, h []blast.Target) int { return rank(h) - rank(g) })
+	return out
 }
 
-// extent says how much of a destination class is open, where it is not all of it on any port: what is under all the plugins that let something through.
-func extent(d blast.Dest, r audit.Reach, worlds reach.Worlds) string {
-	if r.Extent == blast.All && d != blast.Internet {
-		return ""
-	}
-	all := entries(r.To)
-	open := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return !e.worlds.Covers(worlds) })
-	if len(open) == 0 && len(all) > 0 {
-		return "in part"
-	} else if len(open) == 0 {
-		return ""
-	}
-	slices.SortStableFunc(open, func(e, f entry) int { return cmp.Compare(bits(e.what), bits(f.what)) })
-	first := open[0].conns
-	return listed(slices.DeleteFunc(open, func(e entry) bool { return e.conns != first }), 2) + " on " + first
+// areNew reports whether targets are nothing but pods that do not exist yet.
+func areNew(ts []blast.Target) bool {
+	return !slices.ContainsFunc(ts, func(t blast.Target) bool { return !t.New })
 }
 
-// entry is what can be reached without a condition, on the same ports, and under which plugins.
+// extent says what of a class of destinations some targets are, where it is not all of it on any
+// port.
+func (a auditText) extent(d blast.Dest, r blast.Reach, ts []blast.Target) string {
+	open := entries(ts)
+	switch {
+	case len(open) == 0:
+		return ""
+	case r.Extent == blast.All && len(open) == len(entries(r.To)) && (d != blast.Internet || r.AddrsOnAll(netset.AllConns).Covers(special.Internet)):
+		return ""
+	case areNew(ts) && !a.Verbose:
+		return "new pods on " + open[0].conns.String()
+	}
+	return onPorts(open, open[0].conns)
+}
+
+// onPorts names the entries that are open on the same ports.
+func onPorts(es []entry, conns netset.Conns) string {
+	return listed(slices.DeleteFunc(slices.Clone(es), func(e entry) bool { return !e.conns.Equal(conns) }), 2) + " on " + conns.String()
+}
+
+// entry is what can be reached, by name.
 type entry struct {
-	what, conns string
-	worlds      reach.Worlds
-	fresh       bool // pods that do not exist yet
+	what  string
+	bits  int // of addresses: a short prefix is much
+	conns netset.Conns
 }
 
-// entries puts together what differs only in plugins. What has no name of its own is left out, and where there is something else pods that do not exist
-// yet, and what is left of the addresses of special endpoints, which are of another class.
-func entries(ts []audit.Target) []entry {
-	type key struct {
-		what, conns string
-		lesser      bool
-	}
+// entries names targets, the widest first. What has no name of its own is left out, and where there
+// is something else pods that do not exist yet, and what is left of the addresses of special
+// endpoints, which are of another class.
+func entries(ts []blast.Target) []entry {
 	var out, lesser []entry
-	at := map[key]int{}
 	for _, t := range ts {
-		e := entry{t.CIDR + t.Pods + t.Host, partsText(t.Conns), t.Worlds, t.New}
-		if t.Base != reach.Allowed && t.Base != reach.NotEnforced || e.what == "" {
+		e := entry{t.Pods + string(t.Host), t.CIDR.Bits(), t.Conns}
+		switch {
+		case t.Except != nil:
+			e.what = "all but " + count(len(t.Except), "range")
+		case t.CIDR.IsValid() && t.CIDR.Bits() == 0 && t.CIDR.Addr().Is4():
+			e.what = "all of IPv4"
+		case t.CIDR.IsValid() && t.CIDR.Bits() == 0:
+			e.what = "all of IPv6"
+		case t.CIDR.IsSingleIP():
+			e.what = t.CIDR.Addr().String()
+		case t.CIDR.IsValid():
+			e.what = t.CIDR.String()
+		}
+		if e.what == "" {
 			continue
 		}
-		if t.Except != nil {
-			e.what = "all but " + count(len(t.Except), "range")
-		}
-		k := key{e.what, e.conns, t.New || t.Name == "" && isSpecial(t.CIDR)}
 		to := &out
-		if k.lesser {
+		if t.New || t.Name == "" && t.CIDR.IsValid() && specialAddrs().Covers(t.Addrs()) {
 			to = &lesser
 		}
-		if i, ok := at[k]; ok {
-			(*to)[i].worlds |= e.worlds
-			continue
+		if !slices.ContainsFunc(*to, func(o entry) bool { return o.what == e.what && o.conns.Equal(e.conns) }) {
+			*to = append(*to, e)
 		}
-		at[k] = len(*to)
-		*to = append(*to, e)
 	}
 	if out == nil {
-		return lesser
+		out = lesser
 	}
+	slices.SortStableFunc(out, func(e, f entry) int { return e.bits - f.bits })
 	return out
-}
-
-// isSpecial reports whether a CIDR holds nothing but addresses of special endpoints.
-func isSpecial(cidr string) bool {
-	prefix, err := netip.ParsePrefix(cidr)
-	return err == nil && specialAddrs().Covers(netset.Prefixes(prefix))
 }
 
 var specialAddrs = sync.OnceValue(func() netset.Addrs {
-	var all []netip.Addr
+	var all []netset.Addrs
 	for _, e := range special.Endpoints {
-		all = append(all, e.Addrs...)
+		all = append(all, netset.Points(e.Addrs...))
 	}
-	return netset.Points(all...)
+	return netset.Union(all...)
 })
 
 // listed names up to n entries, and how many more there are.
 func listed(es []entry, n int) string {
-	var names []string
-	seen := map[string]bool{}
-	for _, e := range es {
-		name := strings.TrimSuffix(strings.TrimSuffix(e.what, "/32"), "/128")
-		if name == "0.0.0.0/0" {
-			name = "all of IPv4"
-		} else if name == "::/0" {
-			name = "all of IPv6"
-		}
-		if !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
+	names := make([]string, len(es))
+	for i, e := range es {
+		names[i] = e.what
 	}
 	if len(names) > n {
 		names = append(names[:n], strconv.Itoa(len(names)-n)+" more")
@@ -219,86 +258,43 @@ func listed(es []entry, n int) string {
 	return strings.Join(names, ", ")
 }
 
-// bits is the length of a prefix; what is none comes first.
-func bits(cidr string) int {
-	_, length, _ := strings.Cut(cidr, "/")
-	n, _ := strconv.Atoi(length)
-	return n
-}
-
-func partsText(parts []netset.Part) string {
-	var texts []string
-	for _, p := range parts {
-		text := p.Protocol + " " + p.Ports
-		if p.Ports == "1-65535" {
-			text = p.Protocol + " any port"
-		}
-		texts = append(texts, text)
-	}
-	if len(parts) == len(netset.Protocols) && !slices.ContainsFunc(parts, func(p netset.Part) bool { return p.Ports != "1-65535" }) {
-		return "any port"
-	}
-	return strings.Join(texts, " · ")
-}
-
-// callers says in words who can connect to a server. What a node always can is left out: it is an assumption of every report.
-func (a auditText) callers(cs []audit.Caller) string {
-	anybody := slices.ContainsFunc(cs, func(c audit.Caller) bool {
-		return c.Who == blast.AnyPod && (c.Verdict == reach.Allowed || c.Verdict == reach.NotEnforced)
-	})
-	type caller struct {
-		text, cond string
-		worlds     reach.Worlds
-	}
-	var found []caller
+// callers says who can connect to a server, one a line. That its own node can is an assumption of
+// every report.
+func (a auditText) callers(cs []blast.Caller) Fields {
+	anybody := slices.ContainsFunc(cs, func(c blast.Caller) bool { return c.Who == blast.AnyPod && c.When.IsAlways() })
+	said := a.stated()
+	var shown []blast.Caller
 	for _, c := range cs {
-		if anybody && c.Who != blast.AnyPod && c.Who != blast.External || c.Who == blast.NodeCallers && c.Base == reach.Depends {
-			continue
+		if c.Who == blast.NodeCallers {
+			c.When = reach.OffNode(c.When)
 		}
-		one := caller{who(c), "", c.Worlds}
 		switch {
-		case c.Base == reach.Unknown:
-			one.cond = "unknown"
-		case c.Base == reach.Depends:
-			one.cond = "if " + c.If
-		}
-		i := slices.IndexFunc(found, func(f caller) bool { return f.text == one.text && f.cond == one.cond })
-		if i < 0 {
-			found = append(found, one)
-		} else {
-			found[i].worlds |= one.worlds
+		case anybody && c.Who != blast.AnyPod && c.Who != blast.External, c.When.IsNever():
+		case slices.ContainsFunc(shown, func(o blast.Caller) bool { return who(o) == who(c) && (!a.Verbose || o.When.Equal(c.When)) }):
+		default:
+			shown = append(shown, c)
 		}
 	}
-	if found == nil {
-		return "nobody but its own node"
-	}
-	var texts []string
-	for _, c := range found {
-		var notes []string
-		if on := a.only(a.in(c.worlds)); on != "" {
-			notes = append(notes, on)
+	for i, c := range shown {
+		if i == callersShown && !a.Verbose {
+			said.out = append(said.out, Field{Text: fmt.Sprintf("and %d more (--verbose)", len(shown)-i)})
+			break
 		}
-		if c.cond != "" {
-			notes = append(notes, c.cond)
-		}
-		if notes != nil {
-			c.text += " (" + strings.Join(notes, "; ") + ")"
-		}
-		texts = append(texts, c.text)
+		said.say(who(c), who(c), c.When, c.Who.Noun(), itself)
 	}
-	if len(texts) > callersShown {
-		texts = append(texts[:callersShown], strconv.Itoa(len(texts)-callersShown)+" more")
+	out := said.fields()
+	if out == nil {
+		out = Fields{{Text: "no pods (only the node it runs on)"}}
 	}
-	return strings.Join(texts, "; ")
+	out[0].Name = "called by"
+	return out
 }
 
 // who names a caller.
-func who(c audit.Caller) string {
+func who(c blast.Caller) string {
 	switch c.Who {
-	case blast.AnyPod, blast.Hypothetical:
-		return strings.Replace(c.Text, "new pod", "pod", 1)
-	case blast.NamespacePod:
-		return "any pod of its namespace"
+	case blast.AnyPod, blast.Hypothetical, blast.NamespacePod:
+		return c.Text
 	case blast.NodeCallers:
 		return "nodes"
 	case blast.GatewayPods:

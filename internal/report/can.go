@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // CanResult is the JSON contract of the can command.
@@ -19,26 +21,26 @@ type CanResult struct {
 	From    string        `json:"from"`
 	To      string        `json:"to"`
 	Verdict reach.Verdict `json:"verdict"`
-	When    string        `json:"when,omitempty"`
-	Conns   []netset.Part `json:"conns"` // of those asked about, those that have the verdict
+	condition
+	Conns []netset.Part `json:"conns"` // of those asked about, those that have the verdict
 	Basis
 	Notes  []string   `json:"notes"`
 	Trace  canTrace   `json:"trace"`
-	Facts  []canFact  `json:"facts"`  // what of the network plugin decided, where all answer alike
-	Worlds []canWorld `json:"worlds"` // by network plugin, worst first; empty where all answer alike
+	Facts  []canFact  `json:"facts"`  // what of the CNI decided, where all answer alike
+	Worlds []canGroup `json:"worlds"` // by CNI, worst first; empty where all answer alike
 }
 
-// canWorld is the answer under some network plugins.
-type canWorld struct {
+// canGroup is the answer under some CNIs.
+type canGroup struct {
 	CNI     []string      `json:"cni"`
 	Verdict reach.Verdict `json:"verdict"`
-	When    string        `json:"when,omitempty"`
-	Conns   []netset.Part `json:"conns"`
-	Trace   canTrace      `json:"trace"`
-	Facts   []canFact     `json:"facts"`
+	condition
+	Conns []netset.Part `json:"conns"`
+	Trace canTrace      `json:"trace"`
+	Facts []canFact     `json:"facts"`
 }
 
-// canFact is something known of a plugin without which the answer would be another one.
+// canFact is something known of a CNI without which the answer would be another one.
 type canFact struct {
 	CNI    string `json:"cni"`
 	Fact   string `json:"fact"`
@@ -58,17 +60,17 @@ type canStep struct {
 	Protocol string        `json:"protocol"`
 	Port     netset.Port   `json:"port"`
 	Family   string        `json:"family"`
-	World    string        `json:"world,omitempty"`
+	World    string        `json:"world,omitempty"` // when connections go this way
 	Verdict  reach.Verdict `json:"verdict"`
-	When     string        `json:"when,omitempty"`
-	Sides    []canSide     `json:"sides"`
+	condition
+	Sides []canSide `json:"sides"`
 }
 
 type canSide struct {
-	Direction  string          `json:"direction"`
-	Of         string          `json:"of"`
-	Verdict    reach.Verdict   `json:"verdict"`
-	When       string          `json:"when,omitempty"`
+	Direction string        `json:"direction"`
+	Of        string        `json:"of"`
+	Verdict   reach.Verdict `json:"verdict"`
+	condition
 	IsolatedBy []origin.Origin `json:"isolatedBy"`
 	Rules      []canRule       `json:"rules"` // that let it through, or might
 	Because    string          `json:"because,omitempty"`
@@ -86,17 +88,19 @@ type canRule struct {
 func Can(a query.Answer, basis Basis) CanResult {
 	basis = basis.orEmpty()
 	basis.Assumptions = append(basis.Assumptions, a.Assumed...)
-	out := CanResult{Schema: CanSchema, From: a.From, To: a.To, Verdict: a.Verdict, When: a.When, Conns: a.Conns.Parts(), Basis: basis,
-		Notes: append([]string{}, a.Notes...), Trace: traceOf(a.Steps), Facts: []canFact{}, Worlds: []canWorld{}}
-	if len(a.Worlds) == 1 {
-		out.Facts = factsOf(a.Worlds[0].Facts)
+	out := CanResult{Schema: CanSchema, From: a.From, To: a.To, Verdict: a.Verdict, condition: termsOf(a.When), Conns: a.Conns.Parts(), Basis: basis,
+		Notes: append([]string{}, a.Notes...), Trace: traceOf(a.Steps), Facts: []canFact{}, Worlds: []canGroup{}}
+	if len(a.Groups) == 1 {
+		out.Facts = factsOf(a.Groups[0].Facts)
 		return out
 	}
-	for _, w := range a.Worlds {
-		out.Worlds = append(out.Worlds, canWorld{w.CNI, w.Verdict, w.When, w.Conns.Parts(), traceOf(w.Steps), factsOf(w.Facts)})
+	for _, g := range a.Groups {
+		out.Worlds = append(out.Worlds, canGroup{g.CNI, g.Verdict, termsOf(g.When), g.Conns.Parts(), traceOf(g.Steps), factsOf(g.Facts)})
 	}
 	return out
 }
+
+func termsOf(i query.If) condition { return conditionOf(i.When, reach.Depends, i.Names) }
 
 func factsOf(facts []query.Fact) []canFact {
 	out := []canFact{}
@@ -109,10 +113,10 @@ func factsOf(facts []query.Fact) []canFact {
 func traceOf(steps []query.Step) canTrace {
 	out := canTrace{Steps: []canStep{}}
 	for _, s := range steps {
-		step := canStep{From: s.From, To: s.To, Judged: s.Judged, Protocol: s.Protocol.String(), Port: s.Port, Family: s.Family.String(), World: s.World,
-			Verdict: s.Verdict, When: s.When, Sides: []canSide{}}
+		step := canStep{From: s.From, To: s.To, Judged: s.Judged, Protocol: s.Protocol.String(), Port: s.Port, Family: s.Family.String(),
+			World: s.Given.String(), Verdict: s.Verdict, condition: termsOf(s.When), Sides: []canSide{}}
 		for _, side := range s.Sides {
-			out := canSide{Direction: side.Dir.String(), Of: side.Of, Verdict: side.Verdict, When: side.When,
+			out := canSide{Direction: side.Dir.String(), Of: side.Of, Verdict: side.Verdict, condition: termsOf(side.When),
 				IsolatedBy: append([]origin.Origin{}, side.Isolating...), Rules: []canRule{}, Because: side.Because}
 			for _, r := range side.By {
 				out.Rules = append(out.Rules, canRule{Path: r.Path, Origin: r.Origin, Denies: r.Denies})
@@ -133,10 +137,23 @@ func traceOf(steps []query.Step) canTrace {
 
 var missNames = [...]string{reach.MissPeer: "peer", reach.MissPort: "port"}
 
-// CanText is the report of an answer for people: the verdict, then why, then what would change it.
+// canText renders one answer for people.
+type canText struct {
+	query.Answer
+	lines int // how many lines of a condition are shown, or 0 for all
+}
+
+// CanText is the report of an answer for people: the verdict, why, on what it hangs, then what
+// would change it.
 func CanText(a query.Answer, basis Basis, o Options) Document {
-	head := Heading{Mark: a.Verdict.String(), Tone: verdictTone(a.Verdict), Text: short(a.From) + " -> " + short(a.To)}
+	c := canText{a, 4}
+	if o.Verbose {
+		c.lines = 0
+	}
+	head := Heading{Mark: capitals[a.Verdict], Tone: verdictTone(a.Verdict), Text: short(a.From) + " -> " + short(a.To)}
 	switch {
+	case a.Verdict == reach.NotEnforced:
+		head.Aside = "policies deny it, and nothing enforces them"
 	case a.Asked.Port != 0:
 	case a.Verdict == reach.Denied:
 		head.Text += ", any port"
@@ -144,19 +161,16 @@ func CanText(a query.Answer, basis Basis, o Options) Document {
 		head.Text += ", " + a.Conns.String()
 	}
 	doc := Document{head}
-	switch {
-	case len(a.Worlds) > 1:
-		doc = append(doc, worldBlocks(a)...)
-	default:
-		if a.When != "" {
-			doc = append(doc, Paragraph{Text: "if " + a.When, Tone: Strong})
+	if len(a.Groups) == 1 {
+		doc = append(doc, c.steps(a.Groups[0])...)
+		if lines := c.ifs(a.When); lines != nil {
+			doc = append(doc, Heading{})
+			for _, line := range lines {
+				doc = append(doc, Paragraph{Text: line, Tone: Strong})
+			}
 		}
-		for _, s := range a.Steps {
-			doc = append(doc, stepBlocks(a, s)...)
-		}
-		for _, w := range a.Worlds {
-			doc = append(doc, factBlocks(w.Facts)...)
-		}
+	} else {
+		doc = append(doc, c.groups()...)
 	}
 	if advice := wayOut(a); advice != nil {
 		doc = append(doc, Heading{}, advice)
@@ -177,78 +191,89 @@ func CanText(a query.Answer, basis Basis, o Options) Document {
 	return doc
 }
 
-// worldBlocks says what each network plugin makes of it, and for each verdict, or for each reason where there is one verdict, why.
-func worldBlocks(a query.Answer) Document {
+// capitals are the first words of answers. What nothing enforces is allowed.
+var capitals = [...]string{reach.Unknown: "UNKNOWN", reach.Denied: "DENIED", reach.Depends: "DEPENDS", reach.NotEnforced: "ALLOWED", reach.Allowed: "ALLOWED"}
+
+// ifs says a condition, one thing that must hold a line.
+func (c canText) ifs(i query.If) []string {
+	i.Names.Max = c.lines
+	return i.When.Lines(when.Always, i.Names)
+}
+
+// groups says what each CNI makes of it, and why: once for each verdict, or for each reason where
+// there is one verdict.
+func (c canText) groups() Document {
 	type row struct {
 		verdict reach.Verdict
-		when    string
+		when    query.If
 		cni     []string
 	}
 	var rows []row
-	for _, w := range a.Worlds {
-		i := slices.IndexFunc(rows, func(r row) bool { return r.verdict == w.Verdict && r.when == w.When })
+	for _, g := range c.Groups {
+		i := slices.IndexFunc(rows, func(r row) bool { return r.verdict == g.Verdict && r.when.When.Equal(g.When.When) })
 		if i < 0 {
 			i = len(rows)
-			rows = append(rows, row{verdict: w.Verdict, when: w.When})
+			rows = append(rows, row{verdict: g.Verdict, when: g.When})
 		}
-		rows[i].cni = append(rows[i].cni, w.CNI...)
+		rows[i].cni = append(rows[i].cni, g.CNI...)
 	}
-	doc := Document{}
+	notes := Notes{}
+	for _, r := range rows {
+		slices.Sort(r.cni)
+		note := Note{Label: capitals[r.verdict], Tone: verdictTone(r.verdict), Text: "on " + strings.Join(r.cni, ", "), Below: c.ifs(r.when)}
+		if r.verdict == reach.NotEnforced {
+			note.Text += ", not enforced"
+		}
+		notes = append(notes, note)
+	}
+	doc := Document{notes}
 	if len(rows) == 1 {
-		doc = append(doc, Paragraph{Text: "on each of these plugins, for different reasons", Tone: Dim})
-		if rows[0].when != "" {
-			doc = append(doc, Paragraph{Text: "if " + rows[0].when, Tone: Strong})
+		doc = Document{Paragraph{Text: "on each of these CNIs, for different reasons", Tone: Dim}}
+		for _, line := range c.ifs(rows[0].when) {
+			doc = append(doc, Paragraph{Text: line, Tone: Strong})
 		}
-	} else {
-		notes := Notes{}
-		for _, r := range rows {
-			slices.Sort(r.cni)
-			n := Note{Label: r.verdict.String(), Tone: verdictTone(r.verdict), Text: "on " + strings.Join(r.cni, ", ")}
-			if r.when != "" {
-				n.Below = []string{"if " + r.when}
-			}
-			notes = append(notes, n)
-		}
-		doc = append(doc, notes)
 	}
-	explained := map[reach.Verdict]int{}
-	for _, w := range a.Worlds {
-		if explained[w.Verdict]++; explained[w.Verdict] > 1 && len(rows) > 1 {
+	explained := map[reach.Verdict]bool{}
+	for _, g := range c.Groups {
+		if explained[g.Verdict] && len(rows) > 1 {
 			continue
 		}
-		head := Heading{Text: "on " + strings.Join(w.CNI, ", ")}
+		explained[g.Verdict] = true
+		head := Heading{Text: "on " + strings.Join(g.CNI, ", ")}
 		if len(rows) > 1 {
-			head.Mark, head.Tone = w.Verdict.String(), verdictTone(w.Verdict)
+			head.Mark, head.Tone = capitals[g.Verdict], verdictTone(g.Verdict)
 		}
-		doc = append(doc, head)
-		one := a
-		one.Verdict, one.When, one.Steps = w.Verdict, w.When, w.Steps
-		for _, s := range w.Steps {
-			doc = append(doc, stepBlocks(one, s)...)
+		if g.Verdict == reach.NotEnforced {
+			head.Text += ", not enforced"
 		}
-		doc = append(doc, factBlocks(w.Facts)...)
+		doc = append(append(doc, head), c.steps(g)...)
 	}
 	return doc
 }
 
-// factBlocks says what of a plugin decided.
-func factBlocks(facts []query.Fact) Document {
-	if len(facts) == 0 {
-		return nil
+// steps says why the answer under some CNIs is what it is, and what of the CNIs decided.
+func (c canText) steps(g query.Group) Document {
+	var doc Document
+	for _, s := range g.Steps {
+		doc = append(doc, c.step(g, s)...)
 	}
 	notes := Notes{}
-	for _, f := range facts {
-		is := map[cni.Answer]string{cni.Yes: "so", cni.No: "not so", cni.Uncertain: "not certain"}[f.Answer]
-		n := Note{Label: "on " + f.CNI, Tone: Dim, Text: is + ": " + f.Asks}
+	for _, f := range g.Facts {
+		is := map[cni.Answer]string{cni.Yes: f.Asks, cni.No: f.Not, cni.Uncertain: "not certain: " + f.Asks}[f.Answer]
+		n := Note{Label: "on " + f.CNI, Tone: Dim, Text: is}
 		if f.Source != "" {
 			n.Below = []string{f.Source}
 		}
 		notes = append(notes, n)
 	}
-	return Document{notes}
+	if len(notes) > 0 {
+		doc = append(doc, notes)
+	}
+	return doc
 }
 
-// short leaves a kind out of "namespace/Kind/name" that only says "the pods of". A port and a protocol may follow.
+// short leaves a kind out of "namespace/Kind/name" that only says "the pods of". A port and a
+// protocol may follow.
 func short(id string) string {
 	name, port := id, ""
 	if i := strings.IndexByte(id, ':'); i >= 0 && strings.Contains(id[:i], "/") {
@@ -273,91 +298,89 @@ func verdictTone(v reach.Verdict) Tone {
 	return Warn
 }
 
-// stepBlocks says why one connection passes or not.
-func stepBlocks(a query.Answer, s query.Step) Document {
-	title := fmt.Sprintf("%s -> %s", s.From, s.To)
+// step says why one connection passes or not.
+func (c canText) step(g query.Group, s query.Step) Document {
+	head := Heading{Text: s.From + " -> " + s.To}
 	if s.Protocol != netset.NoProtocol {
-		title += fmt.Sprintf(" on %s %d", s.Protocol, s.Port)
+		head.Text += fmt.Sprintf(" on %s %d", s.Protocol, s.Port)
 	}
-	head := Heading{Text: title}
-	if a.Asked.Port == 0 {
+	if c.Asked.Port == 0 {
 		head.Text += ", for example"
 	}
-	if len(a.Steps) > 1 || s.Verdict != a.Verdict {
-		head.Mark, head.Tone = s.Verdict.String(), verdictTone(s.Verdict)
+	if len(g.Steps) > 1 || s.Verdict != g.Verdict {
+		head.Mark, head.Tone = capitals[s.Verdict], verdictTone(s.Verdict)
 	}
-	var aside []string
-	if s.World != "" {
-		aside = append(aside, "if "+s.World)
+	doc := Document{head}
+	for _, line := range c.ifs(s.Given) {
+		doc = append(doc, Paragraph{Text: line})
 	}
 	if s.Judged != "" {
-		aside = append(aside, "egress is judged on "+s.Judged)
+		doc = append(doc, Paragraph{Text: "egress is judged on " + s.Judged, Tone: Dim})
 	}
-	head.Aside = strings.Join(aside, "; ")
 	notes := Notes{}
 	for _, side := range s.Sides {
-		notes = append(notes, sideNote(side))
+		notes = append(notes, c.side(side))
 	}
 	if len(notes) == 0 {
 		notes = append(notes, Note{Text: "no network policy judges this"})
 	}
-	if len(a.Steps) == 1 && head.Aside == "" && a.Asked.Port != 0 && short(a.From) == s.From && strings.HasPrefix(short(a.To), s.To) {
-		head = Heading{} // the title says it
+	if len(doc) == 1 && len(g.Steps) == 1 && c.Asked.Port != 0 && short(c.From) == s.From && strings.HasPrefix(short(c.To), s.To) {
+		doc[0] = Heading{} // the title says it
 	}
-	return Document{head, notes}
+	return append(doc, notes)
 }
 
-func sideNote(side query.Side) Note {
-	n := Note{Label: side.Dir.String() + " of " + side.Of, Tone: Strong, Text: side.Verdict.String()}
-	if side.When != "" {
-		n.Text += " if " + side.When
-	}
-	if side.Because != "" {
+func (c canText) side(side query.Side) Note {
+	n := Note{Label: side.Dir.String() + " of " + side.Of, Tone: Strong, Text: strings.ToLower(capitals[side.Verdict])}
+	n.Below = append(n.Below, c.ifs(side.When)...)
+	switch {
+	case side.Because != "":
 		n.Below = append(n.Below, side.Because)
 		return n
-	}
-	if len(side.Isolating) == 0 && len(side.By) == 0 {
-		text := "no policy isolates it: everything passes"
-		if side.Verdict == reach.Denied {
-			text = "no policy selects it, and this plugin then denies everything"
-		}
-		n.Below = append(n.Below, text)
+	case len(side.Isolating) > 0 || len(side.By) > 0:
+	case side.Verdict == reach.Denied:
+		n.Below = append(n.Below, "no policy selects it, and this CNI then denies everything")
+		return n
+	default:
+		n.Below = append(n.Below, "no policy selects it: everything passes")
 		return n
 	}
 	for _, r := range side.By {
-		verb := "let through by "
+		verb := "allowed by "
 		switch {
 		case r.Path == "":
-			verb = "not judged: "
+			verb = "could not be read: "
 		case r.Denies && side.Verdict == reach.Denied:
 			verb = "denied by "
 		case r.Denies:
-			verb = "perhaps denied by "
+			verb = "may be denied by "
 		case side.Verdict != reach.Allowed:
-			verb = "perhaps let through by "
+			verb = "may be allowed by "
 		}
 		n.Below = append(n.Below, verb+ruleText(r))
 	}
 	for _, at := range side.Isolating {
-		n.Below = append(n.Below, "isolated by "+at.Object+" ("+at.Pos()+")")
+		n.Below = append(n.Below, "selected by "+at.Object+" ("+at.Pos()+")")
 	}
 	if side.Verdict == reach.NotEnforced {
 		n.Below = append(n.Below, "no rule allows it, and nothing enforces that")
 	}
-	if side.Verdict == reach.Denied {
-		if !slices.ContainsFunc(side.By, func(r query.Rule) bool { return r.Denies }) {
-			n.Below = append(n.Below, "no rule allows it")
+	if side.Verdict != reach.Denied {
+		return n
+	}
+	if !slices.ContainsFunc(side.By, func(r query.Rule) bool { return r.Denies }) {
+		n.Below = append(n.Below, "no rule allows it")
+	}
+	peer := [...]string{policy.Egress: "destination", policy.Ingress: "client"}[side.Dir]
+	for _, near := range side.Near {
+		why := "the port matches, the " + peer + " does not"
+		switch {
+		case near.Except.IsValid():
+			why = "its except " + near.Except.String() + " holds the address, and the longest CIDR decides"
+		case near.Miss == reach.MissPort:
+			why = "the " + peer + " matches, the port does not"
 		}
-		for _, near := range side.Near {
-			why := "the port is right, the other end is not"
-			switch {
-			case near.Except.IsValid():
-				why = "its exception " + near.Except.String() + " has the address, and the longest block decides"
-			case near.Miss == reach.MissPort:
-				why = "the other end is right, the port is not"
-			}
-			n.Below = append(n.Below, "close: "+ruleText(near.Rule)+": "+why)
-		}
+		n.Below = append(n.Below, "close: "+ruleText(near.Rule)+": "+why)
 	}
 	return n
 }
@@ -372,7 +395,7 @@ func ruleText(r query.Rule) string {
 
 // wayOut says what would have to change for the opposite answer.
 func wayOut(a query.Answer) Block {
-	if a.Verdict != reach.Denied && a.Verdict != reach.Allowed || len(a.Worlds) > 1 {
+	if a.Verdict != reach.Denied && a.Verdict != reach.Allowed || len(a.Groups) > 1 {
 		return nil
 	}
 	fields := Fields{}
@@ -420,13 +443,10 @@ func wayOut(a query.Answer) Block {
 }
 
 func otherEnd(s query.Step, d policy.Direction) string {
-	switch {
-	case d == policy.Ingress:
+	if d == policy.Ingress {
 		return s.From
-	case s.Judged != "":
-		return s.Judged
 	}
-	return s.To
+	return cmp.Or(s.Judged, s.To)
 }
 
 func capital(d policy.Direction) string {

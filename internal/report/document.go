@@ -1,7 +1,8 @@
 // Package report renders results. Apart from commands it is the only package that writes output.
 //
-// JSON is the result itself, CSV and DOT take the edges of a map, and everything for people is one [Document] of plain data that each renderer
-// renders. Texts may hold anything that the input holds: renderers make them harmless.
+// JSON is the result itself, CSV and DOT take the edges of a map, and everything for people is one
+// [Document] of plain data that each renderer renders. Texts may hold anything that the input
+// holds: renderers make them harmless.
 package report
 
 import "iter"
@@ -54,15 +55,16 @@ type Note struct {
 // Fields is names with a text each.
 type Fields []Field
 
-// Field is a name and what it says.
+// Field is a name and what it says. Without a name it goes on with the one before it.
 type Field struct {
-	Name string
-	Text string
-	Tone Tone // of Text
+	Name  string
+	Text  string
+	Tone  Tone     // of Text
+	Below []string // lines after Text
 }
 
-// Table has a cell for each name in Header in each row; cells that miss at the end are empty. A row whose first cell is that of the row before leaves
-// it out.
+// Table has a cell for each name in Header in each row; cells that miss at the end are empty. A row
+// whose first cell is that of the row before leaves it out.
 type Table struct {
 	Header []string
 	Rows   [][]string

@@ -9,16 +9,20 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/analysis/matrix"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// MapCSV writes a map as comma-separated values: from, to, verdict, protocol, ports, when, with a line for each pair of workloads and protocol.
-// It knows no groups: a line that stood for other lines would be read as all there is.
+// MapCSV writes a map as comma-separated values: from, to, verdict, protocol, ports, when, with a
+// line for each pair of workloads and protocol. It knows no groups: a line that stood for other
+// lines would be read as all there is.
 func MapCSV(w io.Writer, m *matrix.Matrix) error {
 	out := csv.NewWriter(w)
 	out.Write([]string{"from", "to", "verdict", "protocol", "ports", "when"})
 	for e := range matrix.Edges(m.Expand()) {
-		for _, part := range e.Conns.Parts() {
-			cells := []string{e.From, e.To, e.Verdict.String(), part.Protocol, part.Ports, e.When}
+		r := e.Row
+		text := r.When.Text(when.Always, m.Words(r))
+		for _, part := range r.Conns.Parts() {
+			cells := []string{e.From, e.To, r.Verdict.String(), part.Protocol, part.Ports, text}
 			for i := range cells {
 				cells[i] = cell(cells[i])
 			}

@@ -2,7 +2,7 @@ package report
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
@@ -12,6 +12,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Schemas of the JSON outputs.
@@ -36,10 +37,12 @@ func (b Basis) orEmpty() Basis {
 	return b
 }
 
-// mapHead is all of a map but its connections, which follow it in the same object as a list of [connection].
+// mapHead is all of a map but its connections, which follow it in the same object as a list of
+// [connection].
 //
-// Where workloads are grouped, "groups" has the groups of more than one: {"name":"ns/Kind/name","members":["ns/Kind/name",...]}. A connection names
-// a group by its name, which is that of its first member, and holds for every pair of members.
+// Where workloads are grouped, "groups" has the groups of more than one:
+// {"name":"ns/Kind/name","members":["ns/Kind/name",...]}. A connection names a group by its name,
+// which is that of its first member, and holds for every pair of members.
 type mapHead struct {
 	Schema string `json:"schema"`
 	Basis
@@ -47,15 +50,16 @@ type mapHead struct {
 	Groups []matrix.Group `json:"groups"`
 }
 
-// connection is an edge: from and to are "ns/Kind/name", a CIDR, a host name or a pattern of names, "nodes", "node ports", "kubernetes API" or "Service addresses".
-// cni is under which network plugins it passes, where that is not all of the map's; "when" has that in words too.
+// connection is an edge: from and to are "ns/Kind/name", a CIDR, a host name or a pattern of names,
+// "nodes", "node ports", "kubernetes API" or "Service addresses". cni is on which CNIs it passes,
+// where that is not all of the map's; the condition has that too.
 type connection struct {
 	From    string        `json:"from"`
 	To      string        `json:"to"`
 	Conns   []netset.Part `json:"conns"`
 	Verdict reach.Verdict `json:"verdict"`
-	When    string        `json:"when,omitempty"`
-	CNI     []string      `json:"cni,omitempty"`
+	condition
+	CNI []string `json:"cni,omitempty"`
 }
 
 // rowsOf returns the rows of m and, if they name groups, the groups.
@@ -69,40 +73,23 @@ func rowsOf(m *matrix.Matrix, expand bool) (iter.Seq[matrix.Row], []matrix.Group
 // MapJSON writes a map as JSON, one connection at a time.
 func MapJSON(w io.Writer, m *matrix.Matrix, basis Basis, expand bool) error {
 	rows, groups := rowsOf(m, expand)
-	head, err := marshal(mapHead{MapSchema, basis.orEmpty(), m.Notes(), groups}, "")
-	if err != nil {
-		return err
-	}
 	out := bufio.NewWriter(w)
-	out.Write(bytes.TrimSuffix(head, []byte("\n}")))
-	out.WriteString(",\n  \"connections\": [")
-	separator := "\n    "
-	for e := range matrix.Edges(rows) {
-		c := connection{From: e.From, To: e.To, Conns: e.Conns.Parts(), Verdict: e.Verdict, When: e.When, CNI: m.Profiles(e.Worlds)}
-		text, err := marshal(c, "    ")
-		if err != nil {
-			return err
-		}
-		out.WriteString(separator)
-		if _, err := out.Write(text); err != nil {
-			return err
-		}
-		separator = ",\n    "
-	}
-	if separator != "\n    " {
-		out.WriteString("\n  ")
-	}
-	out.WriteString("]\n}\n")
-	return out.Flush()
+	err := object(out, mapHead{MapSchema, basis.orEmpty(), m.Notes(), groups}, func() error {
+		return list(out, "connections", matrix.Edges(rows), func(e matrix.Edge) any {
+			r := e.Row
+			return connection{e.From, e.To, r.Conns.Parts(), r.Verdict, conditionOf(r.When, r.Verdict, m.Words(r)), m.Profiles(r.When)}
+		})
+	})
+	return cmp.Or(err, out.Flush())
 }
 
 // Map is the report of a map for people.
 func Map(m *matrix.Matrix, basis Basis, expand bool, o Options) Document {
-	rows, groups := rowsOf(m, expand)
-	size := map[string]int{}
-	for _, g := range groups {
-		size[g.Name] = len(g.Members)
+	most := 0
+	if !o.Verbose {
+		m, most = m.Brief(), linesOfWhen
 	}
+	rows, groups := rowsOf(m, expand)
 	workloads, n := m.Size()
 	head := Heading{Text: count(workloads, "workload"), Aside: "policies read as " + readAs(basis.CNI)}
 	if !expand && n != workloads {
@@ -121,18 +108,23 @@ func Map(m *matrix.Matrix, basis Basis, expand bool, o Options) Document {
 	}
 	doc = append(doc, Heading{}, Table{Header: []string{"FROM", "TO", "CONNECTIONS", "WHEN"}, Stream: func(yield func([]string) bool) {
 		for r := range rows {
-			if r.OwnNode && !o.Verbose {
-				continue
-			}
-			if !yield([]string{name(r.From), name(r.To), r.Conns.String(), whenText(r.Verdict, r.When)}) {
+			names := m.Words(r)
+			names.Max = most
+			lines := whenLines(r, names)
+			if !yield([]string{name(r.From), name(r.To), r.Conns.String(), lines[0]}) {
 				return
+			}
+			for _, line := range lines[1:] {
+				if !yield([]string{name(r.From), "", "", line}) {
+					return
+				}
 			}
 		}
 	}})
 	doc = append(doc, groupBlocks(groups, o)...)
 	notes := Notes{{Text: "what no row names is denied"}}
 	if !o.Verbose {
-		notes[0].Text += ", but that a pod's own node can connect to it, and with some plugins the pod to its own node"
+		notes = append(notes, Note{Text: "rows are about different nodes; --verbose adds what passes between a pod and its own node"})
 	}
 	for _, n := range m.Notes() {
 		notes = append(notes, Note{Text: n})
@@ -140,10 +132,10 @@ func Map(m *matrix.Matrix, basis Basis, expand bool, o Options) Document {
 	return append(doc, Heading{}, notes)
 }
 
-// readAs says which network plugins policies are read for.
+// readAs says which CNIs policies are read for.
 func readAs(cni []string) string {
 	if len(cni) > 3 {
-		return fmt.Sprintf("each of %d network plugins does", len(cni))
+		return fmt.Sprintf("each of %d CNIs does", len(cni))
 	}
 	return strings.Join(cni, ", ")
 }
@@ -159,17 +151,22 @@ func groupBlocks(groups []matrix.Group, o Options) Document {
 	return Document{Heading{Text: "Groups"}, notes}
 }
 
-// whenText is in which worlds a connection passes; "" for all of them.
-func whenText(v reach.Verdict, when string) string {
+// linesOfWhen is up to how many lines a condition has, unless the report is verbose.
+const linesOfWhen = 2
+
+// whenLines is under which conditions the connections of a row pass, one a line; one empty line for
+// none.
+func whenLines(r matrix.Row, names when.Names) []string {
+	lines := r.When.Lines(when.Always, names)
 	switch {
-	case v == reach.Allowed:
-		return ""
-	case when == "":
-		return v.String()
-	case v == reach.Depends:
-		return "if " + when
+	case r.Verdict == reach.NotEnforced:
+		return []string{"a policy denies it, but is not enforced"}
+	case r.Verdict == reach.Unknown:
+		return append([]string{"unknown"}, lines...)
+	case lines == nil:
+		return []string{""}
 	}
-	return v.String() + ", if " + when
+	return lines
 }
 
 // basisBlocks says what an answer rests on.

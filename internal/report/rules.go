@@ -10,6 +10,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
 // Rules lists rules, one a line.
@@ -29,6 +30,30 @@ func Rule(r rule.Rule) Document {
 		doc = append(doc, Fields{{Name: "see", Text: ref}})
 	}
 	return doc
+}
+
+// FactsResult is the JSON contract of the rules command with --facts.
+type FactsResult struct {
+	Schema string           `json:"schema"`
+	Facts  []reach.FactKind `json:"facts"`
+}
+
+// FactsJSON returns the kinds of facts that conditions may ask for as JSON.
+func FactsJSON() FactsResult {
+	return FactsResult{"toolmoat.dev/facts-of-conditions/v1", reach.FactKinds}
+}
+
+// Facts lists the kinds of facts that conditions may ask for.
+func Facts() Document {
+	notes := make(Notes, len(reach.FactKinds))
+	for i, k := range reach.FactKinds {
+		notes[i] = Note{Label: k.Pattern, Tone: Strong, Text: k.What, Below: []string{"answers: " + k.Answers}}
+		if k.Example != k.Pattern {
+			notes[i].Aside = []string{"example: " + k.Example}
+		}
+	}
+	return Document{Paragraph{Text: `A condition in JSON is "if": a list of alternatives, each a list of facts that must all be so. These are the facts, by their ids; ` +
+		`<end> is src, dst or via, and <rule> a policy, a direction and a number. An answer may be several, with commas between them.`}, notes}
 }
 
 // Grading explains how findings become a grade.

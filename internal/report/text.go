@@ -90,16 +90,25 @@ func (t *textWriter) fields(fs Fields) {
 	for _, f := range fs {
 		column = max(column, min(columns(Clean(f.Name)), t.width/4))
 	}
-	for _, f := range fs {
+	for i, f := range fs {
 		t.pad(indent)
 		name := Clean(f.Name)
 		t.span(span{Dim, name})
 		t.pad(max(0, column-columns(name)) + gutter)
-		t.hanging([]span{{f.Tone, Clean(f.Text)}}, 0, indent+column+gutter)
+		at := indent + column + gutter
+		rest := at
+		if f.Name == "" || f.Below != nil || i+1 < len(fs) && fs[i+1].Name == "" { // one of several
+			rest += indent
+		}
+		t.hanging([]span{{f.Tone, Clean(f.Text)}}, 0, rest)
+		for _, below := range f.Below {
+			t.hanging([]span{{Plain, Clean(below)}}, at+indent, at+2*indent)
+		}
 	}
 }
 
-// hanging writes text with its first line indented by first, which may have been written already, and the others by rest.
+// hanging writes text with its first line indented by first, which may have been written already,
+// and the others by rest.
 func (t *textWriter) hanging(text []span, first, rest int) {
 	for i, line := range wrap(text, max(t.width-rest, minWidth), false) {
 		if i > 0 {
@@ -172,7 +181,8 @@ func words(text []span) []word {
 	return out
 }
 
-// wrap breaks text into lines of at most width columns. A longer word is broken where force says so, after a separator if it can be.
+// wrap breaks text into lines of at most width columns. A longer word is broken where force says
+// so, after a separator if it can be.
 func wrap(text []span, width int, force bool) [][]span {
 	var lines [][]span
 	var line []span
@@ -214,8 +224,8 @@ func joined(line []span, s span) []span {
 	return append(line, s)
 }
 
-// split takes from a word what fits into width columns, up to a separator in its second half if there is one. It reads no further, so that a word
-// of any length is split in linear time.
+// split takes from a word what fits into width columns, up to a separator in its second half if
+// there is one. It reads no further, so that a word of any length is split in linear time.
 func (w word) split(width int) (head, rest word) {
 	at, cols := 0, 0        // where the line is full
 	separator, upTo := 0, 0 // the last separator, and the columns up to it
@@ -257,7 +267,8 @@ func (w word) split(width int) (head, rest word) {
 	return head, rest
 }
 
-// measured is how many rows of a table decide how wide its columns are. Later rows are wrapped into them.
+// measured is how many rows of a table decide how wide its columns are. Later rows are wrapped into
+// them.
 const measured = 256
 
 func (t *textWriter) table(tb Table) {
@@ -303,7 +314,8 @@ func (t *textWriter) table(tb Table) {
 	}
 }
 
-// widths gives each column what it needs, and less to the widest where that is too much. A last column with nothing in it is left out.
+// widths gives each column what it needs, and less to the widest where that is too much. A last
+// column with nothing in it is left out.
 func (t *textWriter) widths(header []string, rows [][]string) []int {
 	need := make([]int, len(header))
 	used := 0

@@ -12,7 +12,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// Assumptions lists what the verdicts rest on besides the input, in sentences, the network plugin first.
+// Assumptions lists what the verdicts rest on besides the input, in sentences, the network plugin
+// first.
 func Assumptions(p *reach.Program) []string {
 	out := plugins(p.Profiles())
 	if plan := p.Unplaced(); plan != "" {
@@ -39,7 +40,8 @@ func Assumptions(p *reach.Program) []string {
 	return append(out, leftOut(p)...)
 }
 
-// notLearned says what of the cluster was asked for and is not known, so that answers allow for it; "" if nothing was asked for.
+// notLearned says what of the cluster was asked for and is not known, so that answers allow for it;
+// "" if nothing was asked for.
 func notLearned(f *model.Facts) string {
 	var what []string
 	for _, u := range f.Unknown {
@@ -56,7 +58,8 @@ func notLearned(f *model.Facts) string {
 // few is up to how many plugins a sentence names.
 const few = 4
 
-// plugins says which network plugin is taken to run, that it enforces policies, and what is known of it was read from.
+// plugins says which network plugin is taken to run, that it enforces policies, and what is known
+// of it was read from.
 func plugins(profiles []cni.Profile) []string {
 	var enforcing, idle, versions []string
 	for _, p := range profiles {
@@ -121,7 +124,8 @@ func exactNames(s *model.Snapshot) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// leftOut says what was not judged because somebody or something said so, or because its kind is not known here or to every plugin.
+// leftOut says what was not judged because somebody or something said so, or because its kind is
+// not known here or to every plugin.
 func leftOut(p *reach.Program) []string {
 	s := p.Snapshot
 	var out, spared, gateways []string
@@ -196,8 +200,9 @@ func undeclared(s *model.Snapshot) string {
 	return "nothing is known of the labels of namespaces without a Namespace object: " + listed(names)
 }
 
-// uncontrolled names the servers that are pods without a controller, where a plugin in AWS may run: EKS documents that it applies policies to pods that
-// a controller made (EKS documentation, cni-network-policy).
+// uncontrolled names the servers that are pods without a controller, where a plugin in AWS may run:
+// EKS documents that it applies policies to pods that a controller made (EKS documentation,
+// cni-network-policy).
 func uncontrolled(p *reach.Program) string {
 	if !slices.ContainsFunc(p.Profiles(), func(profile cni.Profile) bool { return profile.Cloud == "AWS" }) {
 		return ""

@@ -9,8 +9,8 @@ import (
 // Deductions is what a finding takes from a server's 100 points, by severity.
 var Deductions = map[finding.Severity]int{finding.Critical: 40, finding.High: 20, finding.Medium: 8, finding.Low: 3}
 
-// Grade turns a server's findings into a score from 0 to 100 and a grade from A to F: each rule counts once, at its worst; any critical
-// finding makes the grade F, any high one C at best.
+// Grade turns a server's findings into a score from 0 to 100 and a grade from A to F: each rule
+// counts once, at its worst; any critical finding makes the grade F, any high one C at best.
 func Grade(findings []finding.Finding) (score int, grade string) {
 	return gradeOf(findings, func(finding.Finding) bool { return true })
 }
@@ -46,7 +46,8 @@ func gradeOf(findings []finding.Finding, counts func(finding.Finding) bool) (sco
 	return score, grade
 }
 
-// grades grades a server under each profile. The score and grade are the worst; byProfile is nil where all are the same.
+// grades grades a server under each profile. The score and grade are the worst; byProfile is nil
+// where all are the same.
 func grades(findings []finding.Finding, profiles []string) (score int, grade string, byProfile map[string]string) {
 	score, byProfile = 101, map[string]string{}
 	differ := false

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/analysis/blast"
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/input/discover"
@@ -29,8 +30,9 @@ func program(profiles []cni.Profile, files ...source.File) *reach.Program {
 	return reach.NewProgram(reach.NewGround(s), profiles...)
 }
 
-// TestUnder demands that what a target says of one plugin among several is what an audit of that plugin alone says: the verdict and the condition, of each
-// thing that can be reached, and the server's grade.
+// TestUnder demands that what a target says of one CNI among several is what an audit of that CNI
+// alone says: the verdict and the condition, of each thing that can be reached, and the server's
+// grade.
 func TestUnder(t *testing.T) {
 	files := documents(t)
 	profiles := named(t, "any")
@@ -38,21 +40,22 @@ func TestUnder(t *testing.T) {
 	conditional := 0
 	for i, p := range profiles {
 		alone := audit.Of(program([]cni.Profile{p}, files...), nil)
+		in := all.Program.In(1 << i)
 		servers := map[string]audit.Server{}
 		for _, srv := range all.Servers {
-			servers[srv.ID()] = srv
+			servers[srv.ID] = srv
 		}
 		for _, one := range alone.Servers {
-			srv := servers[one.ID()]
+			srv := servers[one.ID]
 			if grade, ok := srv.Grades[p.Name]; ok && grade != one.Grade || !ok && srv.Grade != one.Grade {
-				t.Errorf("%s on %s: grade %q, alone %s", one.ID(), p.Name, grade, one.Grade)
+				t.Errorf("%s on %s: grade %q, alone %s", one.ID, p.Name, grade, one.Grade)
 			}
-			for d, want := range one.Reach {
+			for d, want := range one.To {
 				among, single := map[string]bool{}, map[string]bool{}
-				for _, to := range srv.Reach[d].To {
-					if to.Worlds.Has(i) {
-						among[fmt.Sprint(to.CIDR, to.Except, to.Host, to.Pods, to.Name, " ", to.Base, " if ", to.If)] = true
-						if to.If != "" {
+				for _, to := range srv.To[d].To {
+					if b, ok := in.BoxIn(reach.Box{When: to.When}); ok {
+						among[fmt.Sprint(to.CIDR, to.Except, to.Host, to.Pods, to.Name, " ", b.Verdict, " if ", b.When)] = true
+						if !b.When.IsAlways() {
 							conditional++
 						}
 					}
@@ -61,7 +64,7 @@ func TestUnder(t *testing.T) {
 					single[fmt.Sprint(to.CIDR, to.Except, to.Host, to.Pods, to.Name, " ", to.Verdict, " if ", to.When)] = true
 				}
 				if !maps.Equal(among, single) {
-					t.Errorf("%s on %s, %s:\n%q\nalone\n%q", one.ID(), p.Name, d, slices.Sorted(maps.Keys(among)), slices.Sorted(maps.Keys(single)))
+					t.Errorf("%s on %s, %s:\n%q\nalone\n%q", one.ID, p.Name, blast.Dest(d), slices.Sorted(maps.Keys(among)), slices.Sorted(maps.Keys(single)))
 				}
 			}
 		}
@@ -71,31 +74,38 @@ func TestUnder(t *testing.T) {
 	}
 }
 
-// TestUnderNone demands that what passes only because nothing enforces policies is told apart from what policies allow.
+// TestUnderNone demands that what passes only because nothing enforces policies is told apart from
+// what policies allow.
 func TestUnderNone(t *testing.T) {
 	files := documents(t)
-	profiles := named(t, "calico,none")
-	for _, srv := range audit.Of(program(profiles, files...), nil).Servers {
+	res := audit.Of(program(named(t, "calico,none"), files...), nil)
+	enforced, none := res.Program.In(1), res.Program.In(2)
+	for _, srv := range res.Servers {
 		if srv.Name != "mcp-github" {
 			continue
 		}
-		for d, want := range map[string]reach.Verdict{"metadata": reach.NotEnforced, "nodes": reach.NotEnforced} {
-			for _, to := range srv.Reach[d].To {
-				if to.Base != want || to.Worlds.Has(0) || !to.Worlds.Has(1) {
-					t.Errorf("%s: %+v", d, to)
+		for _, d := range []blast.Dest{blast.Metadata, blast.Nodes} {
+			for _, to := range srv.To[d].To {
+				_, on := enforced.BoxIn(reach.Box{When: to.When})
+				if in, ok := none.BoxIn(reach.Box{When: to.When}); on || !ok || in.Verdict != reach.NotEnforced {
+					t.Errorf("%v: %+v", d, to)
 				}
 			}
-			if len(srv.Reach[d].To) == 0 {
-				t.Errorf("%s: denied", d)
+			if len(srv.To[d].To) == 0 {
+				t.Errorf("%v: denied", d)
 			}
 		}
-		if to := srv.Reach["internet"].To; !slices.ContainsFunc(to, func(t audit.Target) bool { return t.CIDR == "140.82.112.0/20" && t.Base == reach.Allowed }) {
+		if to := srv.To[blast.Internet].To; !slices.ContainsFunc(to, func(t blast.Target) bool {
+			in, _ := enforced.BoxIn(reach.Box{When: t.When})
+			return t.CIDR.String() == "140.82.112.0/20" && in.Verdict == reach.Allowed
+		}) {
 			t.Errorf("%+v", to)
 		}
 	}
 }
 
-// TestPluginsAssumed demands that the first assumption says which plugins are taken to run, and that all are named with what was read of them.
+// TestPluginsAssumed demands that the first assumption says which plugins are taken to run, and
+// that all are named with what was read of them.
 func TestPluginsAssumed(t *testing.T) {
 	for names, want := range map[string]string{
 		"spec":                 "policies mean what the Kubernetes API text says (--cni spec), and a network plugin enforces them",
@@ -128,7 +138,8 @@ func TestPluginsAssumed(t *testing.T) {
 	}
 }
 
-// TestNamesAssumed demands that names are assumed to be of the internet only where policies allow exact ones.
+// TestNamesAssumed demands that names are assumed to be of the internet only where policies allow
+// exact ones.
 func TestNamesAssumed(t *testing.T) {
 	const policy = `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy

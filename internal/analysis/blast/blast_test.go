@@ -38,7 +38,8 @@ func radiusOf(t *testing.T, a *Atlas) Radius {
 	return a.Of(i)
 }
 
-// rich is a cluster of which everything is known, with addresses of both families and one of each kind of holder.
+// rich is a cluster of which everything is known, with addresses of both families and one of each
+// kind of holder.
 const rich = `
 apiVersion: v1
 kind: Service
@@ -136,8 +137,8 @@ func scenes(t *testing.T) map[string]string {
 // unroutable is space that no connection of a pod leaves it for, or that is no single host.
 var unroutable = netset.MustPrefixes("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/127", "ff00::/8")
 
-// TestClassesPartition demands that the destination classes are disjoint, that they hold all that the engine says can be reached, and
-// that a radius reports exactly this.
+// TestClassesPartition demands that the destination classes are disjoint, that they hold all that
+// the engine says can be reached, and that a radius reports exactly this.
 func TestClassesPartition(t *testing.T) {
 	for name, text := range scenes(t) {
 		a := atlas(text)
@@ -170,8 +171,8 @@ func checkPartition(t *testing.T, name string, a *Atlas, r Radius, class int, bo
 		}
 		all = append(all, places...)
 	}
-	// What may be left out: the pod itself, Services (what is behind them counts), the API server's other ports where its address is not
-	// known, and addresses of pods.
+	// What may be left out: the pod itself, Services (what is behind them counts), the API server's
+	// other ports where its address is not known, and addresses of pods.
 	var services netset.IDs
 	for n := a.Classes(); n < a.Holders(); n++ {
 		if k := a.Class(n).Kind; k == reach.VIP || k == reach.KubeAPI {
@@ -205,14 +206,17 @@ func checkReach(t *testing.T, name string, got Reach) {
 	for _, target := range got.To {
 		if target.CIDR.IsValid() {
 			listed = listed.Union(target.Addrs())
+			if !netset.Prefixes(target.CIDR).Minus(netset.Prefixes(target.Except...)).Covers(target.Addrs()) {
+				t.Errorf("%s: %v is not all of %v", name, target.CIDR, netset.CIDRs(target.Addrs()))
+			}
 		}
 		if reach.CompareVerdicts(target.Verdict, worst) > 0 {
 			worst = target.Verdict
 		}
-		if (target.Verdict == reach.Allowed) != (target.When == "") {
-			t.Errorf("%s: %v if %q", name, target.Verdict, target.When)
+		if target.When.IsNever() || target.When.IsAlways() && target.Verdict != reach.Allowed {
+			t.Errorf("%s: %v if %v", name, target.Verdict, target.When)
 		}
-		if !target.CIDR.IsValid() && target.Pods == "" && target.Name == "" {
+		if !target.CIDR.IsValid() && target.Pods == "" && target.Name == "" && target.Host == "" {
 			t.Errorf("%s: a target without a name", name)
 		}
 	}
@@ -306,8 +310,8 @@ func by(r Radius) string {
 			line += " " + c.Text
 		}
 		line += ": " + c.Verdict.String() + " " + c.Conns.String()
-		if c.When != "" {
-			line += " if " + c.When
+		if !c.When.IsAlways() {
+			line += " if " + c.When.String()
 		}
 		out = append(out, line)
 	}
@@ -322,14 +326,14 @@ func TestCallers(t *testing.T) {
 		{"the gateway, whose labels a pod that counts as the gateway would carry", "[{from: [{podSelector: {matchLabels: {app: gw}}}], ports: [{port: 3000}]}]", gateway + web,
 			"gateway mcp/gw: allowed TCP 3000"},
 		{"a label that a gateway has, without saying which", "[{from: [{podSelector: {matchExpressions: [{key: app, operator: Exists}]}}]}]", gateway,
-			"hypothetical a new pod with app in mcp: allowed any port\ngateway mcp/gw: allowed any port"},
+			"hypothetical any new pod labelled app in mcp: allowed any port\ngateway mcp/gw: allowed any port"},
 		{"a label of the gateway or of another", "[{from: [{podSelector: {matchExpressions: [{key: app, operator: In, values: [gw, web]}]}}]}]", gateway,
-			"hypothetical a new pod with app in (gw,web) in mcp: allowed any port\ngateway mcp/gw: allowed any port"},
+			"hypothetical any new pod labelled app in (gw,web) in mcp: allowed any port\ngateway mcp/gw: allowed any port"},
 		{"the gateway's labels in another namespace", "[{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: x}}, podSelector: {matchLabels: {app: gw}}}]}]", gateway,
-			"hypothetical a new pod with app=gw in a namespace with kubernetes.io/metadata.name=x: allowed any port"},
+			"hypothetical any new pod labelled app=gw in a namespace labelled kubernetes.io/metadata.name=x: allowed any port"},
 		{"everybody but some", "[{from: [{podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}}]}]", gateway + web,
-			"namespace a new pod with app!=web in mcp: allowed any port\ngateway mcp/gw: allowed any port"},
-		{"its namespace", "[{from: [{podSelector: {}}], ports: [{port: 3000}]}]", web, "namespace any new pod in mcp: allowed TCP 3000\npods mcp/web: allowed TCP 3000"},
+			"namespace any pod labelled app!=web in mcp: allowed any port\ngateway mcp/gw: allowed any port"},
+		{"its namespace", "[{from: [{podSelector: {}}], ports: [{port: 3000}]}]", web, "namespace any pod in mcp: allowed TCP 3000\npods mcp/web: allowed TCP 3000"},
 		{"addresses", "[{from: [{ipBlock: {cidr: 203.0.113.0/24}}]}]", web, "external 203.0.113.0/24: allowed any port"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -351,7 +355,8 @@ func TestEveryAddressOfANode(t *testing.T) {
 	}
 }
 
-// TestUnread demands that pods which were not read count as servers that may be there, in the namespaces where they may run and nowhere else.
+// TestUnread demands that pods which were not read count as servers that may be there, in the
+// namespaces where they may run and nowhere else.
 func TestUnread(t *testing.T) {
 	out := label.Selector{}.Require(label.MetadataName, label.NotIn("a"))
 	for _, tt := range []struct {

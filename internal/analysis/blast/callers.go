@@ -10,6 +10,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/engine/special"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Who is a kind of caller. The zero value is unknown.
@@ -33,6 +34,19 @@ func (w Who) String() string {
 // MarshalText writes the kind as the JSON outputs name it.
 func (w Who) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
 
+// Noun is what conditions call one of the kind.
+func (w Who) Noun() string {
+	switch w {
+	case External:
+		return "the client"
+	case NodeCallers:
+		return "the node"
+	case GatewayPods:
+		return "the gateway"
+	}
+	return "the pod"
+}
+
 // Caller is who can connect to a server.
 type Caller struct {
 	Who     Who
@@ -40,12 +54,14 @@ type Caller struct {
 	Labels  label.Set // what a pod that does not exist would carry, as an example
 	Text    string    // in words, of pods that do not exist
 	Conns   netset.Conns
-	Verdict reach.Verdict
-	When    string
-	Rules   []*policy.Rule
-	scope
-	Addrs netset.Addrs // of External: the addresses that may connect to the pods themselves
+	When    when.When
+	Verdict reach.Verdict // of When
+	By      []reach.By    // the rules that let it through
+	Addrs   netset.Addrs  // of External: the addresses that may connect to the pods themselves
 }
+
+// Rules returns the rules that let c through.
+func (c Caller) Rules() []*policy.Rule { return reach.RulesOf(c.By) }
 
 // callers lists who can connect to a server's pods, the least wanted first.
 func (a *Atlas) callers(r Radius) []Caller {
@@ -58,11 +74,14 @@ func (a *Atlas) callers(r Radius) []Caller {
 			out = append(out, a.through(w, class, in, strangers)...)
 		}
 	}
+	for i := range out {
+		out[i].Verdict = a.Verdict(out[i].When)
+	}
 	slices.SortStableFunc(out, func(c, d Caller) int {
 		return cmp.Or(cmp.Compare(c.Who, d.Who), reach.CompareVerdicts(d.Verdict, c.Verdict), slices.Compare(c.Names, d.Names), cmp.Compare(c.Text, d.Text))
 	})
 	return slices.CompactFunc(out, func(c, d Caller) bool {
-		return c.Who == d.Who && slices.Equal(c.Names, d.Names) && c.Text == d.Text && c.Conns.Equal(d.Conns) && c.Verdict == d.Verdict && c.When == d.When && c.worlds == d.worlds
+		return c.Who == d.Who && slices.Equal(c.Names, d.Names) && c.Text == d.Text && c.Conns.Equal(d.Conns) && c.When.Equal(d.When)
 	})
 }
 
@@ -71,15 +90,15 @@ func (a *Atlas) strangerCallers(class int) []Caller {
 	home := a.NamespaceOf(class)
 	var out []Caller
 	for _, s := range reach.SettleStrangers(a.Hypothetical(class, policy.Ingress)) {
-		c := Caller{Who: Hypothetical, Text: StrangerText(s), Conns: s.Conns, Verdict: s.Verdict, When: s.Cond.String(), Rules: slices.Concat(s.Egress, s.Ingress), scope: scopeOfStranger(s)}
+		c := Caller{Who: Hypothetical, Text: StrangerText(s), Conns: s.Conns, When: s.When, By: LetThrough(slices.Concat(s.Egress, s.Ingress)...)}
 		c.Labels, _ = s.Pod.Example()
-		// Rules split the pods that do not exist into several sets. The one with the pod that carries nothing is whom
-		// everybody can be.
+		// Rules split the pods that do not exist into several sets. The one with the pod that
+		// carries nothing is whom everybody can be.
 		switch {
 		case s.Namespace == "" && asksNothing(s.Pod) && asksNothing(newNamespace(s.NS)):
-			c.Who = AnyPod
+			c.Who, c.Text = AnyPod, podText("any pod", s)
 		case s.Namespace == home && asksNothing(s.Pod):
-			c.Who = NamespacePod
+			c.Who, c.Text = NamespacePod, podText("any pod", s)
 		case a.isGateway(s):
 			continue // a pod that carries the gateway's labels in its namespace counts as the gateway
 		}
@@ -94,7 +113,8 @@ func asksNothing(sel label.Selector) bool {
 	return may
 }
 
-// isGateway reports whether a gateway that exists is what s describes: a label with one value, which the gateway has, says who is meant.
+// isGateway reports whether a gateway that exists is what s describes: a label with one value,
+// which the gateway has, says who is meant.
 func (a *Atlas) isGateway(s reach.Stranger) bool {
 	pinned := slices.ContainsFunc(s.Pod.Keys(), func(key string) bool {
 		values, others := s.Pod.On(key).Listed()
@@ -103,28 +123,39 @@ func (a *Atlas) isGateway(s reach.Stranger) bool {
 	return pinned && s.Namespace != "" && slices.ContainsFunc(a.GatewaysIn(a.Namespace(s.Namespace)), func(g int) bool { return a.Matches(s.Pod, g) })
 }
 
+func callerOf(b reach.Box) Caller { return Caller{Conns: b.Conns, When: b.When, By: through(b)} }
+
+// let splits the condition of a box by profiles: those where rules let it through, and those where
+// nothing isolates the server.
+func (a *Atlas) let(b reach.Box) (byRules, free when.When) {
+	var ruled reach.Worlds
+	for _, by := range LetThrough(b.Ingress...) {
+		ruled |= a.WorldsOf(by.When)
+	}
+	return b.When.And(a.On(ruled)), b.When.And(a.On(a.Worlds() &^ ruled))
+}
+
 // podCallers are the pods, nodes and addresses of the engine's own answer.
 func (a *Atlas) podCallers(class int, in []reach.Box) []Caller {
-	gateways := a.gatewayIDs
 	var out []Caller
 	for _, b := range in {
 		pods := b.Region.IDs.Intersect(a.pods)
 		if !a.shared(class) && !a.many(class) {
 			pods = pods.Minus(a.IDs(class)) // a pod's own traffic to itself is no caller
 		}
-		base := Caller{Conns: b.Conns, Verdict: b.Verdict, When: b.When(), Rules: b.Rules(), scope: scopeOf(b)}
-		for who, ids := range map[Who]netset.IDs{GatewayPods: pods.Intersect(gateways), Pods: pods.Minus(gateways)} {
-			if c := base; !ids.IsEmpty() {
+		for who, ids := range map[Who]netset.IDs{GatewayPods: pods.Intersect(a.gatewayIDs), Pods: pods.Minus(a.gatewayIDs)} {
+			if c := callerOf(b); !ids.IsEmpty() {
 				c.Who, c.Names = who, a.podNames(ids)
 				out = append(out, c)
 			}
 		}
-		if c := base; b.Region.IDs.Overlaps(a.nodeIDs()) {
+		if c := callerOf(b); b.Region.IDs.Overlaps(a.nodeIDs()) {
 			c.Who = NodeCallers
 			out = append(out, c)
 		}
-		if c := base; b.Ingress != nil && b.Region.Addrs.Overlaps(outside) {
-			c.Who, c.Addrs = External, b.Region.Addrs
+		if byRules, _ := a.let(b); b.Region.Addrs.Overlaps(outside) && !byRules.IsNever() {
+			c := callerOf(b)
+			c.Who, c.When, c.Addrs = External, byRules, b.Region.Addrs
 			c.Names = []string{reach.PrefixText(netset.CIDRs(b.Region.Addrs), 4)}
 			out = append(out, c)
 		}
@@ -138,122 +169,93 @@ func (a *Atlas) many(class int) bool {
 	return len(members) > 1 || a.Snapshot.Workloads[members[0].Workload].Many
 }
 
-// through are the clients outside the cluster that come by one way in. An ingress controller that the input does not show may be one of
-// the strangers.
+// Certain is where w holds whatever the answers to questions about the ends, which differ from one
+// end to the next.
+func Certain(w when.When) when.When {
+	return w.Every(func(q *when.Question) bool { return q.End != when.Cluster || q.Kind == when.Unjudged })
+}
+
+// through are the clients outside the cluster that come by one way in. An ingress controller that
+// the input does not show may be one of the strangers.
 func (a *Atlas) through(w wayIn, class int, in []reach.Box, strangers []Caller) []Caller {
 	var out []Caller
-	add := func(from Caller, why string) {
-		conns := from.Conns.Intersect(w.conns)
-		c := Caller{Who: External, Names: []string{w.name}, Conns: conns, Verdict: from.Verdict, When: from.When, Rules: from.Rules, scope: from.scope}
-		if why != "" {
-			c.Verdict, c.base = weakest(c.Verdict), weakest(c.base)
-			c.When, c.within = on(a.Program, c.worlds, why), why
-		}
-		if !conns.IsEmpty() && !slices.ContainsFunc(out, func(o Caller) bool {
-			return o.Conns.Equal(conns) && o.worlds.Covers(c.worlds) && (o.within == c.within || o.within == "")
+	// add notes who comes as from does, if enters. Whoever does so wherever it could adds nothing.
+	add := func(from Caller, enters when.When) {
+		c := Caller{Who: External, Names: []string{w.name}, Conns: from.Conns.Intersect(w.conns), When: from.When.And(enters), By: from.By}
+		if !c.Conns.IsEmpty() && !c.When.IsNever() && !slices.ContainsFunc(out, func(o Caller) bool {
+			return o.Conns.Equal(c.Conns) && (c.When.Equal(o.When) || c.When.Implies(Certain(o.When)))
 		}) {
 			out = append(out, c)
 		}
 	}
 	if w.routed {
-		a.routed(class, in, strangers, add)
+		a.routed(w, class, in, strangers, add)
 		return out
 	}
 	for _, b := range in {
+		from := callerOf(b)
 		switch {
 		case b.Region.Addrs.Overlaps(outside):
-			add(callerOf(b), "")
-		case !w.keepsAddress && b.Region.IDs.Overlaps(a.nodeIDs()):
-			node := "a node"
-			if slices.Contains(b.Cond.All, reach.SameNode) {
-				node = "the pod's own node"
-			}
-			add(callerOf(b), "the connection enters at "+node+", which then counts as its source")
+			add(from, when.Always)
+		case w.keepsAddress || !b.Region.IDs.Overlaps(a.nodeIDs()):
+		case reach.OnOwnNode(b.When):
+			from.When = reach.SameNode(b.When)
+			add(from, a.Enters(w.name, reach.AtOwnNode))
+		default:
+			add(from, a.Enters(w.name, reach.AtNode))
 		}
 	}
-	if escape, perhaps := a.Answering(cni.NodePortsEscape); w.onNodes && !w.keepsAddress && escape|perhaps != 0 {
-		out = append(out, a.escaping(w, escape, reach.Allowed, "")...)
-		out = append(out, a.escaping(w, perhaps, reach.Depends, "the plugin does not judge what enters through node ports")...)
+	if w.onNodes && !w.keepsAddress { // what enters through node ports is perhaps not judged
+		add(Caller{Conns: w.conns, When: a.Where(cni.NodePortsEscape)}, when.Always)
 	}
 	return out
-}
-
-// escaping are the clients that come through node ports which a plugin does not judge.
-func (a *Atlas) escaping(w wayIn, worlds reach.Worlds, v reach.Verdict, why string) []Caller {
-	if worlds == 0 {
-		return nil
-	}
-	c := Caller{Who: External, Names: []string{w.name}, Conns: w.conns, Verdict: v, When: on(a.Program, worlds, why), scope: scope{worlds, v, why}}
-	if c.When != "" {
-		c.Verdict = weakest(v)
-	}
-	return []Caller{c}
-}
-
-func callerOf(b reach.Box) Caller {
-	return Caller{Conns: b.Conns, Verdict: b.Verdict, When: b.When(), Rules: b.Rules(), scope: scopeOf(b)}
-}
-
-// on joins a condition with the profiles under which it is one.
-func on(p *reach.Program, w reach.Worlds, why string) string {
-	c := reach.Cond{On: p.On(w)}
-	if why != "" {
-		c.All = []string{why}
-	}
-	return c.String()
 }
 
 // outside is the addresses that clients outside the cluster may have.
 var outside = special.Internet.Union(special.Private)
 
-// routed adds what an ingress controller, or a load balancer of the cloud that does its work, can connect to. What the input does not
-// show is taken to be whatever the policies let in.
-func (a *Atlas) routed(class int, in []reach.Box, strangers []Caller, add func(from Caller, why string)) {
-	const (
-		letIn   = "the ingress controller, which the input does not show, is let in"
-		onNode  = "the ingress controller, which the input does not show, runs on the network of the pod's own node"
-		atBlock = "a load balancer or ingress controller that the input does not show is at an address that is let in"
-	)
+// routed adds what an ingress controller, or a load balancer of the cloud that does its work, can
+// connect to. What the input does not show is taken to be whatever the policies let in.
+func (a *Atlas) routed(w wayIn, class int, in []reach.Box, strangers []Caller, add func(from Caller, enters when.When)) {
 	known := len(a.ingress) > 0
 	controllers := a.IDs(a.ingress...)
 	others := a.pods.Minus(a.gatewayIDs).Minus(a.IDs(class))
 	for _, b := range in {
-		switch from := callerOf(b); {
-		case known && b.Region.IDs.Overlaps(controllers):
-			add(from, "")
-		case b.Ingress == nil && b.Base == reach.Allowed:
-			from.Rules = nil
+		from := callerOf(b)
+		if known && b.Region.IDs.Overlaps(controllers) {
+			add(from, when.Always)
+			continue
+		}
+		atAddress := a.Enters(w.name, reach.ByAddress)
+		if _, free := a.let(b); !Certain(free).IsNever() { // nothing isolates the server, so it is open to whoever does this
+			open := Caller{Conns: b.Conns, When: Certain(free)}
+			from.When = from.When.Minus(open.When)
 			if known {
-				add(from, atBlock)
+				add(open, atAddress)
 			} else {
-				add(from, "")
+				add(open, when.Always)
 			}
+		}
+		switch {
 		case b.Region.Addrs.Overlaps(outside):
-			add(from, atBlock)
+			add(from, atAddress)
 		case !known && b.Region.IDs.Overlaps(others):
-			add(from, letIn)
+			add(from, a.Enters(w.name, reach.ByController))
 		}
 	}
 	if known {
 		return
 	}
 	for _, c := range strangers {
-		add(c, letIn)
+		add(c, a.Enters(w.name, reach.ByController))
 	}
 	for _, b := range in {
-		if b.Region.IDs.Overlaps(a.nodeIDs()) {
-			add(callerOf(b), onNode)
+		if from := callerOf(b); b.Region.IDs.Overlaps(a.nodeIDs()) {
+			from.When = reach.SameNode(b.When)
+			add(from, a.Enters(w.name, reach.ByHostController))
 		}
 	}
 }
 
 // nodeIDs is the nodes that were read, or the one that stands for all of them.
 func (a *Atlas) nodeIDs() netset.IDs { return a.fixed[Nodes][0].region.IDs }
-
-// weakest turns certainty into "depends".
-func weakest(v reach.Verdict) reach.Verdict {
-	if v == reach.Allowed {
-		return reach.Depends
-	}
-	return v
-}

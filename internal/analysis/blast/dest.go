@@ -1,4 +1,5 @@
-// Package blast computes the blast radius of an MCP server: what it can reach, by class of destination, and who can reach it.
+// Package blast computes the blast radius of an MCP server: what it can reach, by class of
+// destination, and who can reach it.
 package blast
 
 import (
@@ -36,6 +37,11 @@ var destNames = [destCount]string{"metadata", "kubeApi", "nodes", "dns", "otherS
 
 func (d Dest) String() string { return destNames[d] }
 
+// noun is what conditions call one of the class.
+func (d Dest) noun() string {
+	return [destCount]string{"the endpoint", "the API server", "the node", "the resolver", "the other server", "the pod", "the pod", "the address", "the address"}[d]
+}
+
 // place is a part of a destination class: ends, over connections.
 type place struct {
 	region reach.Region
@@ -46,12 +52,13 @@ type place struct {
 // Atlas is what the destination classes of one program are, made once and read by every server.
 type Atlas struct {
 	*reach.Program
-	fixed      [destCount][]place // those that are the same for every server, or nearly
-	whole      [destCount]whole   // of fixed
-	nodeAddrs  netset.Addrs       // of nodes, as far as the input shows them
-	held       netset.Addrs       // addresses of nodes and of the API server that the engine knows to be theirs
-	servers    netset.IDs         // classes of servers
-	resolvers  netset.IDs         // classes of resolver pods
+	NodeAddrs  netset.Addrs            // every address of a node that the input shows: the engine keeps one a family
+	fixed      [destCount][]place      // those that are the same for every server, or nearly
+	whole      [destCount]reach.Region // of fixed
+	nodeAddrs  netset.Addrs            // of nodes, as far as the input shows them
+	held       netset.Addrs            // addresses of nodes and of the API server that the engine knows to be theirs
+	servers    netset.IDs              // classes of servers
+	resolvers  netset.IDs              // classes of resolver pods
 	pods       netset.IDs
 	ordinary   netset.IDs   // classes of pods that are no servers
 	resolver   []reach.Cube // resolver pods that may exist without being in the input
@@ -94,7 +101,8 @@ func NewAtlas(p *reach.Program) *Atlas {
 	a.fixSpecial()
 	a.fixHolders()
 	a.nodeAddrs = a.knownOf(a.nodeIDs())
-	// What is left are addresses. Of those that a class above takes on some ports, the other ports are here.
+	// What is left are addresses. Of those that a class above takes on some ports, the other ports
+	// are here.
 	taken := slices.Concat(a.fixed[Metadata], a.fixed[DNS], a.fixed[KubeAPI], a.fixed[Nodes])
 	internet := special.Internet.Union(specialAddrs().Minus(special.Private))
 	for d, addrs := range map[Dest]netset.Addrs{PrivateNetworks: special.Private, Internet: internet} {
@@ -103,7 +111,7 @@ func NewAtlas(p *reach.Program) *Atlas {
 	a.fixed[OtherServers] = []place{{region: reach.Region{IDs: a.servers}, conns: netset.AllConns}}
 	a.fixed[OtherNamespaces] = a.besidesDNS(a.ordinary)
 	for d, places := range a.fixed {
-		a.whole[d] = a.wholeOf(places)
+		a.whole[d] = wholeOf(places)
 	}
 	a.findIngress()
 	a.findWaysIn()
@@ -146,24 +154,26 @@ func (a *Atlas) fixHolders() {
 		case reach.Node:
 			nodes = append(nodes, n)
 		case reach.VIP:
-			if slices.ContainsFunc(a.Backends(h.Service), func(b reach.Backing) bool { return a.resolvers.Contains(a.ID(b.Class, reach.IPv4)) }) {
+			if slices.ContainsFunc(a.Backends(h.Service), func(b reach.Backing) bool { return a.Holds(a.resolvers, b.Class) }) {
 				a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.IDs(n), Addrs: addrsOf(h)}, conns: special.DNS})
 			}
 		}
 	}
 	a.held = netset.Union(held...)
-	var addrs []netip.Addr // all of them: the engine keeps one a family
+	var addrs []netip.Addr
 	for _, n := range a.Snapshot.Nodes {
 		for _, addr := range n.Addrs {
 			addrs = append(addrs, addr.Unmap())
 		}
 	}
+	a.NodeAddrs = netset.Points(addrs...)
 	// Where the API server runs on a node, its ports are the API's and the others the node's.
-	a.fixed[Nodes] = minus(place{region: reach.Region{IDs: a.IDs(nodes...), Addrs: netset.Points(addrs...)}, conns: netset.AllConns}, a.fixed[KubeAPI])
+	a.fixed[Nodes] = minus(place{region: reach.Region{IDs: a.IDs(nodes...), Addrs: a.NodeAddrs}, conns: netset.AllConns}, a.fixed[KubeAPI])
 	a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.resolvers}, conns: special.ResolverPods})
 }
 
-// Name returns "namespace/name" of a server, and "namespace/Kind/name" where another server has the same.
+// Name returns "namespace/name" of a server, and "namespace/Kind/name" where another server has the
+// same.
 func (a *Atlas) Name(server int) string {
 	w := &a.Snapshot.Workloads[a.Snapshot.Servers[server].Workload]
 	if name := w.Namespace + "/" + w.Name; a.named[name] == 1 {
@@ -183,7 +193,8 @@ func (a *Atlas) GatewaysIn(ids netset.IDs) []int {
 // ResolverClasses returns the classes of resolver pods in the input.
 func (a *Atlas) ResolverClasses() []int { return a.HoldersOf(a.resolvers, reach.Class) }
 
-// heldAddrs is every address that leads to pods: their own, and those of Services with pods behind them.
+// heldAddrs is every address that leads to pods: their own, and those of Services with pods behind
+// them.
 func (a *Atlas) heldAddrs() netset.Addrs {
 	var pods []netip.Addr
 	var services []netset.Addrs
@@ -201,7 +212,8 @@ func (a *Atlas) heldAddrs() netset.Addrs {
 	return netset.Union(append(services, netset.Points(pods...))...)
 }
 
-// known returns the addresses of nodes, Services and the API server among ids, as far as the input shows them.
+// known returns the addresses of nodes, Services and the API server among ids, as far as the input
+// shows them.
 func (a *Atlas) known(ids netset.IDs) netset.Addrs {
 	if ids.Equal(a.nodeIDs()) { // what many servers reach
 		return a.nodeAddrs
@@ -210,18 +222,13 @@ func (a *Atlas) known(ids netset.IDs) netset.Addrs {
 }
 
 func (a *Atlas) knownOf(ids netset.IDs) netset.Addrs {
-	var out []netip.Addr
-	numbers := a.Numbers(ids)
-	for r := range numbers.Runs() {
+	var out []netset.Addrs
+	for r := range ids.Runs() {
 		for n := max(int(r.Lo), a.Classes()); n <= int(r.Hi); n++ {
-			for _, f := range reach.Families {
-				if addr := a.Class(n).Addrs[f]; addr.State == reach.KnownAddr && ids.Contains(a.ID(n, f)) {
-					out = append(out, addr.Addr)
-				}
-			}
+			out = append(out, addrsOf(a.Class(n)))
 		}
 	}
-	return netset.Points(out...)
+	return netset.Union(out...)
 }
 
 func addrsOf(h *reach.Holder) netset.Addrs {
@@ -257,7 +264,8 @@ func minus(p place, others []place) []place {
 	return rest
 }
 
-// places returns what a class of destinations is for the pods of class, of a server whose classes are own: all of it, but for some holders.
+// places returns what a class of destinations is for the pods of class, of a server whose classes
+// are own: all of it, but for some holders.
 func (a *Atlas) places(d Dest, class int, own []int) (places []place, but netset.IDs) {
 	switch d {
 	case OtherServers:
@@ -280,7 +288,8 @@ func (a *Atlas) besidesDNS(ids netset.IDs) []place {
 	return minus(place{region: reach.Region{IDs: ids}, conns: netset.AllConns}, []place{{region: reach.Region{IDs: a.resolvers}, conns: special.ResolverPods}})
 }
 
-// shared reports whether pods of more than one workload are in class: then it is another server to itself.
+// shared reports whether pods of more than one workload are in class: then it is another server to
+// itself.
 func (a *Atlas) shared(class int) bool {
 	members := a.Class(class).Members
 	return slices.ContainsFunc(members, func(m reach.Member) bool { return m.Workload != members[0].Workload })

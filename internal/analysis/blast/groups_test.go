@@ -15,7 +15,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// disagreeing is a server of which every plugin says something else: who calls it, what it reaches, what isolates it.
+// disagreeing is a server of which every plugin says something else: who calls it, what it reaches,
+// what isolates it.
 const disagreeing = `
 apiVersion: v1
 kind: Namespace
@@ -64,7 +65,8 @@ metadata: {name: too, namespace: closed}
 spec: {endpointSelector: {}, ingress: [{}], egress: [{}]}
 `
 
-// TestGroups demands that an answer for several profiles, narrowed to a group of them, is the answer for a profile of the group alone.
+// TestGroups demands that an answer for several profiles, narrowed to a group of them, is the
+// answer for a profile of the group alone.
 func TestGroups(t *testing.T) {
 	profiles, err := cni.Named(cni.Any)
 	if err != nil {

@@ -1,6 +1,7 @@
 package blast
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Extent says how much of a class of destinations is reachable: on any port, in any world.
@@ -28,37 +30,20 @@ func (e Extent) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
 // Reach is what a server can reach of one class of destinations.
 type Reach struct {
-	Verdict reach.Verdict
+	Verdict reach.Verdict // of reaching some of it
 	Extent  Extent
 	To      []Target       // what certainly or possibly can be reached; nothing else can
 	Because []*policy.Rule // the rules that let it through; none where nothing isolates
 	Open    bool           // nothing isolates the server's egress
 	Addrs   netset.Addrs   // the addresses in To
-
-	openings []opening    // the same, by what the server's policies tell apart
-	sure     reach.Worlds // the profiles under which something certainly is
-}
-
-// opening is addresses that are reached over some connections.
-type opening struct {
-	place
-	worlds reach.Worlds
-	aside  bool
-}
-
-// settle makes the verdict that of all profiles, where each lets through something.
-func (r *Reach) settle(all reach.Worlds) {
-	if r.Verdict == reach.Depends && r.sure.Covers(all) {
-		r.Verdict = reach.Allowed
-	}
 }
 
 // AddrsOn returns the addresses that are reached on some of conns.
 func (r Reach) AddrsOn(conns netset.Conns) netset.Addrs {
 	var out []netset.Addrs
-	for _, o := range r.openings {
-		if !o.conns.Intersect(conns).IsEmpty() {
-			out = append(out, o.region.Addrs)
+	for i := range r.To {
+		if t := &r.To[i]; t.CIDR.IsValid() && t.Conns.Overlaps(conns) {
+			out = append(out, t.ends.Addrs)
 		}
 	}
 	return netset.Union(out...)
@@ -66,98 +51,124 @@ func (r Reach) AddrsOn(conns netset.Conns) netset.Addrs {
 
 // AddrsOnAll returns the addresses that are reached on all of conns, be it by several rules.
 func (r Reach) AddrsOnAll(conns netset.Conns) netset.Addrs {
-	out := r.Addrs
-	open := make([]place, len(r.openings))
+	var open []place
 	var together netset.Conns
-	for i, o := range r.openings {
-		open[i] = o.place
-		together = together.Union(o.conns)
+	for i := range r.To {
+		if t := &r.To[i]; t.CIDR.IsValid() {
+			open = append(open, place{region: reach.Region{Addrs: t.ends.Addrs}, conns: t.Conns})
+			together = together.Union(t.Conns)
+		}
 	}
 	if !together.Covers(conns) {
 		return netset.Addrs{}
 	}
+	out := r.Addrs
 	for _, lack := range minus(place{region: reach.Region{Addrs: out}, conns: conns}, open) {
 		out = out.Minus(lack.region.Addrs)
 	}
 	return out
 }
 
-// join adds what another kind of pods of the same server reaches.
-func join(a, b Reach, first bool) Reach {
-	if first {
-		return b
-	}
-	if reach.CompareVerdicts(b.Verdict, a.Verdict) > 0 {
-		a.Verdict = b.Verdict
-	}
-	a.Extent = max(a.Extent, b.Extent)
-	for _, t := range b.To {
-		if !slices.ContainsFunc(a.To, t.equal) {
-			a.To = append(a.To, t)
-		}
-	}
-	for _, rule := range b.Because {
-		if !slices.Contains(a.Because, rule) {
-			a.Because = append(a.Because, rule)
-		}
-	}
-	a.Open = a.Open || b.Open
-	a.Addrs = a.Addrs.Union(b.Addrs)
-	a.openings = append(slices.Clip(a.openings), b.openings...)
-	a.sure |= b.sure
-	return a
-}
-
-func (r *Reach) add(v reach.Verdict, rules []*policy.Rule, targets ...Target) {
-	if reach.CompareVerdicts(v, r.Verdict) > 0 {
-		r.Verdict = v
-	}
-	for _, rule := range rules {
-		if !slices.Contains(r.Because, rule) {
-			r.Because = append(r.Because, rule)
-		}
-	}
+// add notes what pods of one class can reach. The same ends over the same connections are one
+// target, whichever way leads there.
+func (r *Reach) add(targets ...Target) {
 	for _, t := range targets {
-		if reach.CompareVerdicts(t.Verdict, r.Verdict) > 0 {
-			r.Verdict = t.Verdict
-		}
-		if t.base == reach.Allowed {
-			r.sure |= t.worlds
-		}
-		if t.Host != "" {
-			r.Extent = max(r.Extent, Some)
-		}
-		if !slices.ContainsFunc(r.To, t.equal) {
+		if i := slices.IndexFunc(r.To, func(u Target) bool { return u.same(&t) }); i >= 0 {
+			r.To[i].When, r.To[i].By = r.To[i].When.Or(t.When), slices.Concat(r.To[i].By, t.By)
+		} else if !t.When.IsNever() {
 			r.To = append(r.To, t)
 		}
 	}
 }
 
-// whole is all of a class of destinations.
-type whole struct {
-	addrs   []netset.Addrs // by family, where there are any
-	numbers netset.IDs     // holders, see [reach.Ground.Numbers]
-}
-
-func (a *Atlas) wholeOf(places []place) (out whole) {
-	for _, f := range families {
-		var addrs []netset.Addrs
-		for _, p := range places {
-			addrs = append(addrs, p.region.Addrs.Intersect(f))
-		}
-		if all := netset.Union(addrs...); !all.IsEmpty() {
-			out.addrs = append(out.addrs, all)
+// join adds what other pods of the same server reach. What is said of both alike is said once.
+func (r *Reach) join(o Reach) {
+	r.Extent, r.Open = max(r.Extent, o.Extent), r.Open || o.Open
+	for _, t := range o.To {
+		if !slices.ContainsFunc(r.To, func(u Target) bool { return u.When.Equal(t.When) && u.same(&t) }) {
+			r.To = append(r.To, t)
 		}
 	}
-	for _, p := range places {
-		out.numbers = out.numbers.Union(a.Numbers(p.region.IDs))
+}
+
+// sum says what the targets of r come to, and puts what is surest first.
+func (a *Atlas) sum(r *Reach) {
+	var addrs []netset.Addrs
+	ws := make([]when.When, len(r.To))
+	seen := map[*policy.Rule]bool{}
+	r.Because = nil
+	for i := range r.To {
+		t := &r.To[i]
+		t.Verdict, ws[i] = a.Verdict(t.When), t.When
+		if t.CIDR.IsValid() {
+			addrs = append(addrs, t.ends.Addrs)
+		}
+		for _, b := range t.By {
+			if !seen[b.Rule] {
+				seen[b.Rule] = true
+				r.Because = append(r.Because, b.Rule)
+			}
+		}
+	}
+	if r.Addrs = netset.Union(addrs...); len(r.To) == 0 {
+		r.Extent = None
+	}
+	r.Verdict = a.worst(ws)
+	slices.SortStableFunc(r.To, func(t, u Target) int {
+		return cmp.Or(reach.CompareVerdicts(u.Verdict, t.Verdict), cmp.Compare(len(t.ends.Cubes), len(u.ends.Cubes)), t.CIDR.Addr().Compare(u.CIDR.Addr()),
+			cmp.Compare(t.CIDR.Bits(), u.CIDR.Bits()), cmp.Compare(t.Host, u.Host), cmp.Compare(t.Pods, u.Pods), cmp.Compare(t.Name, u.Name))
+	})
+}
+
+// worst is the verdict of reaching any of some ends, each with its own condition: under each
+// profile the worst, and where the profiles agree what they agree on.
+func (a *Atlas) worst(ws []when.When) reach.Verdict {
+	distinct := map[when.When]bool{}
+	groups := []reach.Worlds{a.Worlds()}
+	for _, w := range ws {
+		if !distinct[w] {
+			distinct[w] = true
+			groups = a.Refine(groups, w)
+		}
+	}
+	out := reach.Denied
+	for i, g := range groups {
+		in, v := a.In(g), reach.Denied
+		for w := range distinct {
+			if one := in.Verdict(w); reach.CompareVerdicts(one, v) > 0 {
+				v = one
+			}
+		}
+		switch {
+		case i == 0 || v == out:
+			out = v
+		case min(v, out) >= reach.NotEnforced:
+			out = reach.NotEnforced
+		default:
+			return reach.Depends
+		}
 	}
 	return out
 }
 
-// extent compares what was reached with the whole class but for some holders. Addresses count as all when all of one family are.
-func (a *Atlas) extent(all whole, got reach.Region, but netset.IDs) Extent {
-	if (all.addrs == nil || slices.ContainsFunc(all.addrs, got.Addrs.Covers)) && a.Numbers(got.IDs.Union(but)).Covers(all.numbers) {
+// wholeOf is all that some places are.
+func wholeOf(places []place) (out reach.Region) {
+	addrs := make([]netset.Addrs, len(places))
+	for i, p := range places {
+		addrs[i], out.IDs = p.region.Addrs, out.IDs.Union(p.region.IDs)
+	}
+	out.Addrs = netset.Union(addrs...)
+	return out
+}
+
+// extentOf compares what was reached with all of a class but for some holders. Addresses count as
+// all when all of one family are.
+func extentOf(all, got reach.Region, but netset.IDs) Extent {
+	covers := func(f netset.Addrs) bool {
+		in := all.Addrs.Intersect(f)
+		return !in.IsEmpty() && got.Addrs.Covers(in)
+	}
+	if (all.Addrs.IsEmpty() || slices.ContainsFunc(families[:], covers)) && got.IDs.Union(but).Covers(all.IDs) {
 		return All
 	}
 	return Some

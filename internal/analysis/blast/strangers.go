@@ -8,7 +8,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// strangersIn returns the pods that do not exist which belong to a class of destinations. Where some may exist that were not read, these may be servers.
+// strangersIn returns the pods that do not exist which belong to a class of destinations. Where
+// some may exist that were not read, these may be servers.
 func (a *Atlas) strangersIn(d Dest, class int, strangers []reach.Stranger) []reach.Stranger {
 	if d != DNS && d != SameNamespace && d != OtherNamespaces && (d != OtherServers || a.Snapshot.Unread == nil) {
 		return nil
@@ -22,7 +23,7 @@ func (a *Atlas) strangersIn(d Dest, class int, strangers []reach.Stranger) []rea
 		case d == OtherServers && !a.mayExist(s):
 			continue
 		case d == OtherServers:
-			s.Verdict, s.Base, s.Cond.Unjudged = reach.Unknown, reach.Unknown, true
+			s.When = s.When.And(a.Doubt("servers that were not read run there"))
 			if resolver {
 				s.Conns = s.Conns.Minus(special.ResolverPods)
 			}
@@ -52,19 +53,12 @@ func (a *Atlas) isResolver(c reach.Cube, s reach.Stranger) bool {
 	return namespaceOf(s).Within(c.NS) && s.Pod.Within(c.Pod)
 }
 
-// namespaceOf is what the namespace of s carries.
-func namespaceOf(s reach.Stranger) label.Selector {
-	if s.Namespace != "" {
-		return label.Named(s.Namespace)
-	}
-	return s.NS
-}
-
 // StrangerText says which pods s is, in words.
-func StrangerText(s reach.Stranger) string {
-	pod := "any new pod"
+func StrangerText(s reach.Stranger) string { return podText("any new pod", s) }
+
+func podText(pod string, s reach.Stranger) string {
 	if !s.Pod.SelectsAll() {
-		pod = "a new pod with " + s.Pod.String()
+		pod += " labelled " + s.Pod.String()
 	}
 	switch {
 	case s.Namespace != "":
@@ -72,7 +66,7 @@ func StrangerText(s reach.Stranger) string {
 	case newNamespace(s.NS).SelectsAll():
 		return pod + " in any namespace"
 	}
-	return pod + " in a namespace with " + newNamespace(s.NS).String()
+	return pod + " in a namespace labelled " + newNamespace(s.NS).String()
 }
 
 // newNamespace is what a namespace that does not exist must carry, without that its name is new.

@@ -3,132 +3,139 @@ package blast
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/engine/special"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Target is part of what can be reached: addresses, workloads or pods that do not exist.
+// Target is part of what can be reached: addresses, workloads, host names or pods that do not
+// exist.
 type Target struct {
-	CIDR    netip.Prefix // valid for addresses: those of the destination class in it
-	Except  []netip.Prefix
-	Pods    string      // "namespace/name", "namespace/*", "*" or, for pods that do not exist, a sentence
-	Host    netset.Name // a host name, or a pattern of such; the addresses it resolves to are not known
-	Name    string      // of a special endpoint, or of a kind of holder: "nodes", "the API server"
-	New     bool        // pods that do not exist
-	Aside   bool        // for no doing of the server's policies: some host name may resolve there, or it is at the pod's own node
+	Dest    Dest
+	CIDR    netip.Prefix   // valid for addresses: those of the destination class in it
+	Except  []netip.Prefix // without these
+	Pods    string         // "namespace/name", "namespace/*", "*" or, for pods that do not exist, in words
+	Host    netset.Name    // a host name, or a pattern of such; the addresses it resolves to are not known
+	Name    string         // of a special endpoint, or of a kind of holder: "nodes", "the API server"
+	New     bool           // pods that do not exist
 	Conns   netset.Conns
-	Verdict reach.Verdict
-	When    string
-	scope
-	Rules []*policy.Rule // those that let it through; two targets that differ in nothing else are one
+	When    when.When
+	Verdict reach.Verdict // of When
+	By      []reach.By    // the rules that let it through
+
+	ends reach.Region // what is meant, exactly
 }
 
-// scope says under which profiles something holds, and what is to be said of it there.
-type scope struct {
-	worlds reach.Worlds
-	base   reach.Verdict
-	within string // its condition, but for the profiles
-}
+// Addrs returns the addresses that t is.
+func (t Target) Addrs() netset.Addrs { return t.ends.Addrs }
 
-// Worlds returns the profiles under which it holds.
-func (s scope) Worlds() reach.Worlds { return s.worlds }
-
-// scopeOf is the scope of a box.
-func scopeOf(b reach.Box) scope {
-	cond := b.Cond
-	cond.On = ""
-	return scope{b.Worlds, b.Base, cond.String()}
-}
-
-func scopeOfStranger(s reach.Stranger) scope {
-	cond := s.Cond
-	cond.On = ""
-	return scope{s.Worlds, s.Base, cond.String()}
-}
-
-// Addrs returns the addresses in t, and perhaps others of other destination classes.
-func (t Target) Addrs() netset.Addrs {
-	return netset.Prefixes(t.CIDR).Minus(netset.Prefixes(t.Except...))
-}
-
-func (t Target) equal(u Target) bool {
-	return t.CIDR == u.CIDR && slices.Equal(t.Except, u.Except) && t.Pods == u.Pods && t.Host == u.Host && t.Name == u.Name && t.worlds == u.worlds && t.New == u.New && t.Verdict == u.Verdict && t.When == u.When && t.Conns.Equal(u.Conns)
-}
-
-// named reports whether a box holds only for addresses that some names resolve to, and these are not all names.
-func named(c reach.Cond) bool {
-	return c.Names != nil && c.Plan.IsEmpty() && c.Texts == nil && !slices.Contains(c.Names, "*")
-}
-
-// hosts describes what a box reaches of the internet by the names that resolve to it. An address that a name resolves to may be one that another
-// rule denies.
-func hosts(in reach.Region, conns netset.Conns, b reach.Box) []Target {
-	cond := b.Cond
-	cond.Names = nil
-	whole := slices.ContainsFunc(families[:], func(f netset.Addrs) bool { return in.Addrs.Covers(special.Internet.Intersect(f)) })
-	if !whole {
-		cond.All = append(slices.Clip(cond.All), "it resolves to an address that no rule denies")
+// Noun is what conditions call t.
+func (t Target) Noun() string {
+	if t.Host != "" {
+		return string(t.Host)
 	}
-	t := Target{Conns: conns, Verdict: reach.Allowed, When: cond.String(), Rules: b.Rules(), scope: scope{worlds: b.Worlds, base: reach.Allowed}}
-	if !cond.IsZero() {
-		t.Verdict = reach.Depends
+	return t.Dest.noun()
+}
+
+// Rules returns the rules that let t through.
+func (t Target) Rules() []*policy.Rule { return reach.RulesOf(t.By) }
+
+// same reports whether t and u are the same ends over the same connections.
+func (t *Target) same(u *Target) bool {
+	return t.Dest == u.Dest && t.CIDR == u.CIDR && t.Pods == u.Pods && t.Host == u.Host && t.Name == u.Name && t.New == u.New && t.Conns.Equal(u.Conns) &&
+		t.ends.IDs.Equal(u.ends.IDs) && t.ends.Addrs.Equal(u.ends.Addrs) &&
+		slices.EqualFunc(t.ends.Cubes, u.ends.Cubes, func(a, b reach.Cube) bool { return a.NS.Equal(b.NS) && a.Pod.Equal(b.Pod) })
+}
+
+// LetThrough leaves out of the rules that decide those that deny.
+func LetThrough(by ...reach.By) []reach.By {
+	return slices.DeleteFunc(slices.Clone(by), func(b reach.By) bool { return b.Rule.Action == policy.Deny })
+}
+
+// through is the rules of both sides that let a box through.
+func through(b reach.Box) []reach.By { return LetThrough(slices.Concat(b.Egress, b.Ingress)...) }
+
+// names returns the questions of w whether a host name resolves to an end. The pattern of every
+// name asks nothing.
+func names(w when.When) []*when.Question {
+	if w.IsAlways() {
+		return nil
 	}
-	cond.On = ""
-	if t.within = cond.String(); !cond.IsZero() {
-		t.base = reach.Depends
+	return slices.DeleteFunc(w.Questions(), func(q *when.Question) bool {
+		name, ok := reach.NameOf(q)
+		return !ok || name == "*"
+	})
+}
+
+// unnamed is w for addresses that no host name resolves to.
+func unnamed(w when.When) when.When {
+	for _, q := range names(w) {
+		w = w.Assume(q.Has(when.No))
 	}
-	if cond.Unjudged {
-		t.Verdict, t.base = reach.Unknown, reach.Unknown
-	}
-	out := make([]Target, len(b.Cond.Names))
-	for i, name := range b.Cond.Names {
-		out[i] = t
-		out[i].Host = netset.Name(name)
+	return w
+}
+
+// hosts describes what a box reaches of the internet by the names that resolve to it. An address
+// that a name resolves to may be one that another rule denies.
+func (a *Atlas) hosts(b reach.Box) []Target {
+	whole := slices.ContainsFunc(families[:], func(f netset.Addrs) bool { return b.Region.Addrs.Covers(special.Internet.Intersect(f)) })
+	var out []Target
+	for _, q := range names(b.When) {
+		name, _ := reach.NameOf(q)
+		w := b.When.Assume(q.Has(when.Yes))
+		if !whole {
+			w = w.And(a.ResolvesTo(name, policy.Egress, b.Region.Addrs))
+		}
+		out = append(out, Target{Dest: Internet, Host: name, Conns: b.Conns, When: w, By: through(b)})
 	}
 	return out
 }
 
 var families = [...]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
 
-// maxList is how many ranges are listed one by one before they are written as everything but some, if that is shorter.
+// maxList is how many ranges are listed one by one before they are written as everything but some,
+// if that is shorter.
 const maxList = 16
 
-// targets describes what a box reaches of a place.
-func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b reach.Box) []Target {
-	base := Target{Conns: conns, Verdict: b.Verdict, When: b.When(), Name: p.name, Aside: aside(b), Rules: b.Rules(), scope: scopeOf(b)}
+// targets describes a box in a place.
+func (a *Atlas) targets(d Dest, p place, b reach.Box) []Target {
+	base := Target{Dest: d, Conns: b.Conns, When: b.When, Name: p.name, By: through(b)}
 	var out []Target
-	addrs := in.Addrs
+	addrs := b.Region.Addrs
 	if d == KubeAPI || d == Nodes {
-		addrs = addrs.Union(a.known(in.IDs))
+		addrs = addrs.Union(a.known(b.Region.IDs))
 	}
 	for _, family := range families {
-		listed := netset.CIDRs(addrs.Intersect(family))
+		in := addrs.Intersect(family)
+		listed := netset.CIDRs(in)
 		if len(listed) > maxList {
-			if missing := netset.CIDRs(p.region.Addrs.Intersect(family).Minus(addrs)); len(missing) < len(listed) {
+			if missing := netset.CIDRs(p.region.Addrs.Intersect(family).Minus(in)); len(missing) < len(listed) {
 				t := base
-				t.CIDR, t.Except = netset.CIDRs(family)[0], missing
+				t.CIDR, t.Except, t.ends = netset.CIDRs(family)[0], missing, reach.Region{Addrs: in}
 				out = append(out, t)
 				continue
 			}
 		}
 		for _, c := range listed {
 			t := base
-			t.CIDR = c
+			t.CIDR, t.ends = c, reach.Region{Addrs: netset.Prefixes(c)}
 			out = append(out, t)
 		}
 	}
-	pods := a.podNames(in.IDs)
-	for _, name := range pods {
+	pods := a.podSets(b.Region.IDs)
+	for _, set := range pods {
 		t := base
-		t.Pods = name
+		t.Pods, t.ends = set.name, reach.Region{IDs: set.ids}
 		out = append(out, t)
 	}
 	if named := holderNames[d]; named != "" && addrs.IsEmpty() && pods == nil {
 		t := base
-		t.Name = named
+		t.Name, t.ends = named, reach.Region{IDs: b.Region.IDs}
 		out = append(out, t)
 	}
 	return out
@@ -136,37 +143,81 @@ func (a *Atlas) targets(d Dest, p place, in reach.Region, conns netset.Conns, b 
 
 var holderNames = [destCount]string{KubeAPI: "the API server", Nodes: "nodes", DNS: "the DNS Service"}
 
-// podNames names the workloads of classes, by whole namespaces where it can.
-func (a *Atlas) podNames(ids netset.IDs) []string {
+// podSet is classes under the name of a workload, of a whole namespace or of all.
+type podSet struct {
+	name string
+	ids  netset.IDs
+}
+
+// podSets names the workloads of classes, by whole namespaces where it can.
+func (a *Atlas) podSets(ids netset.IDs) []podSet {
 	ids = ids.Intersect(a.pods)
-	if ids.IsEmpty() {
+	switch {
+	case ids.IsEmpty():
 		return nil
+	case ids.Equal(a.pods):
+		return []podSet{{"*", ids}}
 	}
-	if a.Numbers(ids).Equal(a.Numbers(a.pods)) {
-		return []string{"*"}
-	}
-	numbers := a.Numbers(ids)
-	var out []string
-	for r := range numbers.Runs() {
+	var out []podSet
+	for r := range ids.Runs() {
 		for id := r.Lo; id <= r.Hi; {
 			ns := a.NamespaceOf(int(id))
-			run := a.Numbers(a.Namespace(ns))
-			first, last := run.First(), run.First()
+			run := a.Namespace(ns)
+			last := run.First()
 			for x := range run.Runs() {
 				last = x.Hi
 			}
-			if id == first && r.Hi >= last {
-				out = append(out, ns+"/*")
+			if id == run.First() && r.Hi >= last {
+				out = append(out, podSet{ns + "/*", run})
 				id = last + 1
 				continue
 			}
 			for _, m := range a.Class(int(id)).Members {
 				w := &a.Snapshot.Workloads[m.Workload]
-				out = append(out, w.Namespace+"/"+w.Name)
+				out = append(out, podSet{w.Namespace + "/" + w.Name, a.IDs(int(id))})
 			}
 			id++
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	slices.SortStableFunc(out, func(x, y podSet) int { return strings.Compare(x.name, y.name) })
+	n := 0
+	for _, set := range out {
+		if n > 0 && out[n-1].name == set.name {
+			out[n-1].ids = out[n-1].ids.Union(set.ids)
+		} else {
+			out[n], n = set, n+1
+		}
+	}
+	return out[:n]
+}
+
+// podNames names the workloads of classes, by whole namespaces where it can.
+func (a *Atlas) podNames(ids netset.IDs) []string {
+	var out []string
+	for _, set := range a.podSets(ids) {
+		out = append(out, set.name)
+	}
+	return out
+}
+
+// targetsOf describes pods that do not exist.
+func targetsOf(d Dest, strangers []reach.Stranger) []Target {
+	out := make([]Target, len(strangers))
+	for i, s := range strangers {
+		text := StrangerText(s)
+		if d == OtherServers {
+			text = "servers that were not read"
+		}
+		out[i] = Target{Dest: d, Pods: text, New: true, Conns: s.Conns, When: s.When, By: LetThrough(slices.Concat(s.Egress, s.Ingress)...),
+			ends: reach.Region{Cubes: []reach.Cube{{NS: namespaceOf(s), Pod: s.Pod}}}}
+	}
+	return out
+}
+
+// namespaceOf is what the namespace of s carries.
+func namespaceOf(s reach.Stranger) label.Selector {
+	if s.Namespace != "" {
+		return label.Named(s.Namespace)
+	}
+	return s.NS
 }

@@ -96,7 +96,8 @@ func (a *Atlas) WaysIn(server int) []origin.Origin {
 	return out
 }
 
-// ingressImages are parts of the image paths of ingress controllers and gateways for HTTP, from the projects' own manifests.
+// ingressImages are parts of the image paths of ingress controllers and gateways for HTTP, from the
+// projects' own manifests.
 var ingressImages = []string{"ingress-nginx/controller", "nginx/nginx-ingress", "traefik", "haproxytech/kubernetes-ingress", "kong/", "projectcontour/contour",
 	"envoyproxy/envoy", "envoyproxy/gateway", "istio/proxyv2", "nginx-gateway-fabric"}
 
@@ -109,8 +110,8 @@ func (a *Atlas) findIngress() {
 	}
 }
 
-// isIngress reports whether a workload's only container is an ingress controller: proxies of that kind also run beside other
-// containers.
+// isIngress reports whether a workload's only container is an ingress controller: proxies of that
+// kind also run beside other containers.
 func isIngress(w *model.Workload) bool {
 	running := 0
 	found := false

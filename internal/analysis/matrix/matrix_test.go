@@ -13,6 +13,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 	"github.com/toolmoat/toolmoat/internal/input/source"
 	"github.com/toolmoat/toolmoat/test/corpus"
 	"github.com/toolmoat/toolmoat/test/synth"
@@ -107,7 +108,7 @@ func TestExpandIsTheEngine(t *testing.T) {
 				for _, c := range p.ClassesOf(x) {
 					for _, d := range p.ClassesOf(y) {
 						for _, b := range p.Reach(c, policy.Egress) {
-							if x == y && !from.Many || !p.Numbers(b.Region.IDs).Contains(netset.ID(d)) {
+							if x == y && !from.Many || !b.Region.IDs.Contains(netset.ID(d)) {
 								continue
 							}
 							want[b.Verdict] = want[b.Verdict].Union(b.Conns)
@@ -133,6 +134,9 @@ func TestExpandIsTheEngine(t *testing.T) {
 func text(from, to string, r Row) string {
 	return fmt.Sprint(from, " -> ", to, " ", r.Conns, " ", r.Verdict, " ", r.When)
 }
+
+// said is the condition of a row.
+func said(m *Matrix, r Row) string { return r.When.Text(when.Always, m.Words(r)) }
 
 // TestGroupsStandForPairs expands grouped rows by hand.
 func TestGroupsStandForPairs(t *testing.T) {

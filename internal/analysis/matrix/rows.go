@@ -9,6 +9,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Kind is what stands at an end of a row. Rows are sorted in this order.
@@ -32,8 +33,8 @@ type End struct {
 	Addrs netset.Addrs // of Addresses
 }
 
-// Name returns what to call e: the first workload of a group, ranges with the exceptions that make them shortest, "nodes", "node ports",
-// "kubernetes API" or "Service addresses".
+// Name returns what to call e: the first workload of a group, ranges with the exceptions that make
+// them shortest, "nodes", "node ports", "kubernetes API" or "Service addresses".
 func (e End) Name() string {
 	switch e.Kind {
 	case Addresses:
@@ -64,22 +65,39 @@ func (e End) compare(o End) int {
 
 func comparePrefixes(a, b []netip.Prefix) int { return slices.CompareFunc(a, b, netip.Prefix.Compare) }
 
-// Row is what passes from every member of one end to every member of another, in one way. Pairs without a row are denied.
+// Row is what passes from every member of one end to every member of another if When holds. Pairs
+// without a row are denied. Two rows with the same ends may share connections: what they need is
+// said of different pods, or of different nodes.
 type Row struct {
 	From, To End
 	Conns    netset.Conns
 	Verdict  reach.Verdict // never Denied
-	When     string        // of Depends and Unknown, completing "if ..."
-	Worlds   reach.Worlds  // the profiles under which it passes; see [Matrix.Profiles]
-	OwnNode  bool          // it is between a pod and its own node only
+	When     when.When     // without the condition that a CNI which enforces nothing does not
 }
 
 func (r Row) compare(o Row) int {
-	return cmp.Or(r.From.compare(o.From), r.compareTo(o))
+	return cmp.Or(r.From.compare(o.From), r.To.compare(o.To), r.compareWay(o))
 }
 
-func (r Row) compareTo(o Row) int {
-	return cmp.Or(r.To.compare(o.To), reach.CompareVerdicts(o.Verdict, r.Verdict), cmp.Compare(r.When, o.When), cmp.Compare(r.Conns.String(), o.Conns.String()))
+// compareWay compares how connections pass.
+func (r Row) compareWay(o Row) int {
+	return cmp.Or(reach.CompareVerdicts(o.Verdict, r.Verdict), part{r.Conns, r.When}.compare(part{o.Conns, o.When}))
+}
+
+// Words is how the condition of a row calls its ends.
+func (m *Matrix) Words(r Row) when.Names { return m.p.Words(r.From.inWords(), r.To.inWords(), "") }
+
+// inWords is what an end is called in a condition, "" for the client or the destination.
+func (e End) inWords() string {
+	switch e.Kind {
+	case KubeAPI:
+		return "the API server"
+	case Services:
+		return "the Service"
+	case Hosts:
+		return e.Names[0]
+	}
+	return ""
 }
 
 var families = [...]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
@@ -102,61 +120,61 @@ func RangeText(addrs netset.Addrs) string {
 	return strings.Join(parts, ", ")
 }
 
-// Rows yields a row for each pair of groups between which something passes, sorted by From and To. A group has a row to itself if its pods
-// reach one another.
+// Rows yields a row for each pair of groups between which something passes, sorted by From and To.
+// A group has a row to itself if its pods reach one another.
 func (m *Matrix) Rows() iter.Seq[Row] {
-	return func(yield func(Row) bool) {
-		for _, r := range m.fromOutside(func(g int) []End { return []End{m.end(g)} }) {
-			if !yield(r) {
-				return
-			}
-		}
-		for g := range m.groups {
-			targets := m.targets(g)
-			if !m.groups[g].many {
-				delete(targets.groups, g)
-			}
-			rows := m.rowsTo(m.end(g), targets, func(t int) []End { return []End{m.end(t)} })
-			for _, r := range rows {
-				if !yield(r) {
-					return
-				}
-			}
-		}
+	var all []sender
+	for g := range m.groups {
+		all = append(all, sender{g, m.groups[g].members, m.groups[g].many})
 	}
+	return m.rows(all, func(g int) []End { return []End{m.end(m.groups[g].members...)} })
 }
 
-// Expand yields a row for each pair of workloads between which something passes, sorted by From and To. A workload has a row to itself if more
-// than one of its pods may run and they reach one another.
+// Expand yields a row for each pair of workloads between which something passes, sorted by From and
+// To. A workload has a row to itself if more than one of its pods may run and they reach one
+// another.
 func (m *Matrix) Expand() iter.Seq[Row] {
-	return func(yield func(Row) bool) {
-		each := func(g int) []End {
-			var out []End
-			for _, w := range m.groups[g].members {
-				out = append(out, m.workload(w))
-			}
-			return out
+	var all []sender
+	for _, w := range m.order {
+		all = append(all, sender{m.groupsW[w], []int{w}, m.p.Snapshot.Workloads[w].Many})
+	}
+	return m.rows(all, func(g int) []End {
+		var out []End
+		for _, w := range m.groups[g].members {
+			out = append(out, m.end(w))
 		}
-		for _, r := range m.fromOutside(each) {
+		return out
+	})
+}
+
+// sender is workloads of one group that rows are from.
+type sender struct {
+	group     int
+	workloads []int
+	many      bool // more than one pod of theirs may run
+}
+
+// rows yields the rows from outside and from some senders. ends is what they call a group that is
+// reached.
+func (m *Matrix) rows(from []sender, ends func(group int) []End) iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for _, r := range m.fromOutside(ends) {
 			if !yield(r) {
 				return
 			}
 		}
-		order := make([]int, len(m.ids))
-		for i := range order {
-			order[i] = i
-		}
-		slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(m.ids[a], m.ids[b]) })
-		last, at := targets{}, -1
-		for _, w := range order {
-			if g := m.groupsW[w]; g != at {
-				last, at = m.targets(g), g
+		var to []other
+		for i, s := range from {
+			if i == 0 || s.group != from[i-1].group {
+				to = m.targets(s.group, ends)
 			}
-			for _, r := range m.rowsTo(m.workload(w), last, each) {
-				if r.To.Kind == Workloads && r.To.Names[0] == m.ids[w] && !m.p.Snapshot.Workloads[w].Many {
-					continue
-				}
-				if !yield(r) {
+			var rows []Row
+			for _, o := range to {
+				rows = append(rows, m.row(m.end(s.workloads...), o.End, o.part))
+			}
+			slices.SortFunc(rows, Row.compare)
+			for _, r := range rows {
+				if (s.many || r.From.compare(r.To) != 0) && !yield(r) {
 					return
 				}
 			}
@@ -164,265 +182,138 @@ func (m *Matrix) Expand() iter.Seq[Row] {
 	}
 }
 
-func (m *Matrix) end(g int) End { return End{Kind: Workloads, Names: m.names(g)} }
-
-func (m *Matrix) workload(w int) End { return End{Kind: Workloads, Names: []string{m.ids[w]}} }
+func (m *Matrix) end(workloads ...int) End {
+	e := End{Kind: Workloads}
+	for _, w := range workloads {
+		e.Names = append(e.Names, m.ids[w])
+	}
+	return e
+}
 
 // targets is what a group reaches.
-type targets struct {
-	groups map[int]entries // by group, with neither ids nor addrs
-	others entries         // addresses and holders that are no pods
-}
-
-// targets joins the rows of the group's units.
-func (m *Matrix) targets(g int) targets {
-	out := targets{groups: map[int]entries{}}
+func (m *Matrix) targets(g int, ends func(group int) []End) []other {
+	var lines []line
+	groups := map[int][]part{}
 	for _, u := range m.groups[g].units {
-		for _, e := range m.row(m.units[u]) {
-			for _, t := range m.unitsIn(e.ids) {
+		l := m.goesOut(m.units[u])
+		lines = append(lines, l)
+		for _, p := range l.ids {
+			for _, t := range m.unitsIn(p.at) {
 				for _, to := range m.groupsU[t] {
-					out.groups[to] = out.groups[to].add(entry{conns: e.conns, way: e.way})
+					groups[to] = append(groups[to], p.part)
 				}
 			}
-			others := e
-			others.ids = e.ids.Minus(netset.IDRange(0, m.p.Classes()))
-			if !others.ids.IsEmpty() || !others.addrs.IsEmpty() || others.hosts != nil {
-				out.others = out.others.add(others)
+		}
+	}
+	out := m.others(lines, false)
+	for to, parts := range groups {
+		for _, p := range some(parts) {
+			for _, end := range ends(to) {
+				out = append(out, other{end, p})
 			}
 		}
 	}
-	for to, es := range out.groups {
-		out.groups[to] = certainFirst(es)
-	}
 	return out
-}
-
-// certainFirst takes out of what is not certain the connections that are certain anyway, and joins the rest.
-func certainFirst(es entries) entries {
-	var rest, out entries
-	for _, e := range es {
-		if e.certain() {
-			out = out.join(e)
-		} else {
-			rest = append(rest, e)
-		}
-	}
-	sure := slices.Clone(out)
-	for _, e := range rest {
-		parts := entries{e}
-		for _, s := range sure {
-			var next entries
-			for _, part := range parts {
-				next = append(next, part.without(s)...)
-			}
-			parts = next
-		}
-		for _, part := range parts {
-			out = out.join(part)
-		}
-	}
-	return out.sorted()
-}
-
-// without returns what of e is not in s, as far as connections and profiles go.
-func (e entry) without(s entry) entries {
-	both := e.conns.Intersect(s.conns)
-	if both.IsEmpty() || e.worlds&s.worlds == 0 {
-		return entries{e}
-	}
-	var out entries
-	left, elsewhere := e, e
-	if left.conns = e.conns.Minus(s.conns); !left.conns.IsEmpty() {
-		out = append(out, left)
-	}
-	elsewhere.conns = both
-	if elsewhere.worlds &^= s.worlds; elsewhere.worlds != 0 {
-		out = append(out, elsewhere)
-	}
-	return out
-}
-
-// join adds the connections of e to those that pass in the same way, and the profiles of e to the same connections.
-func (es entries) join(e entry) entries {
-	for i := range es {
-		switch o := &es[i]; {
-		case o.way == e.way:
-			o.conns = o.conns.Union(e.conns)
-			return es
-		case o.verdict == e.verdict && o.rest == e.rest && o.conns.Equal(e.conns):
-			o.worlds |= e.worlds
-			return es
-		}
-	}
-	return append(es, e)
 }
 
 // unitsIn returns the units whose classes ids holds: units are in such sets whole or not at all.
 func (m *Matrix) unitsIn(ids netset.IDs) []int {
 	var out []int
-	size := 0
 	for r := range ids.Runs() {
-		size += int(r.Hi-r.Lo) + 1
-	}
-	if size > len(m.units) {
-		for u, class := range m.units {
-			if ids.Contains(netset.ID(class)) {
-				out = append(out, u)
-			}
+		u, _ := slices.BinarySearch(m.units, int(r.Lo))
+		for ; u < len(m.units) && m.units[u] <= int(r.Hi); u++ {
+			out = append(out, u)
 		}
-		return out
-	}
-	for r := range ids.Runs() {
-		for id := r.Lo; id <= r.Hi && int(id) < m.p.Classes(); id++ {
-			out = append(out, m.unitOf[id])
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// rowsTo makes the rows of one source.
-func (m *Matrix) rowsTo(from End, to targets, ends func(group int) []End) []Row {
-	var rows []Row
-	for g, es := range to.groups {
-		for _, e := range es {
-			for _, t := range ends(g) {
-				rows = append(rows, m.newRow(from, t, e.conns, e.way))
-			}
-		}
-	}
-	var others []passage
-	for _, e := range to.others {
-		for _, o := range m.others(e, false) {
-			others = append(others, passage{from, o.End, entry{conns: o.conns, way: e.way}})
-		}
-	}
-	rows = append(rows, m.joined(others)...)
-	slices.SortFunc(rows, Row.compareTo)
-	return slices.CompactFunc(rows, func(a, b Row) bool { return a.compareTo(b) == 0 })
-}
-
-// ownNode is the conditions of what passes between a pod and its own node only, the last of them where the node has addresses that all nodes have.
-var ownNode = []string{reach.SameNode, reach.OwnNode, reach.OwnNodeAddress}
-
-// newRow is the row of a way.
-func (m *Matrix) newRow(from, to End, conns netset.Conns, w way) Row {
-	r := Row{From: from, To: to, Conns: conns, Verdict: w.verdict, When: w.rest, Worlds: w.worlds, OwnNode: slices.Contains(ownNode, w.rest)}
-	if on := m.p.On(w.worlds); on != "" {
-		if r.Verdict > reach.Depends {
-			r.Verdict = reach.Depends
-		}
-		if r.When = on; w.rest != "" {
-			r.When += ", and " + w.rest
-		}
-	}
-	return r
-}
-
-// passage is a row before it is joined with others.
-type passage struct {
-	from, to End
-	entry
-}
-
-// joined makes rows of passages, of which those between the same ends are joined where they can be.
-func (m *Matrix) joined(list []passage) []Row {
-	slices.SortStableFunc(list, func(a, b passage) int { return cmp.Or(a.from.compare(b.from), a.to.compare(b.to)) })
-	var rows []Row
-	for len(list) > 0 {
-		first, n := list[0], 0
-		var es entries
-		for n < len(list) && list[n].from.compare(first.from) == 0 && list[n].to.compare(first.to) == 0 {
-			es = append(es, list[n].entry)
-			n++
-		}
-		for _, e := range certainFirst(es.sorted()) {
-			rows = append(rows, m.newRow(first.from, first.to, e.conns, e.way))
-		}
-		list = list[n:]
-	}
-	return rows
-}
-
-// fromOutside makes the rows that no pod is the source of.
-func (m *Matrix) fromOutside(ends func(group int) []End) []Row {
-	var all []passage
-	for g := range m.groups {
-		var in entries
-		for _, u := range m.groups[g].units {
-			for _, e := range m.outside[u] {
-				in = in.add(e)
-			}
-		}
-		for _, e := range in {
-			for _, o := range m.others(e, true) {
-				for _, t := range ends(g) {
-					all = append(all, passage{o.End, t, entry{conns: o.conns, way: e.way}})
-				}
-			}
-		}
-	}
-	rows := m.joined(all)
-	slices.SortFunc(rows, Row.compare)
-	return slices.CompactFunc(rows, func(a, b Row) bool { return a.compare(b) == 0 })
-}
-
-type other struct {
-	End
-	conns netset.Conns
-}
-
-// others names what is no pod in an entry, which has no holders that addresses tell; see [Matrix.untold]. A Service is never the source.
-func (m *Matrix) others(e entry, source bool) []other {
-	var out []other
-	if e.door {
-		out = append(out, other{End{Kind: NodePorts}, e.conns})
-	}
-	if !e.addrs.IsEmpty() {
-		out = append(out, other{End{Kind: Addresses, Addrs: e.addrs}, e.conns})
-	}
-	for _, host := range e.hosts {
-		out = append(out, other{End{Kind: Hosts, Names: []string{host}}, e.conns})
-	}
-	var nodes bool
-	var api netset.Conns
-	for r := range e.ids.Minus(netset.IDRange(0, m.p.Classes())).Runs() {
-		for id := r.Lo; id <= r.Hi; id++ {
-			switch h := m.p.Class(int(id)); {
-			case h.Kind == reach.Node:
-				nodes = true
-			case h.Kind != reach.KubeAPI:
-			case source && h.Service < 0:
-				api = e.conns
-			case !source:
-				api = api.Union(e.conns.Intersect(h.Conns))
-			}
-		}
-	}
-	if nodes {
-		out = append(out, other{End{Kind: Nodes}, e.conns})
-	}
-	if !api.IsEmpty() {
-		out = append(out, other{End{Kind: KubeAPI}, api})
-	}
-	if vips := e.ids.Intersect(m.allVIPs); !source && !vips.IsEmpty() {
-		end := End{Kind: Services}
-		if !vips.Equal(m.allVIPs) {
-			end.Names = m.services(vips)
-		}
-		out = append(out, other{end, e.conns})
 	}
 	return out
 }
 
-func (m *Matrix) services(ids netset.IDs) []string {
-	var names []string
-	for r := range ids.Runs() {
-		for id := r.Lo; id <= r.Hi; id++ {
-			svc := &m.p.Snapshot.Services[m.p.Class(int(id)).Service]
-			names = append(names, svc.Namespace+"/Service/"+svc.Name)
+func (m *Matrix) row(from, to End, p part) Row {
+	return Row{from, to, p.conns, m.p.Verdict(p.when), m.p.Unenforced(p.when)}
+}
+
+// fromOutside makes the rows that no pod is the source of.
+func (m *Matrix) fromOutside(ends func(group int) []End) []Row {
+	var rows []Row
+	for g := range m.groups {
+		var in []line
+		for _, u := range m.groups[g].units {
+			in = append(in, m.outside[m.wayIn(m.units[u])])
+		}
+		for _, o := range m.others(in, true) {
+			for _, t := range ends(g) {
+				rows = append(rows, m.row(o.End, t, o.part))
+			}
 		}
 	}
-	slices.Sort(names)
-	return names
+	slices.SortFunc(rows, Row.compare)
+	return rows
+}
+
+// others joins what is no pod in the lines of a group's units. A Service is never the source.
+func (m *Matrix) others(lines []line, source bool) []other {
+	var addrs []piece[netip.Addr]
+	var vips []piece[netset.ID]
+	var all []other
+	for _, l := range lines {
+		addrs, all = append(addrs, l.addrs...), append(all, l.others...)
+		for _, p := range l.ids {
+			if p.at.Overlaps(m.nodes) {
+				all = append(all, other{End{Kind: Nodes}, p.part})
+			}
+			for _, n := range m.api {
+				h, conns := m.p.Class(n), p.conns
+				if !source {
+					conns = conns.Intersect(h.Conns)
+				}
+				if m.p.Holds(p.at, n) && (!source || h.Service < 0) {
+					all = append(all, other{End{Kind: KubeAPI}, part{conns, p.when}})
+				}
+			}
+			if !source {
+				vips = append(vips, piece[netset.ID]{p.at.Intersect(m.vips), p.part})
+			}
+		}
+	}
+	if addrs = overlay(addrs, some); m.brief {
+		addrs = widened(addrs)
+	}
+	for _, p := range addrs {
+		all = append(all, other{End{Kind: Addresses, Addrs: p.at}, p.part})
+	}
+	for _, p := range overlay(vips, some) {
+		all = append(all, other{m.services(p.at), p.part})
+	}
+	return joined(all)
+}
+
+// joined joins what is said of the same end.
+func joined(list []other) []other {
+	slices.SortStableFunc(list, func(a, b other) int { return a.End.compare(b.End) })
+	var out []other
+	for len(list) > 0 {
+		end := list[0].End
+		var parts []part
+		for len(list) > 0 && list[0].End.compare(end) == 0 {
+			parts, list = append(parts, list[0].part), list[1:]
+		}
+		for _, p := range some(parts) {
+			out = append(out, other{end, p})
+		}
+	}
+	return out
+}
+
+// services is the end that is the addresses of some Services.
+func (m *Matrix) services(ids netset.IDs) End {
+	e := End{Kind: Services}
+	if ids.Equal(m.vips) {
+		return e
+	}
+	for _, n := range m.p.HoldersOf(ids, reach.VIP) {
+		svc := &m.p.Snapshot.Services[m.p.Class(n).Service]
+		e.Names = append(e.Names, svc.Namespace+"/Service/"+svc.Name)
+	}
+	slices.Sort(e.Names)
+	return e
 }

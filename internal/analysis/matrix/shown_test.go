@@ -57,19 +57,21 @@ func TestShownNodes(t *testing.T) {
 		{"labels", "192.168.7.7", fmt.Sprintf(ciliumPolicy, "egress: [{toNodes: [{matchLabels: {disk: fast}}], toPorts: [{ports: [{port: '22', protocol: TCP}]}]}]"), "cilium",
 			[]string{"a/Pod/mcp nodes TCP 22 depends "}},
 		{"the API server's node", "192.168.1.10", fmt.Sprintf(ciliumPolicy, "egress: [{toEntities: [remote-node]}]"), "cilium",
-			[]string{"a/Pod/mcp kubernetes API TCP 6443 depends it is on another node than the pod's own", "a/Pod/mcp nodes any port depends it is on another node than the pod's own"}},
+			[]string{"a/Pod/mcp kubernetes API TCP 6443 depends the client and the API server are on different nodes",
+				"a/Pod/mcp nodes any port depends the client and the destination are on different nodes"}},
 		{"addresses", "192.168.7.7", fmt.Sprintf(block, "192.168.0.0/16"), "calico", nil},
 		{"addresses of one family", "192.168.1.10", fmt.Sprintf(block, "192.168.0.0/16"), "antrea,calico", nil},
 		{"nothing", "192.168.7.7", fmt.Sprintf(ciliumPolicy, "ingress: [{}], egress: [{}]"), "cilium", nil},
 		{"no policy", "192.168.7.7", "", "calico", nil},
 		{"some plugins", "192.168.7.7", fmt.Sprintf(ciliumPolicy, "egress: [{toEntities: [host, remote-node]}]"), "calico,cilium",
-			[]string{"a/Pod/mcp nodes any port depends the cluster runs cilium"}},
+			[]string{"a/Pod/mcp nodes any port allowed "}},
 	} {
 		var got []string
-		for r := range Of(placedProgram(t, tt.api, tt.policy, tt.cni)).Rows() {
+		m := Of(placedProgram(t, tt.api, tt.policy, tt.cni))
+		for r := range m.Rows() {
 			node := r.From.Kind == Nodes || r.To.Kind == Nodes || r.From.Kind == KubeAPI || r.To.Kind == KubeAPI
-			if node && !r.OwnNode {
-				got = append(got, fmt.Sprint(r.From.Name(), " ", r.To.Name(), " ", r.Conns, " ", r.Verdict, " ", r.When))
+			if node && !reach.OnOwnNode(r.When) {
+				got = append(got, fmt.Sprint(r.From.Name(), " ", r.To.Name(), " ", r.Conns, " ", r.Verdict, " ", said(m, r)))
 			}
 		}
 		if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {

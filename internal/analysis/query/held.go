@@ -9,8 +9,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// An address may be claimed by several objects of the input, and what claims it need not have it: manifests can say anything. All who may
-// answer are choices.
+// An address may be claimed by several objects of the input, and what claims it need not have it:
+// manifests can say anything. All who may answer are choices.
 
 // index says who has which address.
 type index struct {
@@ -67,8 +67,8 @@ func (a *asker) holding() *index {
 			put(x.own, at, entry{service: i})
 		}
 		for _, at := range svc.ExternalIPs {
-			front := &end{End: reach.AtAddr(at.Unmap()), name: at.Unmap().String(), workload: -1}
-			put(x.outer, at, entry{i, front})
+			front := plain(at.Unmap())
+			put(x.outer, at, entry{i, &front})
 		}
 	}
 	return x
@@ -88,14 +88,16 @@ func (a *asker) servicesAt(addr netip.Addr) (own, outer []entry) {
 	return x.own[addr], x.outer[addr]
 }
 
-// contested reports whether somebody else may have an address that a Service has as its own. Services draw theirs from a range of the plan in
-// which nothing else lies, but a manifest may claim any.
+// contested reports whether somebody else may have an address that a Service has as its own.
+// Services draw theirs from a range of the plan in which nothing else lies, but a manifest may
+// claim any.
 func (a *asker) contested(addr netip.Addr) bool {
 	x := a.holding()
 	return reserved(addr) || !a.p.Plan(familyOf(addr)).Contains(addr) || x.pods[addr] != nil || x.holders[addr] != nil || x.outer[addr] != nil
 }
 
-// reserved reports whether addr is something's that no pod, node or Service can take it from: a cloud's endpoint, or link-local.
+// reserved reports whether addr is something's that no pod, node or Service can take it from: a
+// cloud's endpoint, or link-local.
 func reserved(addr netip.Addr) bool { return reservedSpace.Contains(addr) }
 
 var reservedSpace = func() netset.Addrs {
@@ -106,7 +108,8 @@ var reservedSpace = func() netset.Addrs {
 	return all
 }()
 
-// listening resolves an address that clients connect to: the Services that have it, each on its own ports, and whoever has it besides.
+// listening resolves an address that clients connect to: the Services that have it, each on its own
+// ports, and whoever has it besides.
 func (a *asker) listening(addr netip.Addr) place {
 	own, outer := a.servicesAt(addr)
 	for _, s := range own {
@@ -162,14 +165,13 @@ func (a *asker) address(addr netip.Addr) place {
 			pl.name = addr.String()
 		}
 	}
-	plain := end{End: reach.AtAddr(addr), name: addr.String(), workload: -1}
 	switch {
 	case pl.ends == nil && a.p.Plan(familyOf(addr)).Contains(addr) && !reserved(addr):
 		pl.unknown = addr
 	case pl.ends == nil:
-		pl.ends = []end{plain}
+		pl.ends = []end{plain(addr)}
 	case reserved(addr):
-		pl.ends = append(pl.ends, plain)
+		pl.ends = append(pl.ends, plain(addr))
 		pl.name = addr.String()
 	}
 	return pl

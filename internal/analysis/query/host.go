@@ -3,14 +3,17 @@ package query
 import (
 	"slices"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/engine/special"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// A host name resolves to what its owner says. Rules by name let it through by what it is called, on the assumption that it resolves to addresses
-// of the internet; to rules by address it may resolve to any.
+// A host name resolves to what its owner says. Rules by name let it through by what it is called,
+// on the assumption that it resolves to addresses of the internet; to rules by address it may
+// resolve to any.
 
 // routable is every address that a name may usefully resolve to.
 var routable = func() netset.Addrs {
@@ -23,92 +26,21 @@ var routable = func() netset.Addrs {
 
 var familySpace = [...]netset.Addrs{reach.IPv4: netset.MustPrefixes("0.0.0.0/0"), reach.IPv6: netset.MustPrefixes("::/0")}
 
-// toName is what policies let through, as far as a host name may resolve to it.
-type toName struct {
-	reach.Box
-	named bool // because of a rule that has the name
-}
-
-// hostBoxes returns what the policies of from let through to host, and the names that they let through where host is none of them.
-func (a *asker) hostBoxes(from end, host string) (out []toName, others []toName) {
-	for _, b := range a.oneSided(from.Holder, policy.Egress) {
-		at := toName{Box: b}
-		never := slices.Contains(b.Cond.All, reach.OwnNode) || slices.Contains(b.Cond.All, atOwnNode) // which nobody takes a name for
-		switch {
-		case b.Cond.Names == nil:
-		case isName(host) && slices.ContainsFunc(b.Cond.Names, func(n string) bool { return netset.Name(n).Matches(host) }):
-			at.named = true
-			at.Cond.Plan, at.Cond.Names, at.Cond.Texts = netset.Addrs{}, nil, nil
-		default:
-			others = append(others, toName{Box: b})
-			at.Cond.Names = nil
-			never = never || at.Cond.Plan.IsEmpty() && at.Cond.Texts == nil
-		}
-		if at.Verdict = settled(b.Verdict, at.Cond, never); at.Verdict != reach.Denied {
-			out = append(out, at)
-		}
-	}
-	return out, others
-}
-
 // toHost decides a connection to a name that may resolve to any address.
-func (a *asker) toHost(from end, host string, conns netset.Conns) outcome {
+func (a *asker) toHost(from end, host string, conns netset.Conns) []way {
+	to := end{End: reach.End{Holder: -1}, name: host, workload: -1}
 	if !a.isPods(from) {
-		return outcome{verdict: reach.Allowed, conns: conns}
+		return []way{{route: direct(from, to, conns), conns: conns, hit: conns, host: host}}
 	}
-	boxes, others := a.hostBoxes(from, host)
-	var tried []outcome
-	for _, c := range atoms(conns, slices.Concat(boxes, others)) {
-		o := a.toHostOn(from, host, c, boxes, others)
-		o.steps = func() []Step { return []Step{a.hostStep(from, host, c, o, slices.Concat(boxes, others))} }
-		o.from, o.to = from.name, host
-		tried = append(tried, o)
+	var out []way
+	for _, c := range atoms(conns, a.oneSided(from.Holder, policy.Egress)) {
+		out = append(out, way{route: direct(from, to, c), conns: c, hit: c, pass: a.toHostOn(from, host, c), host: host})
 	}
-	return anyOf(tried)
-}
-
-// shares says when host is reached as one of other names: rules by name let through the addresses that these resolve to.
-func shares(host string, conns netset.Conns, others []toName) string {
-	var names []string
-	for _, b := range others {
-		for _, n := range b.Cond.Names {
-			if b.Conns.Overlaps(conns) && !slices.Contains(names, n) {
-				names = append(names, n)
-			}
-		}
-	}
-	if names == nil {
-		return ""
-	}
-	slices.Sort(names)
-	return host + " has an address in common with " + listed(names, 3)
-}
-
-// noteDNS says what keeps a pod from resolving a name that it may connect to.
-func (a *asker) noteDNS(from end, host string) {
-	if !a.isPods(from) {
-		return
-	}
-	var whens []string
-	for _, b := range a.oneSided(from.Holder, policy.Egress) {
-		switch {
-		case !b.Conns.Overlaps(special.ResolverPods):
-		case b.Verdict == reach.Allowed, b.Verdict == reach.NotEnforced:
-			return
-		default:
-			whens = append(whens, b.When())
-		}
-	}
-	if whens == nil {
-		a.note(host + " cannot be resolved: no rule lets " + from.name + " reach DNS")
-		return
-	}
-	slices.Sort(whens)
-	a.note(host + " can be resolved only if " + listedOr(slices.Compact(whens)))
+	return out
 }
 
 // atoms splits conns into the parts that no box divides.
-func atoms(conns netset.Conns, boxes []toName) []netset.Conns {
+func atoms(conns netset.Conns, boxes []reach.Box) []netset.Conns {
 	out := []netset.Conns{conns}
 	for _, b := range boxes {
 		var next []netset.Conns
@@ -125,159 +57,146 @@ func atoms(conns netset.Conns, boxes []toName) []netset.Conns {
 }
 
 // toHostOn decides for connections that no box divides.
-func (a *asker) toHostOn(from end, host string, conns netset.Conns, boxes, shared []toName) outcome {
-	var space, family, sure, idle, maybe netset.Addrs
-	for _, f := range reach.Families {
-		if a.p.Class(from.Holder).Addrs[f].State != reach.NoAddr {
-			family = family.Union(familySpace[f])
+func (a *asker) toHostOn(from end, host string, conns netset.Conns) when.When {
+	space, named := routable, false
+	var boxes []reach.Box
+	for _, b := range a.oneSided(from.Holder, policy.Egress) {
+		if b.Conns.Overlaps(conns) {
+			boxes = append(boxes, b)
+			named = named || b.When.Asks(func(q *when.Question) bool { name, ok := reach.NameOf(q); return ok && matches(name, host) })
 		}
 	}
-	space = routable.Intersect(family)
-	boxes = slices.DeleteFunc(slices.Clone(boxes), func(b toName) bool { return !b.Conns.Overlaps(conns) })
-	named := slices.ContainsFunc(boxes, func(b toName) bool { return b.named })
+	id := " of what " + host + " resolves to"
 	if named {
-		space = special.Internet.Intersect(family)
+		space, id = special.Internet, id+", somewhere on the internet"
 	}
-	others, judged := false, false // reaches more than addresses; some of it for certain or under a condition
-	var whens []string
+	over := [2]when.When{when.Never, when.Never}
+	inside, others := when.Never, when.Never
 	for _, b := range boxes {
-		addrs := b.Region.Addrs.Intersect(space)
-		switch b.Verdict {
-		case reach.Allowed:
-			sure = sure.Union(addrs)
-		case reach.NotEnforced:
-			idle = idle.Union(addrs)
-		default:
-			maybe = maybe.Union(addrs)
-			if when := b.When(); b.named && when != "" && !slices.Contains(whens, when) {
-				whens = append(whens, when)
+		pass, shared := a.calledSo(from, b.When, host)
+		others = others.Or(shared)
+		for f := range over {
+			if addrs := b.Region.Addrs.Intersect(familySpace[f]); !addrs.IsEmpty() {
+				at := a.p.AskAddr(reach.Family(f).String()+" address"+id, when.Destination, space.Intersect(familySpace[f]))
+				over[f] = over[f].Or(at.In(addrs).And(a.p.InFamily(pass, reach.Family(f))))
 			}
 		}
-		if b.Region.Addrs.IsEmpty() && !b.Region.IsEmpty() && b.Cond.Plan.IsEmpty() { // a condition on addresses comes from a block
-			others = true
+		fromBlock := pass.Asks(func(q *when.Question) bool { return q.Kind == when.Address })
+		if b.Region.Addrs.IsEmpty() && !b.Region.IDs.IsEmpty() && !fromBlock && !named {
+			inside = inside.Or(pass.Exists(isChosen))
 		}
-		judged = judged || b.Verdict != reach.Unknown
 	}
-	passing := netset.Union(sure, idle, maybe)
+	is4 := a.p.Ask("IP family of "+host, when.Cluster, host+" resolves to an IPv4 address", host+" resolves to an IPv6 address")
+	pass := is4.And(over[reach.IPv4]).Or(over[reach.IPv6].Minus(is4))
+	switch addrs := a.p.Class(from.Holder).Addrs; {
+	case addrs[reach.IPv6].State == reach.NoAddr:
+		pass = over[reach.IPv4]
+	case addrs[reach.IPv4].State == reach.NoAddr:
+		pass = over[reach.IPv6].Or(is4.And(a.escapes(from)))
+	}
+	if !inside.IsNever() {
+		what := " resolves to a pod, Service or node that the policies let " + from.name + " reach"
+		pass = pass.Or(inside.And(a.p.Ask(host+what, when.Cluster, host+what, host+" does not resolve to what the policies let "+from.name+" reach")))
+	}
+	pass = pass.Or(others)
 	switch {
-	case sure.Covers(space):
-		a.assumeResolves(host, named)
-		return outcome{verdict: reach.Allowed, conns: conns}
-	case sure.Union(idle).Covers(space):
-		return outcome{verdict: reach.NotEnforced, conns: conns}
+	case named && !pass.IsNever():
+		a.assume(host + " resolves to addresses of the internet, outside of private and special ranges")
+	case pass.IsAlways():
+		a.assume(host + " resolves to an address outside the cluster, or to pods that let it in")
 	}
-	var also []string // ways that do not depend on what the name is
-	if with := shares(host, conns, shared); with != "" {
-		also = append(also, with)
-	}
-	for _, b := range a.wayOut(from) {
-		also = append(also, joinAnd(host+" resolves to an IPv4 address", b.When()))
-		judged = true
-	}
-	if passing.IsEmpty() && !others && also == nil {
-		return outcome{verdict: reach.Denied}
-	}
-	o := outcome{verdict: reach.Depends, conns: conns}
-	if !judged && !slices.ContainsFunc(shared, func(b toName) bool { return b.Conns.Overlaps(conns) && b.Verdict != reach.Unknown }) {
-		o.verdict = reach.Unknown
-	}
-	if named {
-		a.assumeResolves(host, named)
-	}
-	if whens != nil && passing.Covers(space) { // what a rule by name wants besides the name
-		o.when = listedOr(whens)
-		return o
-	}
-	whens = nil
-	if !passing.IsEmpty() {
-		whens = append(whens, host+" resolves "+into(passing, space))
-	}
-	if others && !named {
-		whens = append(whens, host+" resolves to a pod, Service or node that the policies let "+from.name+" reach")
-	}
-	o.when = listedOr(append(whens, also...))
-	return o
+	return pass
 }
 
-// assumeResolves says what an answer to a name takes for granted.
-func (a *asker) assumeResolves(host string, named bool) {
-	if named {
-		a.assume(host + " resolves to addresses of the internet, outside of private and special ranges")
+func matches(name netset.Name, host string) bool { return isName(host) && name.Matches(host) }
+
+// calledSo is w for a destination that is called host. Rules by other names let it through if they
+// share an address: shared is what passes only then. That no policy comes between a pod and its own
+// node does not count: nobody takes a name for it.
+func (a *asker) calledSo(from end, w when.When, host string) (pass, shared when.When) {
+	if own := reach.SameNode(w).Minus(a.p.Where(cni.OwnNodeReachable)); !own.Implies(reach.OffNode(w)) {
+		what := host + " resolves to the node of " + from.name
+		own = own.And(a.p.Ask(what, when.Cluster, what, host+" does not resolve to the node of "+from.name))
+		w = reach.OffNode(w).Or(own)
+	} else {
+		w = reach.OffNode(w)
+	}
+	shared = w
+	pass = w
+	for _, q := range w.Questions() {
+		name, ok := reach.NameOf(q)
+		switch {
+		case !ok:
+		case matches(name, host):
+			pass, shared = pass.Assume(q.Has(when.Yes)), shared.Assume(q.Has(when.Yes))
+		default:
+			what := " an address in common with " + string(name)
+			shares := a.p.Ask(host+what, when.Cluster, host+" has"+what, host+" does not have"+what)
+			pass = pass.Assume(q.Has(when.No))
+			shared = shares.And(shared.Assume(q.Has(when.Yes))).Or(shared.Assume(q.Has(when.No)).Minus(shares))
+		}
+	}
+	return pass, shared.Minus(pass)
+}
+
+// noteDNS says what keeps a pod from resolving a name that it may connect to.
+func (a *asker) noteDNS(from end, host string) {
+	if !a.isPods(from) {
 		return
 	}
-	a.assume(host + " resolves to an address outside the cluster, or to pods that let it in")
-}
-
-// into says where addresses lie, by what they are or by what they are not, whichever is shorter.
-func into(in, space netset.Addrs) string {
-	for _, f := range reach.Families {
-		if in.Equal(space.Intersect(familySpace[f])) {
-			return "to an " + f.String() + " address"
+	open := when.Never
+	for _, b := range a.oneSided(from.Holder, policy.Egress) {
+		if b.Conns.Overlaps(special.ResolverPods) {
+			open = open.Or(b.When.Exists(func(q *when.Question) bool { return q.Kind <= when.Node && q.Kind != when.CNI }))
 		}
 	}
-	text := "into "
-	for _, f := range reach.Families {
-		part, whole := in.Intersect(familySpace[f]), space.Intersect(familySpace[f])
-		if part.IsEmpty() {
+	switch open = a.p.Unenforced(open); {
+	case open.IsNever():
+		a.note(host + " cannot be resolved: no rule lets " + from.name + " reach DNS")
+	case !open.IsAlways():
+		a.note(host + " can be resolved only if " + open.Text(when.Always, a.p.Words(from.name, "DNS", "")))
+	}
+}
+
+// hostStep traces the egress side: which policies isolate, and which rules let some address
+// through.
+func (a *asker) hostStep(v view, w way) Step {
+	proto, port := a.point(w.hit, w.to)
+	s := Step{From: w.from.name, To: w.host, Protocol: proto, Port: port, Verdict: v.verdict(w.pass), When: v.ifs(w.pass, w.names())}
+	if !a.isPods(w.from) {
+		return s
+	}
+	side := Side{Dir: policy.Egress, Of: w.from.name, Verdict: s.Verdict, When: s.When, Isolating: a.isolating(v, w.from, policy.Egress)}
+	for _, b := range a.oneSided(w.from.Holder, policy.Egress) {
+		b, ok := v.p.BoxIn(b)
+		if !ok || s.Verdict == reach.Denied || !b.Conns.Contains(proto, port) || reach.OffNode(b.When).IsNever() {
 			continue
 		}
-		if text != "into " {
-			text += ", or into "
-		}
-		rest := whole.Minus(part)
-		switch cidrs, without := netset.CIDRs(part), netset.CIDRs(rest); {
-		case len(without) == 0:
-			text += f.String()
-		case len(without) < len(cidrs):
-			text += f.String() + " outside " + reach.PrefixText(without, 4)
-		default:
-			text += reach.PrefixText(cidrs, 4)
-		}
-	}
-	return text
-}
-
-// hostStep traces the egress side: which policies isolate, and which rules let some address through.
-func (a *asker) hostStep(from end, host string, conns netset.Conns, o outcome, boxes []toName) Step {
-	nowhere := end{End: reach.End{Holder: -1}, name: host, workload: -1}
-	proto, port := a.point(conns, nowhere)
-	s := Step{From: from.name, To: host, Protocol: proto, Port: port, Verdict: o.verdict, When: o.when}
-	side := Side{Dir: policy.Egress, Of: from.name, Verdict: o.verdict, When: o.when}
-	isolating, _ := a.p.Isolation(from.Holder, policy.Egress)
-	for _, st := range isolating {
-		side.Isolating = append(side.Isolating, st.Origin)
-	}
-	for _, b := range boxes {
-		if b.Conns.Contains(proto, port) && o.verdict != reach.Denied {
-			for _, r := range b.Rules() {
-				if rule := ruleOf(r); !slices.Contains(side.By, rule) {
-					side.By = append(side.By, rule)
-				}
+		for _, r := range b.Rules() {
+			if rule := ruleOf(r); !slices.Contains(side.By, rule) {
+				side.By = append(side.By, rule)
 			}
 		}
 	}
-	if o.verdict == reach.Denied {
-		side.Near = a.nearNames(from, host, proto, port)
+	if s.Verdict == reach.Denied {
+		side.Near = a.nearNames(v, w.from, w.host, proto, port)
 	}
 	s.Sides = []Side{side}
 	return s
 }
 
-// maxNearNames bounds how many rules by name a trace lists that come close.
-const maxNearNames = 3
-
 // nearNames returns the rules by name that have the name or the port, but not both.
-func (a *asker) nearNames(from end, host string, proto netset.Protocol, port netset.Port) []Near {
+func (a *asker) nearNames(v view, from end, host string, proto netset.Protocol, port netset.Port) []Near {
 	var out []Near
 	for _, miss := range []reach.Miss{reach.MissPort, reach.MissPeer} {
-		for _, r := range a.p.RulesOn(from.Holder, policy.Egress) {
+		for _, r := range v.p.RulesOn(from.Holder, policy.Egress) {
 			var has, names bool
 			for _, peer := range r.Peers {
 				names = names || peer.Name != ""
-				has = has || peer.Name != "" && isName(host) && peer.Name.Matches(host)
+				has = has || peer.Name != "" && matches(peer.Name, host)
 			}
 			open := r.AnyPort || slices.ContainsFunc(r.Ports, func(p policy.Port) bool { return p.Protocol == proto && p.Name == "" && p.Lo <= port && port <= p.Hi })
-			if close := has && !open && miss == reach.MissPort || !has && open && miss == reach.MissPeer; close && names && r.Action == policy.Allow && len(out) < maxNearNames {
+			if close := has && !open && miss == reach.MissPort || !has && open && miss == reach.MissPeer; close && names && r.Action == policy.Allow && len(out) < maxNear {
 				out = append(out, Near{Rule: ruleOf(r), Miss: miss})
 			}
 		}

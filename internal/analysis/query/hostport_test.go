@@ -57,14 +57,14 @@ func TestHostPort(t *testing.T) {
 		{"", anyone, "calico", "203.0.113.5", "192.168.1.10:18080", reach.Allowed, ""},
 		{"", "{ports: [{port: 8080}]}", "calico", "203.0.113.5", "192.168.1.10:18081", reach.Allowed, ""},
 		{"", "{ports: [{port: 18081}]}", "calico", "203.0.113.5", "192.168.1.10:18081", reach.Denied, ""},
-		{"", nobody, "calico", "203.0.113.5", "192.168.1.10:18080", reach.Depends, "no pod with this hostPort"},
+		{"", nobody, "calico", "203.0.113.5", "192.168.1.10:18080", reach.Depends, "no pod of a/mcp runs on node n1"},
 
 		// On the host network it is the node that answers.
 		{host, anyone, "calico", "b/srv", "192.168.1.10:18080", reach.Denied, ""},
 		{host, nobody, "calico", "b/free", "192.168.1.10:18080", reach.Allowed, ""},
 	} {
 		a := ask(t, under(t, fmt.Sprintf(scene, tt.spec, tt.ingress), tt.cni), tt.from, tt.to)
-		if a.Verdict != tt.want || !strings.Contains(a.When, tt.when) || (a.When == "") == (tt.want == reach.Depends) {
+		if a.Verdict != tt.want || !strings.Contains(a.When.String(), tt.when) || (a.When.String() == "") == (tt.want == reach.Depends) {
 			t.Errorf("%s, ingress %q, %s: %s -> %s: got %v if %q %q, want %v if %q", tt.spec, tt.ingress, tt.cni, tt.from, tt.to, a.Verdict, a.When, a.Notes, tt.want, tt.when)
 		}
 		checkSteps(t, a)

@@ -11,8 +11,8 @@ import (
 // TestAllowedAndDepends demands that what one plugin allows and another leaves open depends.
 func TestAllowedAndDepends(t *testing.T) {
 	a := ask(t, under(t, plugins, "aws-vpc-cni,spec"), "app/a", "app/Service/b:80")
-	if a.Verdict != reach.Depends || len(a.Worlds) != 2 || a.Worlds[0].Verdict != reach.Allowed || a.Worlds[1].Verdict != reach.Depends {
-		t.Errorf("%v if %q: %+v", a.Verdict, a.When, a.Worlds)
+	if a.Verdict != reach.Depends || len(a.Groups) != 2 || a.Groups[0].Verdict != reach.Allowed || a.Groups[1].Verdict != reach.Depends {
+		t.Errorf("%v if %q: %+v", a.Verdict, a.When, a.Groups)
 	}
 }
 
@@ -28,7 +28,7 @@ func TestKindsTellPluginsApart(t *testing.T) {
 	}
 	profiles[0].Facts = profiles[1].Facts
 	a := ask(t, reach.NewProgram(reach.NewGround(snap), profiles...), "app/a", "app/b:8081")
-	if a.Verdict != reach.Depends || len(a.Worlds) != 2 || a.Worlds[0].CNI[0] != "calico" {
-		t.Errorf("%v if %q: %+v", a.Verdict, a.When, a.Worlds)
+	if a.Verdict != reach.Depends || len(a.Groups) != 2 || a.Groups[0].CNI[0] != "calico" {
+		t.Errorf("%v if %q: %+v", a.Verdict, a.When, a.Groups)
 	}
 }

@@ -51,15 +51,17 @@ func (q Question) Conns() netset.Conns {
 	return netset.ConnsOf(q.Protocol, ports)
 }
 
-// maxName bounds how long a name may be: a DNS name has 253 characters, and an object is called by up to three of that length.
+// maxName bounds how long a name may be: a DNS name has 253 characters, and an object is called by
+// up to three of that length.
 const maxName = 1024
 
 // Parse reads the two ends of a question.
 //
-// An end is "namespace/name", "namespace/Kind/name", an IPv4 address, an IPv6 address with or without brackets, or a host name. On to, ":PORT"
-// (1 to 65535) and "/PROTOCOL" (tcp, udp or sctp, in any case) may follow; an IPv6 address then needs its brackets. A port without a
-// protocol is TCP; without a port the question is about any port, and without both about any connection. Of "a/b/tcp" the last part is the
-// protocol unless b is a kind.
+// An end is "namespace/name", "namespace/Kind/name", an IPv4 address, an IPv6 address with or
+// without brackets, or a host name. On to, ":PORT" (1 to 65535) and "/PROTOCOL" (tcp, udp or sctp,
+// in any case) may follow; an IPv6 address then needs its brackets. A port without a protocol is
+// TCP; without a port the question is about any port, and without both about any connection. Of
+// "a/b/tcp" the last part is the protocol unless b is a kind.
 func Parse(from, to string) (Question, error) {
 	var q Question
 	var err error
@@ -197,8 +199,9 @@ func parseEnd(which, text string) (Name, error) {
 	return refuse("an object is written namespace/name or namespace/Kind/name")
 }
 
-// looseAddr reads what is no address by the book and is one to the C library's inet_aton, which most programs read addresses with: one to
-// four numbers, decimal, octal or hexadecimal, of which the last fills all bytes that are left.
+// looseAddr reads what is no address by the book and is one to the C library's inet_aton, which
+// most programs read addresses with: one to four numbers, decimal, octal or hexadecimal, of which
+// the last fills all bytes that are left.
 func looseAddr(host string) (netip.Addr, bool) {
 	parts := strings.Split(host, ".")
 	if len(parts) > 4 {

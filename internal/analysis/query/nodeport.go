@@ -7,10 +7,10 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
-	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// maxNodePorts bounds how many node ports one question goes through.
+// maxNodePorts bounds how many node ports, and how many host ports, one question goes through.
 const maxNodePorts = 256
 
 // nodePort is a port of every node that leads to a Service.
@@ -32,145 +32,148 @@ func (a *asker) nodePorts() []nodePort {
 	return out
 }
 
-// toNode decides a connection to a node: on node ports and host ports, to the pods behind, else to the node itself.
-func (a *asker) toNode(from, node end) []outcome {
-	ports, rest := a.nodePorts(), a.conns
-	var tried []outcome
-	onHosts, taken, ok := a.toHostPorts(from, node)
-	tried, rest = onHosts, rest.Minus(taken)
-	if !ok || len(ports) > maxNodePorts {
-		tried = append(tried, outcome{when: "one of many node ports leads to something", conns: a.conns})
-	}
-	for _, p := range ports[:min(len(ports), maxNodePorts)] {
-		rest = rest.Minus(one(p.port.Protocol, p.port.NodePort))
-		svc := serviceName(a, p.service)
-		a.note(fmt.Sprintf("port %d of every node leads to the Service %s", p.port.NodePort, svc))
-		tried = append(tried, a.toNodePort(from, node, p)...)
-	}
-	if rest.IsEmpty() {
-		return tried
-	}
-	return append(tried, a.pass(a.direct(from, node, rest)))
+// hostPort is a port of the nodes that pods of a workload run on. What connects there is sent on to
+// the pod, whose policies judge it as what arrives on the container's port: the portmap plugin
+// translates the destination before policy (containernetworking/plugins, plugins/meta/portmap), and
+// Cilium keeps a service of type HostPort for it (pkg/loadbalancer). A pod on the host network
+// listens on the node itself, and nothing is translated.
+type hostPort struct {
+	pods         end
+	proto        netset.Protocol
+	port, target netset.Port
 }
 
-// toNodePort decides for what is behind one node port.
-func (a *asker) toNodePort(from, node end, p nodePort) []outcome {
-	svc := &a.p.Snapshot.Services[p.service]
-	inner := *a // to whom the question is about the Service's own port
-	inner.conns = one(p.port.Protocol, p.port.Port)
-	asked := one(p.port.Protocol, p.port.NodePort)
-	var tried []outcome
-	for _, b := range inner.backends(p.service) {
-		if b.Protocol == p.port.Protocol && b.PortMapping.Service == p.port.Port {
-			tried = append(tried, a.throughNode(from, node, b, svc.Local, asked))
+// hostPorts returns those that the question is about, at most one more than [maxNodePorts].
+func (a *asker) hostPorts() []hostPort {
+	var out []hostPort
+	for c := range a.p.Classes() {
+		seen := map[hostPort]bool{} // with no more of the end than the workload
+		for _, m := range a.p.Class(c).Members {
+			pod := &a.p.Snapshot.Workloads[m.Workload].Pods[m.Pod]
+			for _, p := range pod.Ports {
+				at := hostPort{end{workload: m.Workload}, p.Protocol, p.HostPort, p.Port}
+				if p.HostPort == 0 || pod.HostNetwork || !a.conns.Contains(p.Protocol, p.HostPort) || seen[at] {
+					continue
+				}
+				seen[at] = true
+				at.pods = a.podEnd(m.Workload, c, len(a.p.ClassesOf(m.Workload)) > 1)
+				if out = append(out, at); len(out) > maxNodePorts {
+					return out
+				}
+			}
 		}
-	}
-	a.hosts = inner.hosts
-	switch {
-	case svc.Selector != nil && !a.selects(p.service):
-		tried = append(tried, outcome{verdict: reach.Depends, when: "a pod that " + serviceName(a, p.service) + " selects comes to be and lets it in", conns: asked})
-	case tried == nil && len(a.p.Backends(p.service)) > 0:
-		tried = append(tried, outcome{verdict: reach.Denied})
-	case tried == nil:
-		o := a.toHost(from, "an endpoint of "+serviceName(a, p.service), asked.Union(inner.arriving(svc)))
-		if o.verdict != reach.Denied {
-			o.conns = asked
-		}
-		tried = append(tried, o)
-	}
-	return tried
-}
-
-// seen is how policies may see one side of a connection.
-type seen struct {
-	name string // completing "if ..."
-	end  end
-	open bool // not judged
-}
-
-// throughNode decides for one backend. On what egress is judged, and what the pod takes for the source, depends on the node that translates.
-func (a *asker) throughNode(from, node end, b backend, local bool, asked netset.Conns) outcome {
-	if own, ok := a.ownPod(from, b.end); ok {
-		return own
-	}
-	arriving := one(b.Protocol, b.Target)
-	if at := a.placements(node, b.end); local && a.isPods(b.end) && len(at) == 1 && at[0] == otherNode {
-		a.note(node.name + " has no pod behind this port, and externalTrafficPolicy Local sends to no other node")
-		return outcome{verdict: reach.Denied}
-	}
-	out := []seen{{name: "egress is judged on the node's address and port", end: node}}
-	if a.isPods(from) && a.p.Says(cni.JudgedBeforeService) != cni.Yes {
-		out = append(out, seen{name: "egress is judged on the pod's address, after the node's is translated", end: b.end})
-	}
-	r := route{from: from, in: b.end, via: &node, inConns: arriving, translated: true, asked: asked}
-	return a.cross(r, out, a.arrivals(from, []end{node}, local))
-}
-
-// arrivals returns how policies of the pods behind a Service may see what nodes take in for it. local is that externalTrafficPolicy is Local.
-func (a *asker) arrivals(from end, nodes []end, local bool) []seen {
-	kept := seen{name: "the client's own address is kept on the way", end: from}
-	unjudged := seen{name: notJudged, end: from, open: true}
-	escapes := a.p.Says(cni.NodePortsEscape)
-	switch {
-	case local:
-		return []seen{kept}
-	case escapes == cni.Yes:
-		return []seen{unjudged}
-	}
-	out := []seen{kept}
-	for _, n := range nodes {
-		out = append(out, seen{name: "it arrives with the address of the node that took it in", end: n})
-	}
-	if escapes != cni.No {
-		out = append(out, unjudged)
 	}
 	return out
 }
 
-// cross decides a route, but for what is out of the source and open, in each way in which policies of the source and of the destination may see it.
-func (a *asker) cross(r route, out, in []seen) outcome {
-	var rows [][]world // by out, and by in
-	for _, e := range out {
-		var row []world
-		for _, i := range in {
-			r := r
-			r.out, r.outConns, r.open = e.end, r.asked, i.open
-			if e.end.End == r.in.End {
-				r.outConns = r.inConns
-			}
-			switch {
-			case i.end.End == r.from.End:
-			case r.via == nil: // what the client connects to may be of another family than it has behind a load balancer
-				r.from = i.end
-			default:
-				r.as = &i.end
-			}
-			name := ""
-			if len(in) > 1 {
-				name = i.name
-			}
-			row = append(row, world{name, a.pass(r)})
-		}
-		rows = append(rows, row)
+// runsOn says whether pods behind a host port run on node.
+func (a *asker) runsOn(node end, p hostPort) cni.Answer {
+	switch at := a.placements(node, p.pods); {
+	case slices.Contains(at, sameNode):
+		return cni.Yes
+	case slices.Contains(at, unplaced):
+		return cni.Uncertain
 	}
-	agree := func(v, w world) bool { return v.verdict == w.verdict && v.when == w.when && v.conns.Equal(w.conns) }
-	if !slices.ContainsFunc(rows, func(row []world) bool { return !slices.EqualFunc(row, rows[0], agree) }) {
-		return across(rows[0]) // then it does not matter what is out
-	}
-	var worlds []world
-	for i, row := range rows {
-		for _, w := range row {
-			worlds = append(worlds, world{joinAnd(out[i].name, w.name), w.outcome})
-		}
-	}
-	return across(worlds)
+	return cni.No
 }
 
-// isNode reports whether e is a node.
-func (a *asker) isNode(e end) bool { return e.Holder >= 0 && a.p.Class(e.Holder).Kind == reach.Node }
-
-// nodeTaken reports whether what e would answer goes to a node port instead: e shares its address with a node.
+// nodeTaken reports whether what e would answer goes to a node port instead: e shares its address
+// with a node.
 func (a *asker) nodeTaken(e end, target place) bool {
-	return a.q.Port != 0 && !a.isNode(e) && slices.ContainsFunc(target.ends, a.isNode) &&
-		(len(a.nodePorts()) > 0 || slices.ContainsFunc(target.ends, a.takesHostPort))
+	return a.q.Port != 0 && !a.isNode(e) && slices.ContainsFunc(target.ends, func(n end) bool {
+		return a.isNode(n) && (len(a.nodePorts()) > 0 || slices.ContainsFunc(a.hostPorts(), func(p hostPort) bool { return a.runsOn(n, p) == cni.Yes }))
+	})
+}
+
+// toNode decides a connection to a node: on node ports and host ports, to the pods behind, else to
+// the node itself.
+func (a *asker) toNode(from, node end) []way {
+	onNodes, onHosts := a.nodePorts(), a.hostPorts()
+	tried, taken := a.toHostPorts(from, node, onHosts[:min(len(onHosts), maxNodePorts)])
+	if len(onHosts) > maxNodePorts || len(onNodes) > maxNodePorts {
+		tried = append(tried, may(a.conns, a.p.Doubt("one of many node ports leads to something"))...)
+	}
+	for _, p := range onNodes[:min(len(onNodes), maxNodePorts)] {
+		taken = taken.Union(one(p.port.Protocol, p.port.NodePort))
+		a.note(fmt.Sprintf("port %d of every node leads to the Service %s", p.port.NodePort, serviceName(a, p.service)))
+		tried = append(tried, a.toNodePort(from, node, p)...)
+	}
+	if rest := a.conns.Minus(taken); !rest.IsEmpty() {
+		tried = append(tried, a.decide(direct(from, node, rest))...)
+	}
+	return tried
+}
+
+// toNodePort decides for what is behind one node port.
+func (a *asker) toNodePort(from, node end, p nodePort) []way {
+	svc := &a.p.Snapshot.Services[p.service]
+	own, asked := one(p.port.Protocol, p.port.Port), one(p.port.Protocol, p.port.NodePort)
+	f := a.nodeFront(from, node, asked)
+	if f.local = svc.Local; !f.local {
+		f.nodes, f.node, f.escapes = []end{node}, "the node that took it in", a.p.Where(cni.NodePortsEscape)
+	}
+	backends := a.backends(p.service, own)
+	for i := range backends {
+		backends[i].asked = asked
+	}
+	return a.answering(from, p.service, f, backends, asked, arriving(svc, own))
+}
+
+// nodeFront is a port of a node. On what egress is judged depends on the node that translates.
+func (a *asker) nodeFront(from, node end, asked netset.Conns) front {
+	f := front{via: &node, before: when.Never, escapes: when.Never}
+	if a.isPods(from) {
+		f.before = a.p.Where(cni.JudgedBeforeService).Or(a.p.Ask(fmt.Sprintf("egress judged on node: %s to %s %s", from.called(), node.called(), asked), when.Cluster,
+			"egress is judged on the node's address and port", "egress is judged on the pod's address, after the node's is translated"))
+	}
+	return f
+}
+
+// toHostPorts decides for the pods behind the host ports of a node. taken is what goes to no other
+// end.
+func (a *asker) toHostPorts(from, node end, ports []hostPort) (tried []way, taken netset.Conns) {
+	var perhaps []hostPort
+	for _, p := range ports {
+		switch a.runsOn(node, p) {
+		case cni.Yes: // no other pod can have the port there
+			taken = taken.Union(one(p.proto, p.port))
+			tried = append(tried, a.toHostPort(from, node, p)...)
+		case cni.Uncertain:
+			perhaps = append(perhaps, p)
+		}
+	}
+	for len(perhaps) > 0 {
+		asked := one(perhaps[0].proto, perhaps[0].port)
+		var worlds []world
+		perhaps = slices.DeleteFunc(perhaps, func(p hostPort) bool {
+			same := asked.Contains(p.proto, p.port)
+			if same {
+				worlds = append(worlds, world{p.pods.name, a.toHostPort(from, node, p)})
+			}
+			return same
+		})
+		if !asked.Overlaps(taken) {
+			taken = taken.Union(asked)
+			nobody := a.decide(direct(from, node, asked))
+			tried = append(tried, a.oneOf(nobody, worlds, func(names []string) when.When { return a.runs(names, node.name) })...)
+		}
+	}
+	return tried, taken
+}
+
+// toHostPort decides for the pods behind one host port, on the node that they run on.
+func (a *asker) toHostPort(from, node end, p hostPort) []way {
+	a.note(fmt.Sprintf("port %d of the nodes that %s runs on is its hostPort, and leads to its port %d", p.port, p.pods.name, p.target))
+	b := backend{end: p.pods, asked: one(p.proto, p.port), arriving: one(p.proto, p.target)}
+	f := a.nodeFront(from, node, b.asked)
+	if a.isPods(from) { // the client's own address, or the pod's, where clients of its subnet are hidden for the way back
+		at, all := a.nodesOf(from)
+		for _, n := range a.allNodes() {
+			i := a.p.Class(n.Holder).Node
+			if !all || n.Holder == node.Holder || i < 0 || slices.Contains(at, a.p.Snapshot.Nodes[i].Name) {
+				f.nodes, f.node = append(f.nodes, n), "a node"
+			}
+		}
+	}
+	return a.through(from, f, b)
 }

@@ -1,12 +1,17 @@
 // Package query answers one question exactly: can FROM connect to TO, and why?
 //
-// What a question leaves open is either a choice or a world. Of choices (replicas that differ, IP families, ports where none was asked for,
-// the pods behind a Service) one that passes is enough. Of worlds (who holds an address that nothing shows, where a name resolves to, whether
-// policy is judged before a Service's address is translated) all must agree, or the answer depends. Both are decided on the engine's own tables,
-// and the trace is made of what decided. Network plugins are worlds too: each is asked, and what of it decided is named.
+// What a question leaves open is either a choice or unknown. Of choices (replicas that differ, IP
+// families, ports where none was asked for, the pods behind a Service) one that passes is enough.
+// What is unknown (who has an address that nothing shows, where a name resolves to, whether policy
+// is judged before a Service's address is translated, the CNI) becomes a question in the condition.
+//
+// So a question is answered in one pass: every [way] to connect is listed, with the condition under
+// which connections go that way and the one under which they then pass; the answer is where one of
+// them does.
 package query
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -18,21 +23,50 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Answer is the answer to a [Question].
+// Answer is the answer to a [Question], under all CNIs together.
 type Answer struct {
-	Asked   Question
-	From    string // as resolved: "namespace/Kind/name", an address or a name
-	To      string // likewise, with ":PORT/PROTOCOL" where they were asked for
-	Verdict reach.Verdict
-	When    string       // of depends and unknown: in which worlds it passes, completing "if ..."
-	Conns   netset.Conns // of the connections asked about, those that have the verdict
-	CNI     []string
+	Asked    Question
+	From, To string // as resolved: "namespace/Kind/name", an address or a name; with ":PORT/PROTOCOL" where they were asked for
+	Group
 	Notes   []string // sentences on how the question was understood and what else to know
 	Assumed []string // sentences that the verdict rests on
-	Steps   []Step   // what decided: one, or one for each world that differs
-	Worlds  []World  // by network plugin, worst first; one if all answer alike
+	Groups  []Group  // by CNI, worst first; one if all answer alike
+}
+
+// Group is the answer under some CNIs, all of which answer alike for the same reasons.
+type Group struct {
+	CNI     []string
+	Verdict reach.Verdict
+	When    If           // of depends and unknown
+	Conns   netset.Conns // of the connections asked about, those that have the verdict
+	Steps   []Step       // what decided: one, or one for each case that differs
+	Facts   []Fact       // what of the CNIs decided
+
+	on     reach.Worlds
+	judged reach.Verdict // what policies say, also where they are not enforced on hostNetwork pods
+}
+
+// If is a condition, with what its ends are called. The zero value always holds.
+type If struct {
+	When  when.When
+	Names when.Names
+}
+
+// String completes "if ...".
+func (i If) String() string { return i.When.Text(when.Always, i.Names) }
+
+// GoString tells conditions apart in [Group.key].
+func (i If) GoString() string { return fmt.Sprint(i.When.Hash()) }
+
+// key tells answers apart.
+func (g Group) key() string { return fmt.Sprintf("%v %#v %v %#v", g.Verdict, g.When, g.Conns, g.Steps) }
+
+// ifs puts a condition into words between ends of such names.
+func ifs(p *reach.Program, w when.When, names when.Names) If {
+	return If{p.Unenforced(w), p.Words(names.Src, names.Dst, names.Via)}
 }
 
 // Step is one connection between two ends, decided.
@@ -42,9 +76,9 @@ type Step struct {
 	Protocol netset.Protocol
 	Port     netset.Port
 	Family   reach.Family
-	World    string // completing "if ..."; "" if it holds in every world
+	Given    If // when connections go this way
 	Verdict  reach.Verdict
-	When     string
+	When     If
 	Sides    []Side // egress of the source, ingress of the destination; without an end that is no pod
 }
 
@@ -53,7 +87,7 @@ type Side struct {
 	Dir       policy.Direction
 	Of        string
 	Verdict   reach.Verdict
-	When      string
+	When      If
 	Isolating []origin.Origin // the policies that isolate this end; none: everything passes
 	By        []Rule          // the rules that let it through, or might, and those that deny it, or might
 	Because   string          // why it passes, where neither a rule nor the lack of policies is the reason
@@ -73,52 +107,363 @@ func ruleOf(r *policy.Rule) Rule { return Rule{r.Path, r.Origin, r.Action == pol
 type Near struct {
 	Rule
 	Miss   reach.Miss   // means nothing where Except is set
-	Except netip.Prefix // the exception of the rule's block that has the address, and denies it whatever other rules say
+	Except netip.Prefix // the exception of the rule's CIDR that has the address, and denies it whatever other rules say
 }
 
-// ExitCode returns what a command that answers exits with, if the input was complete: 0 allowed or not enforced, 1 denied,
-// 2 unknown, 3 depends.
+// ExitCode returns what a command that answers exits with, if the input was complete: 0 allowed or
+// not enforced, 1 denied, 2 unknown under some CNI that was asked about, 3 depends.
 func (a Answer) ExitCode() int {
-	switch a.Verdict {
-	case reach.Allowed, reach.NotEnforced:
+	switch unknown := slices.ContainsFunc(a.Groups, func(g Group) bool { return g.Verdict == reach.Unknown }); {
+	case unknown:
+	case a.Verdict == reach.Allowed, a.Verdict == reach.NotEnforced:
 		return 0
-	case reach.Denied:
+	case a.Verdict == reach.Denied:
 		return 1
-	case reach.Depends:
+	case a.Verdict == reach.Depends:
 		return 3
 	}
 	return 2
 }
 
-// ask answers under one profile.
+// asker answers one question.
+type asker struct {
+	p        *reach.Program
+	q        Question
+	conns    netset.Conns
+	sides    map[sideKey][]reach.Box
+	notes    []string
+	assumed  []string
+	hosts    []string // names of ends on the host network
+	quiet    int      // what is noted is about one case of many
+	index    *index   // who has which address
+	followed int      // Services of type ExternalName that the question is going through
+	names    int      // of those, how many it went through so far
+	held     int      // what may have an address that is not known, so far
+}
+
+func newAsker(p *reach.Program, q Question) *asker {
+	return &asker{p: p, q: q, conns: q.Conns(), sides: map[sideKey][]reach.Box{}, index: &index{}}
+}
+
+// under returns an asker of the same question about other CNIs, which notes nothing.
+func (a *asker) under(profiles []cni.Profile) *asker {
+	out := newAsker(reach.NewProgram(a.p.Ground, profiles...), a.q)
+	out.index, out.quiet = a.index, 1
+	return out
+}
+
+// quietly keeps notes from being made until the function that it returns is called.
+func (a *asker) quietly() (done func()) {
+	a.quiet++
+	return func() { a.quiet-- }
+}
+
+// note adds a sentence once.
+func (a *asker) note(text string) {
+	if a.quiet == 0 && !slices.Contains(a.notes, text) {
+		a.notes = append(a.notes, text)
+	}
+}
+
+func (a *asker) assume(text string) {
+	if a.quiet == 0 && !slices.Contains(a.assumed, text) {
+		a.assumed = append(a.assumed, text)
+	}
+}
+
+// is asks whether something is so of one of some. yes and no begin the sentences that a list of
+// names completes.
+func (a *asker) is(yes, no string, names []string) when.When {
+	return a.p.Ask(yes+strings.Join(names, ", "), when.Cluster, yes+orList(names), no+orList(names))
+}
+
+// runs asks whether a pod of one of some workloads runs on a node.
+func (a *asker) runs(names []string, node string) when.When {
+	on := " runs on " + node
+	return a.p.Ask("a pod of "+strings.Join(names, ", ")+on, when.Cluster, "a pod of "+orList(names)+on, "no pod of "+orList(names)+on)
+}
+
+// decision is a question decided, under all CNIs.
+type decision struct {
+	from, to string
+	ways     []way
+	names    when.Names
+	parts    []part
+	passes   when.When
+}
+
+// Ask answers q on p's snapshot under each of p's profiles. The error is a [*NameError] where a
+// name means nothing in the input or too much.
+func Ask(p *reach.Program, q Question) (Answer, error) {
+	a := newAsker(p, q)
+	out, err := a.ask()
+	if err == nil {
+		a.findFacts(out.Groups)
+	}
+	return out, err
+}
+
+// ask is [Ask] without the facts that decided.
 func (a *asker) ask() (Answer, error) {
-	p, q := a.p, a.q
-	source, err := a.source(q.From)
+	d, err := a.answer()
 	if err != nil {
 		return Answer{}, err
 	}
-	target, err := a.target(q.To, source)
+	groups := a.groups(d)
+	if a.hosts != nil && !a.p.Where(cni.HostNetworkJudged).IsAlways() {
+		a.asIfEnforced(groups)
+	}
+	out := Answer{Asked: a.q, From: d.from, To: a.withSuffix(d.to), Group: a.judge(d, a.p.Worlds()), Groups: groups}
+	out.Verdict, out.CNI, out.Steps = overall(groups), a.p.Names(), stepsOf(a.p, groups)
+	out.Notes, out.Assumed = a.notes, a.assumed
+	return out, nil
+}
+
+// answer decides the question under all of p's profiles.
+func (a *asker) answer() (decision, error) {
+	source, err := a.source(a.q.From)
 	if err != nil {
-		return Answer{}, err
+		return decision{}, err
+	}
+	target, err := a.target(a.q.To, source)
+	if err != nil {
+		return decision{}, err
 	}
 	if !a.judged(source, target) {
-		return Answer{}, fmt.Errorf("neither %s nor %s is a pod of the input, and network policies judge pods only", source.name, target.name)
+		return decision{}, fmt.Errorf("neither %s nor %s is a pod of the input, and network policies judge pods only", source.name, target.name)
 	}
-	got := a.decide(source, target)
-	a.compareNamesake(source, target, got)
-	if h := a.hostNetworked(); h != "" && p.Says(cni.HostNetworkJudged) != cni.Yes {
-		got = a.asIfEnforced(h, got)
+	d := a.between(source, target)
+	a.noteDifferences(d.ways)
+	a.compareNamesake(source, target, d)
+	return d, nil
+}
+
+// between tries every choice of source and target.
+func (a *asker) between(source, target place) decision {
+	ways := target.always
+	if ways == nil {
+		for _, from := range source.ends {
+			ways = append(ways, a.choices(from, target)...)
+		}
+		if source.unknown.IsValid() {
+			ways = append(ways, a.fromUnknown(source.unknown, target)...)
+		}
 	}
-	var steps []Step
-	if got.steps != nil {
-		steps = got.steps() // which may note something
+	if ways == nil { // nothing to ask about is not the same as nothing that passes
+		ways = may(a.conns, a.p.Doubt(target.name+" is something"))
 	}
-	out := Answer{Asked: q, From: source.name, To: a.withSuffix(target.name), Verdict: got.verdict, When: got.when, Conns: got.conns, CNI: p.Names(),
-		Notes: a.notes, Assumed: a.assumed, Steps: steps}
-	if got.verdict == reach.Denied {
-		out.Conns = a.conns
+	d := decision{from: source.name, to: target.name, passes: when.Never}
+	d.ways, d.names = bound(ways)
+	d.parts = parts(d.ways)
+	for _, p := range d.parts {
+		d.passes = d.passes.Or(p.when)
 	}
-	return out, nil
+	return d
+}
+
+// choices tries every choice of a target.
+func (a *asker) choices(from end, target place) []way {
+	var tried []way
+	rest := a.conns.Minus(target.taken)
+	for _, to := range target.ends {
+		switch {
+		case rest.IsEmpty():
+		case target.api && a.q.Port == apiService:
+			door := to
+			door.name = target.name
+			tried = append(tried, a.toKubeAPI(from, to, door)...)
+		case a.isNode(to):
+			tried = append(tried, a.toNode(from, to)...)
+		case !a.nodeTaken(to, target):
+			tried = append(tried, a.try(from, to, rest)...)
+		}
+	}
+	for _, at := range target.services {
+		tried = append(tried, a.toService(from, at)...)
+	}
+	switch {
+	case target.host != "":
+		ways := a.toHost(from, target.host, a.conns)
+		if parts(ways) != nil {
+			a.noteDNS(from, target.host)
+		}
+		tried = append(tried, ways...)
+	case target.unknown.IsValid() && !rest.IsEmpty():
+		tried = append(tried, a.toUnknown(from, target.unknown, rest)...)
+	}
+	return tried
+}
+
+// groups answers for each CNI, and puts those together that answer alike for the same reasons.
+func (a *asker) groups(d decision) []Group {
+	var out []Group
+	at := map[string]int{}
+	for n := range a.p.AllProfiles() {
+		if !a.p.Worlds().Has(n) {
+			continue
+		}
+		g := a.group(d, 1<<n)
+		key := g.key()
+		if i, ok := at[key]; ok {
+			out[i].on |= g.on
+		} else {
+			at[key] = len(out)
+			out = append(out, g)
+		}
+	}
+	for i := range out {
+		out[i].CNI = a.p.In(out[i].on).Names()
+	}
+	slices.SortFunc(out, func(a, b Group) int {
+		return cmp.Or(reach.CompareVerdicts(b.Verdict, a.Verdict), cmp.Compare(b.on.Count(), a.on.Count()), slices.Compare(a.CNI, b.CNI))
+	})
+	return out
+}
+
+// group is [asker.judge] with why.
+func (a *asker) group(d decision, on reach.Worlds) Group {
+	g := a.judge(d, on)
+	g.Steps = a.trace(a.view(on), d, g.Verdict)
+	return g
+}
+
+// judge answers under some CNIs.
+func (a *asker) judge(d decision, on reach.Worlds) Group {
+	v := a.view(on)
+	verdict := v.verdict(d.passes)
+	g := Group{Verdict: verdict, When: v.ifs(d.passes, d.names), on: on, judged: verdict}
+	var others netset.Conns
+	for _, p := range d.parts {
+		switch v.verdict(p.when) {
+		case verdict:
+			g.Conns = g.Conns.Union(p.conns)
+		case reach.Denied:
+		default:
+			others = others.Union(p.conns)
+		}
+	}
+	switch {
+	case verdict == reach.Denied:
+		g.Conns = a.conns
+	case g.Conns.IsEmpty():
+		g.Conns = others
+		a.note("one of these ports passes in any case, but none in every case")
+	}
+	return g
+}
+
+// dialectsOf returns the dialects of p's policies, sorted.
+func dialectsOf(p *reach.Program) []string {
+	var out []string
+	for i := range p.Snapshot.Policies {
+		if d := string(p.Snapshot.Policies[i].Dialect); d != "" && !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// overall is the verdict of groups together: what they agree on, else depends.
+func overall(groups []Group) reach.Verdict {
+	out := groups[0].Verdict
+	for _, g := range groups {
+		switch {
+		case g.Verdict == out:
+		case min(g.Verdict, out) >= reach.NotEnforced:
+			out = reach.NotEnforced
+		default:
+			return reach.Depends
+		}
+	}
+	return out
+}
+
+// stepsOf are the steps of the first group of each verdict.
+func stepsOf(p *reach.Program, groups []Group) []Step {
+	if len(groups) == 1 {
+		return groups[0].Steps
+	}
+	var out []Step
+	seen := map[reach.Verdict]bool{}
+	for _, g := range groups {
+		for _, s := range g.Steps {
+			if !seen[g.Verdict] {
+				s.Given = ifs(p, s.Given.When.And(p.On(g.on)), s.Given.Names)
+				out = append(out, s)
+			}
+		}
+		seen[g.Verdict] = true
+	}
+	return out
+}
+
+// noteDifferences says which replicas or backends get a different answer than the best.
+func (a *asker) noteDifferences(ways []way) {
+	var pairs []string
+	passes, given := map[string]when.When{}, map[string]when.When{}
+	for _, w := range ways {
+		if w.untold || w.from.claimed.IsValid() || w.to.claimed.IsValid() {
+			continue
+		}
+		pair := w.from.name + " to " + w.to.name
+		if _, seen := passes[pair]; !seen {
+			pairs, passes[pair], given[pair] = append(pairs, pair), when.Never, when.Never
+		}
+		given[pair] = given[pair].Or(w.given)
+		passes[pair] = passes[pair].Or(w.given.And(w.pass))
+	}
+	slices.Sort(pairs)
+	byVerdict := map[reach.Verdict][]string{}
+	for _, pair := range pairs {
+		if !given[pair].IsAlways() { // it is no choice
+			continue
+		}
+		v := a.p.Verdict(passes[pair])
+		byVerdict[v] = append(byVerdict[v], pair)
+	}
+	if len(byVerdict) < 2 {
+		return
+	}
+	for _, v := range []reach.Verdict{reach.Allowed, reach.NotEnforced, reach.Depends, reach.Unknown, reach.Denied} {
+		if pairs := byVerdict[v]; len(pairs) > 0 {
+			a.note("pods differ: " + v.String() + " from " + listed(pairs, 3))
+		}
+	}
+	a.note("one that gets through is enough")
+}
+
+// compareNamesake answers for the Services that have the same name as a workload, and says so where
+// the answer differs.
+func (a *asker) compareNamesake(source, target place, got decision) {
+	var meant []int
+	for _, i := range target.namesakes {
+		svc := &a.p.Snapshot.Services[i]
+		if svc.Headless || slices.ContainsFunc(svc.Ports, func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) }) {
+			meant = append(meant, i) // the others cannot be what is meant
+		}
+	}
+	if meant == nil {
+		return
+	}
+	before, assumed := a.notes, a.assumed
+	a.notes = nil
+	other := a.between(source, a.servicePlace(meant...))
+	notes := a.notes
+	a.notes, a.assumed = before, assumed
+	if verdict := a.p.Verdict(other.passes); verdict != a.p.Verdict(got.passes) || !other.passes.Equal(got.passes) {
+		text := "this is about the pods of " + target.name + "; the Service " + serviceName(a, meant[0]) + " answers differently: " + inWords(a.p, other, verdict)
+		a.note(strings.Join(append([]string{text}, notes...), "; "))
+	}
+}
+
+// inWords is a verdict with its condition.
+func inWords(p *reach.Program, d decision, verdict reach.Verdict) string {
+	text := verdict.String()
+	if verdict == reach.Depends || verdict == reach.Unknown {
+		text += " if " + ifs(p, d.passes, d.names).String()
+	}
+	return text
 }
 
 // suffix is the port and protocol of the question, as the user would write them.
@@ -141,148 +486,21 @@ func (a *asker) withSuffix(name string) string {
 	return name + a.suffix()
 }
 
-// decide tries every choice of source and target.
-func (a *asker) decide(source, target place) outcome {
-	if target.always != nil {
-		return *target.always
-	}
-	var tried []outcome
-	for _, from := range source.ends {
-		tried = append(tried, a.choices(from, target)...)
-	}
-	if source.unknown.IsValid() {
-		tried = append(tried, a.fromUnknown(source.unknown, target))
-	}
-	if tried == nil { // nothing to ask about is not the same as nothing that passes
-		return outcome{when: target.name + " is something", conns: a.conns}
-	}
-	a.noteDifferences(tried)
-	return anyOf(tried)
-}
-
-// choices tries every choice of a target.
-func (a *asker) choices(from end, target place) []outcome {
-	var tried []outcome
-	rest := a.conns.Minus(target.taken)
-	for _, to := range target.ends {
-		if rest.IsEmpty() {
-			break
-		}
-		if target.api && a.q.Port == apiService {
-			tried = append(tried, a.toKubeAPI(from, to, to))
-			continue
-		}
-		switch {
-		case a.isNode(to):
-			tried = append(tried, a.toNode(from, to)...)
-		case !a.nodeTaken(to, target):
-			tried = append(tried, a.try(from, to, rest))
-		}
-	}
-	for _, at := range target.services {
-		tried = append(tried, a.toService(from, at)...)
-	}
-	switch {
-	case target.host != "":
-		o := a.toHost(from, target.host, a.conns)
-		if o.verdict != reach.Denied {
-			a.noteDNS(from, target.host)
-		}
-		tried = append(tried, o)
-	case target.unknown.IsValid() && !rest.IsEmpty():
-		tried = append(tried, a.toUnknown(from, target.unknown, rest))
-	}
-	return tried
-}
-
-// noteDifferences says which replicas or backends get a different answer than the best.
-func (a *asker) noteDifferences(tried []outcome) {
-	byPair := map[string]reach.Verdict{}
-	for _, o := range tried {
-		if o.from == "" {
-			continue
-		}
-		pair := o.from + " to " + o.to
-		if v, seen := byPair[pair]; !seen || reach.CompareVerdicts(o.verdict, v) > 0 {
-			byPair[pair] = o.verdict
-		}
-	}
-	byVerdict := map[reach.Verdict][]string{}
-	for pair, v := range byPair {
-		byVerdict[v] = append(byVerdict[v], pair)
-	}
-	if len(byVerdict) < 2 {
-		return
-	}
-	for _, v := range []reach.Verdict{reach.Allowed, reach.Depends, reach.Unknown, reach.Denied} {
-		if pairs := byVerdict[v]; len(pairs) > 0 {
-			slices.Sort(pairs)
-			a.note("pods differ: " + v.String() + " from " + listed(pairs, 3))
-		}
-	}
-	a.note("one that gets through is enough")
-}
-
-// compareNamesake answers for the Services that have the same name as a workload, and says so where the answer differs.
-func (a *asker) compareNamesake(source, target place, got outcome) {
-	var meant []int
-	for _, i := range target.namesakes {
-		svc := &a.p.Snapshot.Services[i]
-		asked := func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) }
-		if svc.Headless || slices.ContainsFunc(svc.Ports, asked) {
-			meant = append(meant, i) // the others cannot be what is meant
-		}
-	}
-	if meant == nil {
-		return
-	}
-	id := serviceName(a, meant[0])
-	quiet := *a
-	quiet.notes, quiet.assumed = nil, nil
-	other := quiet.decide(source, quiet.servicePlace(meant...))
-	text := "this is about the pods of " + target.name + "; the Service " + id
-	if other.verdict != got.verdict || other.when != got.when {
-		text += " answers differently: " + other.verdict.String()
-		if other.when != "" {
-			text += " if " + other.when
-		}
-		a.note(strings.Join(append([]string{text}, quiet.notes...), "; "))
-	}
-}
-
-// asIfEnforced compares got with what policies say that the plugin does not hold a pod on the host network to.
-func (a *asker) asIfEnforced(host string, got outcome) outcome {
-	if got.verdict == reach.Denied {
-		return got
-	}
-	strict := a.in(a.enforced.in(a.p.Worlds()))
-	source, err := strict.source(a.q.From)
-	if err != nil {
-		return got
-	}
-	target, err := strict.target(a.q.To, source)
-	if err != nil {
-		return got
-	}
-	meant := strict.decide(source, target)
-	if meant.verdict == got.verdict && meant.when == got.when && meant.conns.Equal(got.conns) {
-		return got
-	}
-	text := host + " is on its node's network, where policies that select it are not enforced; if they were: " + meant.verdict.String()
-	if meant.when != "" {
-		text += " if " + meant.when
-	}
-	a.note(text)
-	if got.verdict == reach.Allowed && meant.verdict != reach.Allowed {
-		got.verdict = reach.NotEnforced
-	}
-	return got
-}
-
 // listed joins texts, at most n of them and how many more there are.
 func listed(texts []string, n int) string {
 	if len(texts) <= n {
 		return strings.Join(texts, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(texts[:n], ", "), len(texts)-n)
+}
+
+// orList joins at most four names, or three and how many more there are: one of them is meant.
+func orList(names []string) string {
+	if len(names) > 4 {
+		names = append(slices.Clone(names[:3]), fmt.Sprintf("%d more", len(names)-3))
+	}
+	if last := len(names) - 1; last > 0 {
+		return strings.Join(names[:last], ", ") + " or " + names[last]
+	}
+	return names[0]
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // place is what a name stands for. Several ends are choices.
@@ -22,7 +23,7 @@ type place struct {
 	unknown   netip.Addr   // an address that somebody in the cluster may hold
 	namesakes []int        // with a workload: Services that are called the same
 	api       bool         // the ends are the API server, by the name of its Service
-	always    *outcome     // where no policy has a say
+	always    []way        // where no policy has a say
 }
 
 // entry is a way into a Service.
@@ -69,11 +70,11 @@ func (a *asker) target(n Name, source place) (place, error) {
 	switch {
 	case n.Addr.IsLoopback() || n.Addr.IsUnspecified():
 		a.note(n.Addr.String() + " is the pod itself")
-		pl.always = &outcome{verdict: reach.Allowed, conns: a.conns}
+		pl.always = may(a.conns, when.Always)
 		return pl, nil
 	case n.Addr.IsMulticast() || n.Addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		a.note("connections to many receivers at once are not judged")
-		pl.always = &outcome{when: "the network carries it", conns: a.conns}
+		pl.always = may(a.conns, a.p.Doubt("the network carries it"))
 		return pl, nil
 	}
 	return a.listening(n.Addr), nil
@@ -132,7 +133,8 @@ func (a *asker) object(n Name) (place, error) {
 	return place{}, &NameError{fmt.Sprintf("the input has no %s %s/%s", what, n.Namespace, n.Object), suggest(s, n)}
 }
 
-// workload is the pods of the workloads of one name, of which the input may have several: an end for each kind of pod they have.
+// workload is the pods of the workloads of one name, of which the input may have several: an end
+// for each kind of pod they have.
 func (a *asker) workload(all ...int) place {
 	first := &a.p.Snapshot.Workloads[all[0]]
 	pl := somewhere(first.ID())
@@ -180,13 +182,10 @@ func shortName(namespace, kind, name string) string {
 }
 
 func (a *asker) noteHost(e end) {
-	if a.isPods(e) && a.p.HostNetwork(e.Holder) && !slices.Contains(a.hosts, e.name) {
+	if a.quiet == 0 && a.isPods(e) && a.p.HostNetwork(e.Holder) && !slices.Contains(a.hosts, e.name) {
 		a.hosts = append(a.hosts, e.name)
 	}
 }
-
-// hostNetworked names the ends on the host network; "" if there are none.
-func (a *asker) hostNetworked() string { return listed(a.hosts, 3) }
 
 // running finds pods by their own name.
 func (a *asker) running(n Name) (place, bool) {
@@ -288,6 +287,19 @@ func (a *asker) holderEnd(n int) end {
 	return e
 }
 
+// namesOf names the workloads of a class.
+func (a *asker) namesOf(class int) string {
+	var names []string
+	seen := map[int]bool{}
+	for _, m := range a.p.Class(class).Members {
+		if w := &a.p.Snapshot.Workloads[m.Workload]; !seen[m.Workload] {
+			seen[m.Workload] = true
+			names = append(names, shortName(w.Namespace, w.Kind, w.Name))
+		}
+	}
+	return listed(names, 2)
+}
+
 func serviceName(a *asker, i int) string {
 	svc := &a.p.Snapshot.Services[i]
 	return svc.Namespace + "/Service/" + svc.Name
@@ -311,7 +323,8 @@ func (a *asker) node(name string) (place, bool) {
 	return pl, pl.ends != nil
 }
 
-// hostName resolves a host name: a Service of the cluster, a node, or a name of which nothing is known.
+// hostName resolves a host name: a Service of the cluster, a node, or a name of which nothing is
+// known.
 func (a *asker) hostName(host string, source place) (place, error) {
 	labels := strings.Split(host, ".")
 	find := func(name, namespace string) (place, bool) {

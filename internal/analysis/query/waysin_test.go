@@ -76,7 +76,7 @@ func TestWaysIn(t *testing.T) {
 		{private, "calico", "b/shut", "10.77.0.80:80", reach.Denied, ""},
 	} {
 		a := ask(t, under(t, tt.scene, tt.cni), tt.from, tt.to)
-		if a.Verdict != tt.want || !strings.Contains(a.When, tt.when) || (a.When == "") == (tt.want == reach.Depends) {
+		if a.Verdict != tt.want || !strings.Contains(a.When.String(), tt.when) || (a.When.String() == "") == (tt.want == reach.Depends) {
 			t.Errorf("%s: %s -> %s: got %v if %q %q, want %v if %q", tt.cni, tt.from, tt.to, a.Verdict, a.When, a.Notes, tt.want, tt.when)
 		}
 		checkSteps(t, a)

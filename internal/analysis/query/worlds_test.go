@@ -120,19 +120,19 @@ func TestWorlds(t *testing.T) {
 			continue
 		}
 		var verdicts []string
-		for _, w := range a.Worlds {
+		for _, w := range a.Groups {
 			if v := w.Verdict.String(); !slices.Contains(verdicts, v) {
 				verdicts = append(verdicts, v)
 			}
 		}
-		if a.Verdict != tt.want || !strings.Contains(a.When, tt.when) || strings.Join(verdicts, " ") != tt.verdicts {
+		if a.Verdict != tt.want || !strings.Contains(a.When.String(), tt.when) || strings.Join(verdicts, " ") != tt.verdicts {
 			t.Errorf("%s: %s -> %s: got %v if %q %q %q; want %v if %q %q", tt.cni, tt.from, tt.to, a.Verdict, a.When, verdicts, a.Notes, tt.want, tt.when, tt.verdicts)
 		}
-		if (a.When == "") == (a.Verdict == reach.Depends) {
+		if (a.When.String() == "") == (a.Verdict == reach.Depends) {
 			t.Errorf("%s: %s -> %s: %v if %q", tt.cni, tt.from, tt.to, a.Verdict, a.When)
 		}
 		var facts []string
-		for _, f := range a.Worlds[0].Facts {
+		for _, f := range a.Groups[0].Facts {
 			facts = append(facts, f.Name)
 			if f.Source == "" || f.Asks == "" {
 				t.Errorf("%s: %s -> %s: fact %+v", tt.cni, tt.from, tt.to, f)
@@ -161,8 +161,8 @@ func TestTraceNamesWhatDecided(t *testing.T) {
 // TestOneVerdictForDifferentReasons demands that the reasons are kept apart where the verdict is one.
 func TestOneVerdictForDifferentReasons(t *testing.T) {
 	a := ask(t, under(t, plugins, "aws-vpc-cni,calico"), "app/a", "app/Service/door:80")
-	if a.Verdict != reach.Allowed || a.When != "" || len(a.Worlds) != 2 || len(a.Worlds[0].Facts)+len(a.Worlds[1].Facts) == 0 {
-		t.Errorf("%v if %q, %d worlds: %+v", a.Verdict, a.When, len(a.Worlds), a.Worlds)
+	if a.Verdict != reach.Allowed || a.When.String() != "" || len(a.Groups) != 2 || len(a.Groups[0].Facts)+len(a.Groups[1].Facts) == 0 {
+		t.Errorf("%v if %q, %d worlds: %+v", a.Verdict, a.When, len(a.Groups), a.Groups)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestAnyIsEach(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(got.Worlds) > 1 {
+			if len(got.Groups) > 1 {
 				differ++
 			}
 			passes := 0
@@ -212,8 +212,8 @@ func TestAnyIsEach(t *testing.T) {
 				if alone.Verdict != reach.Denied {
 					passes++
 				}
-				w := got.Worlds[slices.IndexFunc(got.Worlds, func(w World) bool { return slices.Contains(w.CNI, profile.Name) })]
-				if w.Verdict != alone.Verdict || w.When != alone.When {
+				w := got.Groups[slices.IndexFunc(got.Groups, func(w Group) bool { return slices.Contains(w.CNI, profile.Name) })]
+				if w.Verdict != alone.Verdict || w.When.String() != alone.When.String() {
 					t.Errorf("%s: %s: %s -> %s: %v if %q, alone %v if %q", c.Name, profile.Name, e.From, to, w.Verdict, w.When, alone.Verdict, alone.When)
 				}
 			}

@@ -25,7 +25,8 @@ func blocksOf(r *policy.Rule) netset.Addrs {
 	return netset.Union(out...)
 }
 
-// blocksText lists the blocks of a rule as they were written, a few of them and of their exceptions.
+// blocksText lists the blocks of a rule as they were written, a few of them and of their
+// exceptions.
 func blocksText(r *policy.Rule) string {
 	var out []string
 	for _, peer := range r.Peers {
@@ -41,7 +42,8 @@ func blocksText(r *policy.Rule) string {
 	return some(out)
 }
 
-// missed is profiles under which blocks match some kinds of what has the addresses in them not at all.
+// missed is profiles under which blocks match some kinds of what has the addresses in them not at
+// all.
 type missed struct {
 	worlds      reach.Worlds
 	pods, nodes bool
@@ -76,8 +78,9 @@ func (p *Pass) missing() []missed {
 // private are the ranges that clusters mostly have their addresses in.
 var private = [...]netset.Addrs{netset.MustPrefixes("10.0.0.0/8"), netset.MustPrefixes("172.16.0.0/12"), netset.MustPrefixes("192.168.0.0/16"), netset.MustPrefixes("fc00::/7")}
 
-// meansCluster reports whether a rule about addrs is to be taken to mean the cluster by them, where nothing tells its addresses: it names a private
-// range whole, and of a block around all of them excepts none.
+// meansCluster reports whether a rule about addrs is to be taken to mean the cluster by them, where
+// nothing tells its addresses: it names a private range whole, and of a block around all of them
+// excepts none.
 func meansCluster(addrs netset.Addrs) bool {
 	if special.Private.Covers(addrs) {
 		return slices.ContainsFunc(private[:], addrs.Covers)
@@ -85,8 +88,9 @@ func meansCluster(addrs netset.Addrs) bool {
 	return !addrs.Overlaps(private[0]) && addrs.Covers(private[3]) || addrs.Covers(netset.Union(private[:3]...))
 }
 
-// meant returns who a rule about addrs is about: those who have one, and if it means the cluster
-// by them those who may. The server's own pods are not among them, nor what runs on the network of nodes.
+// meant returns who a rule about addrs is about: those who have one, and if it means the cluster by
+// them those who may. The server's own pods are not among them, nor what runs on the network of
+// nodes.
 func (p *Pass) meant(addrs netset.Addrs, m missed) netset.IDs {
 	ids, perhaps := p.Held(addrs)
 	if meansCluster(addrs) {
@@ -139,7 +143,7 @@ func (p *Pass) spares(r *policy.Rule, addrs netset.Addrs, m missed) {
 	for i := range p.Radius.Class {
 		for _, b := range p.Radius.Boxes[i][r.Dir] {
 			in := b.Region.IDs.Intersect(ids)
-			if b.Base == reach.Unknown || in.IsEmpty() || !b.Conns.Overlaps(written(r)) {
+			if b.Verdict == reach.Unknown || in.IsEmpty() || !b.Conns.Overlaps(written(r)) {
 				continue
 			}
 			s := spared{b, p.endNames(in), loosely(b, r.Dir)}
@@ -155,25 +159,24 @@ func (p *Pass) spares(r *policy.Rule, addrs netset.Addrs, m missed) {
 			Message: fmt.Sprintf("%s denies %s, which matches no %s here: what keeps them apart is that no rule allows it", ruleText(r), ranges, m)})
 		return
 	}
-	text := some(distinct(names[worst.loose]))
-	w := witness(blast.Target{Pods: worst.names[0], Conns: worst.box.Conns.Intersect(written(r)), When: worst.box.When()})
-	can := fmt.Sprintf("it %s %s on %s", may(worst.box.Verdict, worst.box.When()), text, worst.box.Conns)
+	who := some(distinct(names[worst.loose]))
+	w := connection(worst.names[0], worst.box.Conns.Intersect(written(r)))
+	w.World = p.says(worst.box.Verdict, worst.box.When, itself, "the pod")
+	passes := fmt.Sprintf("it %s %s on %s%s", can(worst.box.Verdict, "reach"), who, worst.box.Conns, ifSo(w.World))
+	rules := blast.LetThrough(worst.box.Egress...)
 	if r.Dir == policy.Ingress {
-		w.From, w.To = w.To, p.Name()
-		can = fmt.Sprintf("%s can connect to it on %s", text, worst.box.Conns)
+		rules = blast.LetThrough(worst.box.Ingress...)
+		w.From, w.To, w.World = w.To, p.Name(), p.says(worst.box.Verdict, worst.box.When, "the pod", itself)
+		passes = fmt.Sprintf("%s %s to it on %s%s", who, can(worst.box.Verdict, "connect"), worst.box.Conns, ifSo(w.World))
 	}
 	report := Report{Origin: r.Origin, Worlds: m.worlds, Witness: w, Fix: p.relyOnDefault(r),
-		Message: fmt.Sprintf("%s denies %s, which matches no %s here: %s", ruleText(r), ranges, m, can)}
-	rules := worst.box.Egress
-	if r.Dir == policy.Ingress {
-		rules = worst.box.Ingress
-	}
+		Message: fmt.Sprintf("%s denies %s, which matches no %s here: %s", ruleText(r), ranges, m, passes)}
 	switch {
 	case !worst.loose:
 		report.Severity = finding.Medium
-		report.Message += ", as " + ruleText(rules[0]) + " allows"
+		report.Message += ", as " + ruleText(rules[0].Rule) + " allows"
 	case len(rules) > 0:
-		report.Fix = "name in " + ruleText(rules[0]) + " only the pods it needs: what no rule allows is then denied, and a block denies addresses outside the cluster only"
+		report.Fix = "name in " + ruleText(rules[0].Rule) + " only the pods it needs: what no rule allows is then denied, and a block denies addresses outside the cluster only"
 	default:
 		report.Fix = fmt.Sprintf("let a policy isolate its %s, and allow only the pods it needs: a block denies addresses outside the cluster only", r.Dir)
 	}
@@ -195,11 +198,11 @@ func (p *Pass) relyOnDefault(r *policy.Rule) string {
 
 // loosely reports whether nothing on the server's side names the other end by its labels.
 func loosely(b reach.Box, d policy.Direction) bool {
-	rules := b.Egress
+	by := b.Egress
 	if d == policy.Ingress {
-		rules = b.Ingress
+		by = b.Ingress
 	}
-	return !slices.ContainsFunc(rules, func(r *policy.Rule) bool {
+	return !slices.ContainsFunc(reach.RulesOf(blast.LetThrough(by...)), func(r *policy.Rule) bool {
 		return !r.AnyPeer && len(r.Peers) > 0 && !slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool {
 			return peer.Service == nil && peer.Node == nil && (peer.NS == nil || peer.Pod.SelectsAll())
 		})
@@ -223,7 +226,8 @@ func (p *Pass) endNames(ids netset.IDs) []string {
 	return slices.Compact(out)
 }
 
-// matchingNothing reports rules that allow blocks, and by them nothing of what is in them in the cluster.
+// matchingNothing reports rules that allow blocks, and by them nothing of what is in them in the
+// cluster.
 func matchingNothing(p *Pass) {
 	for _, d := range policy.Directions {
 		_, by := p.isolated(d)
@@ -244,7 +248,8 @@ func matchingNothing(p *Pass) {
 	}
 }
 
-// opensNoResolver reports a block that would be all that lets the server resolve names, were the resolver matched by it.
+// opensNoResolver reports a block that would be all that lets the server resolve names, were the
+// resolver matched by it.
 func (p *Pass) opensNoResolver(r *policy.Rule, addrs netset.Addrs) bool {
 	forDNS := r.AnyPort || slices.ContainsFunc(r.Ports, func(port policy.Port) bool { return port.Name == "" && port.Lo <= 53 && 53 <= port.Hi })
 	if !forDNS || p.resolves() {
@@ -267,15 +272,16 @@ func (p *Pass) opensNoResolver(r *policy.Rule, addrs netset.Addrs) bool {
 	return false
 }
 
-// resolves reports whether the server reaches some resolver that is a pod, or certainly the Service before them.
+// resolves reports whether the server reaches some resolver that is a pod, or certainly the Service
+// before them.
 func (p *Pass) resolves() bool {
 	return slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool {
 		return t.Pods != "" || !t.CIDR.IsValid() && t.Verdict == reach.Allowed
 	})
 }
 
-// opensNothing reports a private block with pods or nodes whose addresses are known, none of which the server reaches, and returns under which
-// profiles it did.
+// opensNothing reports a private block with pods or nodes whose addresses are known, none of which
+// the server reaches, and returns under which profiles it did.
 func (p *Pass) opensNothing(r *policy.Rule, addrs netset.Addrs) reach.Worlds {
 	if !special.Private.Covers(addrs) {
 		return 0
@@ -287,7 +293,7 @@ func (p *Pass) opensNothing(r *policy.Rule, addrs netset.Addrs) reach.Worlds {
 			continue
 		}
 		names := p.endNames(ids)
-		w := witness(blast.Target{Pods: names[0], Conns: written(r)})
+		w := connection(names[0], written(r))
 		fix := "name its pods by selectors"
 		if len(p.HoldersOf(ids, reach.Node)) > 0 {
 			fix += ", and nodes with toEntities: [host, remote-node] in a CiliumNetworkPolicy"
@@ -300,8 +306,9 @@ func (p *Pass) opensNothing(r *policy.Rule, addrs netset.Addrs) reach.Worlds {
 	return 0
 }
 
-// opensNoService reports a private block with the addresses of Services, where a connection to one is judged on its pods and none of these is let
-// through; but not under the profiles said, of which more was.
+// opensNoService reports a private block with the addresses of Services, where a connection to one
+// is judged on its pods and none of these is let through; but not under the profiles said, of which
+// more was.
 func (p *Pass) opensNoService(r *policy.Rule, addrs netset.Addrs, said reach.Worlds) {
 	yes, maybe := p.Answering(cni.JudgedBeforeService)
 	worlds := p.Worlds() &^ (yes | maybe | said)

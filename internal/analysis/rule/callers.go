@@ -22,10 +22,9 @@ var callerRules = []Rule{{
 			if c.Who != blast.AnyPod {
 				continue
 			}
-			from := strings.Replace(c.Text, "any new pod", "any pod", 1)
-			r := Report{Message: from + canCall(c), Fix: "allow ingress only from its gateway", Witness: &finding.Witness{From: from, To: p.Name(), World: c.When}}
-			if len(c.Rules) > 0 {
-				r.Origin = c.Rules[0].Origin
+			r := Report{Message: c.Text + p.canCall(c, ""), Fix: "allow ingress only from its gateway", Witness: p.calls(c, c.Text)}
+			if len(c.By) > 0 {
+				r.Origin = c.By[0].Rule.Origin
 			}
 			p.Found(r)
 			return
@@ -52,9 +51,9 @@ var callerRules = []Rule{{
 			return
 		}
 		slices.Sort(names)
-		r := Report{Message: "clients outside the cluster" + canCall(worst) + ", through " + strings.Join(slices.Compact(names), ", "),
+		r := Report{Message: "clients outside the cluster" + p.canCall(worst, " through "+strings.Join(slices.Compact(names), ", ")),
 			Fix:     "make its Service a ClusterIP, take the route away, or put a gateway that authenticates callers in front",
-			Witness: &finding.Witness{From: "outside the cluster", To: p.Name(), World: worst.When}}
+			Witness: p.calls(worst, "outside the cluster")}
 		if at := p.WaysIn(p.Radius.Server); len(at) > 0 {
 			r.Origin = at[0]
 		}
@@ -62,13 +61,12 @@ var callerRules = []Rule{{
 	},
 }}
 
-func canCall(c blast.Caller) string {
-	text := fmt.Sprintf(" can connect to it on %s", c.Conns)
-	switch c.Verdict {
-	case reach.Depends:
-		return text + ", if " + c.When
-	case reach.Unknown:
-		return fmt.Sprintf(" cannot be shown not to connect to it on %s", c.Conns)
-	}
-	return text
+// canCall says on what a caller can connect to the server, by which way, and under which condition.
+func (p *Pass) canCall(c blast.Caller, way string) string {
+	return fmt.Sprintf(" %s to it on %s%s%s", can(c.Verdict, "connect"), c.Conns, way, ifSo(p.says(c.Verdict, c.When, c.Who.Noun(), itself)))
+}
+
+// calls is a connection of a caller.
+func (p *Pass) calls(c blast.Caller, from string) *finding.Witness {
+	return &finding.Witness{From: from, To: p.Name(), World: p.says(c.Verdict, c.When, c.Who.Noun(), itself)}
 }

@@ -25,14 +25,18 @@ import (
 //
 //	# want "regexp"
 //
-// on each line that a finding or problem of RULE names as its origin. Several may stand on one line, each after its own "want". The regexp is
-// matched against "severity: message [profiles]", the profiles only where a finding does not hold under all of them. A line "# cni: NAME,NAME" says
-// under which a case is judged, if not under the API's text, and a line "# facts: {...}" what is known of the cluster. What is not wanted must not be found, so a file without wants is one in which RULE stays silent.
+// on each line that a finding or problem of RULE names as its origin. Several may stand on one
+// line, each after its own "want". The regexp is matched against "severity: message [profiles]",
+// the profiles only where a finding does not hold under all of them. A line "# cni: NAME,NAME" says
+// under which a case is judged, if not under the API's text, and a line "# facts: {...}" what is
+// known of the cluster. What is not wanted must not be found, so a file without wants is one in
+// which RULE stays silent.
 //
 //	# has TM102 "regexp"
 //
-// asks that another rule finds something there, and says nothing of what else it finds. After a line "-- fixed --" follow documents
-// that are added, or take the place of those with the same kind and metadata lines; RULE must have nothing to say of the outcome.
+// asks that another rule finds something there, and says nothing of what else it finds. After a
+// line "-- fixed --" follow documents that are added, or take the place of those with the same kind
+// and metadata lines; RULE must have nothing to say of the outcome.
 var (
 	wantPattern = regexp.MustCompile("(want|has (TM[0-9]{3})) (\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`)")
 	separator   = "\n-- fixed --\n"
@@ -102,7 +106,8 @@ func wantsOf(t *testing.T, c ruleCase) []want {
 	return out
 }
 
-// patched puts the documents of fixed in the place of those of text with the same kind and metadata lines, or after them.
+// patched puts the documents of fixed in the place of those of text with the same kind and metadata
+// lines, or after them.
 func patched(text, fixed string) string {
 	docs := strings.Split(text, "\n---\n")
 	for _, doc := range strings.Split(fixed, "\n---\n") {
@@ -127,7 +132,8 @@ func head(doc string) string {
 	return strings.Join(out, "\n")
 }
 
-// cniLine says under which profiles a case is judged, if not under the API's text: "# cni: calico,cilium" or "# cni: any".
+// cniLine says under which profiles a case is judged, if not under the API's text: "# cni:
+// calico,cilium" or "# cni: any".
 var cniLine = regexp.MustCompile(`(?m)^# cni: (\S+)$`)
 
 // factsLine says what is known of the cluster: "# facts: " and the JSON of model.Facts.

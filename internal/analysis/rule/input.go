@@ -2,7 +2,8 @@ package rule
 
 import "github.com/toolmoat/toolmoat/internal/engine/finding"
 
-// inputRules document what leaves an answer incomplete. Reading the input reports them, as problems.
+// inputRules document what leaves an answer incomplete. Reading the input reports them, as
+// problems.
 var inputRules = []Rule{
 	incomplete("TM901", "Cannot be read", "A file or document that cannot be read may hold a policy or a server. Whatever it could change is answered \"unknown\".",
 		"broken YAML, a Helm template, a symbolic link that leaves the folder", "plain YAML or JSON; render charts first"),

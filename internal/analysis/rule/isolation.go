@@ -144,7 +144,8 @@ func policyAt(o origin.Origin) string {
 	return o.Object
 }
 
-// unjudged returns a rule that stands for a policy about the server which could not be judged, or nil.
+// unjudged returns a rule that stands for a policy about the server which could not be judged, or
+// nil.
 func (p *Pass) unjudged(d policy.Direction) *policy.Rule {
 	for _, class := range p.Radius.Class {
 		for _, r := range p.RulesOn(class, d) {
@@ -156,7 +157,8 @@ func (p *Pass) unjudged(d policy.Direction) *policy.Rule {
 	return nil
 }
 
-// defaultAllow returns a rule that lets every pod of a namespace connect to, or be called by, everything; nil if there is none.
+// defaultAllow returns a rule that lets every pod of a namespace connect to, or be called by,
+// everything; nil if there is none.
 func (p *Pass) defaultAllow(namespace string, d policy.Direction) *policy.Rule {
 	all := p.Snapshot.Policies // sorted by namespace
 	first, _ := slices.BinarySearchFunc(all, namespace, func(pol policy.Policy, ns string) int { return strings.Compare(pol.Namespace, ns) })

@@ -1,10 +1,10 @@
 package rule
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 
+	"github.com/toolmoat/toolmoat/internal/analysis/blast"
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
@@ -33,7 +33,8 @@ func (p *Pass) cloudOf(profile cni.Profile) string {
 	return profile.Cloud
 }
 
-// knownRange is a list of the cluster's ranges, with the profiles under which an exception for it does something.
+// knownRange is a list of the cluster's ranges, with the profiles under which an exception for it
+// does something.
 type knownRange struct {
 	what   string
 	ranges []model.Range
@@ -53,7 +54,7 @@ func (p *Pass) knownRanges() []knownRange {
 		{"pods", r.Pods, where(cni.BlocksMatchPods), netset.Addrs{}},
 		{"Services", r.Services, where(cni.JudgedBeforeService), netset.Addrs{}},
 	}
-	nodes, all := p.nodeAddrs(), onNodes
+	nodes, all := p.NodeAddrs, onNodes
 	if nodes.IsEmpty() {
 		all = p.Worlds()
 	}
@@ -63,22 +64,16 @@ func (p *Pass) knownRanges() []knownRange {
 	return known
 }
 
-func (p *Pass) nodeAddrs() netset.Addrs {
-	var all []netip.Addr
-	for _, n := range p.Snapshot.Nodes {
-		for _, a := range n.Addrs {
-			all = append(all, a.Unmap())
-		}
-	}
-	return netset.Points(all...)
+// missedRange is one of the cluster's ranges that a rule opens, under some profiles.
+type missedRange struct {
+	text   string
+	first  netip.Addr
+	worlds reach.Worlds
 }
 
-// missedRanges reports a rule that opens the internet and some of the cluster's own ranges with it.
+// missedRanges reports a rule that opens the internet and some of the cluster's own ranges with it,
+// for each set of profiles on which the ranges are the same.
 func missedRanges(p *Pass) {
-	type left struct {
-		texts []string
-		first netip.Addr
-	}
 	for _, r := range p.rulesOn(policy.Egress) {
 		through := p.throughBlocks(r)
 		sets := make([]netset.Addrs, len(through))
@@ -89,36 +84,61 @@ func missedRanges(p *Pass) {
 		if r.Action != policy.Allow || !special.Broad(opened) {
 			continue
 		}
-		missed := map[reach.Worlds]*left{}
-		said := map[netip.Prefix]reach.Worlds{}
-		for _, rng := range p.Snapshot.Facts.Ranges.Services { // which is often one of the network's, and holds nothing else
-			yes, maybe := p.Answering(cni.JudgedBeforeService)
-			said[rng.CIDR] = p.Worlds() &^ (yes | maybe)
+		missed := p.missedBy(opened)
+		groups := []reach.Worlds{p.Worlds()}
+		for _, m := range missed {
+			groups = p.Refine(groups, p.On(m.worlds))
 		}
-		for _, known := range p.knownRanges() {
-			for _, rng := range known.ranges {
-				open := netset.Prefixes(rng.CIDR).Intersect(opened)
-				hit, worlds := open.Minus(known.but), known.worlds&^said[rng.CIDR]
-				if worlds == 0 || hit.IsEmpty() {
-					continue
-				}
-				said[rng.CIDR] |= worlds
-				if missed[worlds] == nil {
-					missed[worlds] = &left{first: hit.First()}
-				}
-				at := missed[worlds]
-				at.texts = append(at.texts, reach.PrefixText(netset.CIDRs(open), 2)+" ("+known.what+")")
+		for _, g := range groups {
+			in := slices.DeleteFunc(slices.Clone(missed), func(m missedRange) bool { return !m.worlds.Covers(g) })
+			if len(in) == 0 {
+				continue
 			}
-		}
-		for _, worlds := range slices.Sorted(maps.Keys(missed)) {
-			at := missed[worlds]
-			b := through[slices.IndexFunc(through, func(b reach.Box) bool { return b.Region.Addrs.Contains(at.first) })]
-			w := connection(at.first.String(), b.Conns)
-			w.World = b.Cond.String()
-			p.Found(Report{Origin: r.Origin, Worlds: worlds, Witness: w, Message: ruleText(r) + " opens the internet, and of the cluster itself " + some(at.texts),
+			texts := make([]string, len(in))
+			for i, m := range in {
+				texts[i] = m.text
+			}
+			b := through[slices.IndexFunc(through, func(b reach.Box) bool { return b.Region.Addrs.Contains(in[0].first) })]
+			w := connection(in[0].first.String(), b.Conns)
+			w.World = p.says(b.Verdict, b.When, itself, "the address")
+			p.Found(Report{Origin: r.Origin, Worlds: g, Witness: w, Message: ruleText(r) + " opens the internet, and of the cluster itself " + some(texts),
 				Fix: "put the ranges under except; toolmoat cidrs -o except prints all that are known"})
 		}
 	}
+}
+
+// missedBy returns the cluster's ranges, each once, of which some is open.
+func (p *Pass) missedBy(opened netset.Addrs) []missedRange {
+	var out []missedRange
+	said := map[netip.Prefix]reach.Worlds{}
+	for _, rng := range p.Snapshot.Facts.Ranges.Services { // which is often one of the network's, and holds nothing else
+		yes, maybe := p.Answering(cni.JudgedBeforeService)
+		said[rng.CIDR] = p.Worlds() &^ (yes | maybe)
+	}
+	for _, known := range p.knownRanges() {
+		for _, rng := range known.ranges {
+			open := netset.Prefixes(rng.CIDR).Intersect(opened)
+			hit, worlds := open.Minus(known.but), known.worlds&^said[rng.CIDR]
+			if worlds != 0 && !hit.IsEmpty() {
+				said[rng.CIDR] |= worlds
+				out = append(out, missedRange{reach.PrefixText(netset.CIDRs(open), 2) + " (" + known.what + ")", hit.First(), worlds})
+			}
+		}
+	}
+	return out
+}
+
+// decides reports whether a rule is among those that decide.
+func decides(r *policy.Rule, by []reach.By) bool {
+	return slices.ContainsFunc(by, func(b reach.By) bool { return b.Rule == r })
+}
+
+// letBy returns the first rule that lets something through, nil if none does.
+func letBy(by []reach.By) *policy.Rule {
+	for _, b := range blast.LetThrough(by...) {
+		return b.Rule
+	}
+	return nil
 }
 
 // throughBlocks returns what a rule opens of addresses, or may.
@@ -126,7 +146,7 @@ func (p *Pass) throughBlocks(r *policy.Rule) []reach.Box {
 	var out []reach.Box
 	for i := range p.Radius.Class {
 		for _, b := range p.Radius.Boxes[i][policy.Egress] {
-			if slices.Contains(b.Egress, r) && !b.Region.Addrs.IsEmpty() {
+			if decides(r, b.Egress) && !b.Region.Addrs.IsEmpty() {
 				out = append(out, b)
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/toolmoat/toolmoat/internal/analysis/blast"
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
@@ -37,8 +36,8 @@ func without(all []opening, o opening) []opening {
 	return out
 }
 
-// longestDecides reports rules with blocks of which something is denied where the longest block decides, though the rule allows it, and blocks with
-// more ports than the plugin holds for one.
+// longestDecides reports rules with blocks of which something is denied where the longest block
+// decides, though the rule allows it, and blocks with more ports than the plugin holds for one.
 func longestDecides(p *Pass) {
 	worlds, _ := p.Answering(cni.LongestPrefixDecides)
 	if worlds == 0 {
@@ -53,9 +52,9 @@ func longestDecides(p *Pass) {
 			if !slices.ContainsFunc(rules, hasBlock) {
 				continue
 			}
-			boxes := view.OneSided(class, d)
+			boxes := sided(view, class, d)
 			for _, r := range rules {
-				if r.Action != policy.Allow || r.Untyped || r.Only != "" || seen[r.Origin] {
+				if r.Action != policy.Allow || r.Untyped || r.If != nil || seen[r.Origin] {
 					continue
 				}
 				if lost := lostOf(r, boxes); lost != nil {
@@ -63,9 +62,12 @@ func longestDecides(p *Pass) {
 					p.Found(p.lossOf(r, lost, rules, worlds))
 				}
 			}
-			if i := slices.IndexFunc(boxes, reach.Box.Crowded); i >= 0 && !full {
+			crowded := slices.DeleteFunc(boxes, func(b reach.Box) bool {
+				return !b.When.Asks(reach.IsKeptPort) || letBy(slices.Concat(b.Egress, b.Ingress)) == nil
+			})
+			if len(crowded) > 0 && !full {
 				full = true
-				p.crowd(boxes[i], d)
+				p.crowd(crowded, d)
 			}
 		}
 	}
@@ -75,7 +77,8 @@ func hasBlock(r *policy.Rule) bool {
 	return r.AnyPeer || slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.Block != nil })
 }
 
-// lostOf returns what a rule's blocks allow, by numbers of ports, and no box lets through even perhaps.
+// lostOf returns what a rule's blocks allow, by numbers of ports, and no box lets through even
+// perhaps.
 func lostOf(r *policy.Rule, boxes []reach.Box) []opening {
 	conns := netset.AllConns
 	if !r.AnyPort {
@@ -103,7 +106,7 @@ func lostOf(r *policy.Rule, boxes []reach.Box) []opening {
 func (p *Pass) lossOf(r *policy.Rule, lost []opening, rules []*policy.Rule, worlds reach.Worlds) Report {
 	at := example(lost[0].addrs)
 	ranges := reach.PrefixText(netset.CIDRs(lost[0].addrs), 2)
-	allows, w := "allows", witness(blast.Target{CIDR: netip.PrefixFrom(at, at.BitLen()), Conns: lost[0].conns})
+	allows, w := "allows", connection(at.String(), lost[0].conns)
 	if r.Dir == policy.Ingress {
 		allows = "lets in"
 		w.From, w.To = w.To, p.Name()
@@ -123,15 +126,8 @@ func (p *Pass) lossOf(r *policy.Rule, lost []opening, rules []*policy.Rule, worl
 	return report
 }
 
-// example is an address of addrs, the second where there is one: the first of a range may be no host.
-func example(addrs netset.Addrs) netip.Addr {
-	if second := addrs.First().Next(); addrs.Contains(second) {
-		return second
-	}
-	return addrs.First()
-}
-
-// longestAround returns the longest block or exception that holds an address, and whose it is. A block that an exception is equal to wins.
+// longestAround returns the longest block or exception that holds an address, and whose it is. A
+// block that an exception is equal to wins.
 func longestAround(rules []*policy.Rule, a netip.Addr) (r *policy.Rule, longest netip.Prefix, excepted bool) {
 	for _, other := range rules {
 		for _, peer := range other.Peers {
@@ -151,17 +147,16 @@ func longestAround(rules []*policy.Rule, a netip.Addr) (r *policy.Rule, longest 
 	return r, longest, excepted
 }
 
-// crowd reports a block with more ports than the plugin holds for one.
-func (p *Pass) crowd(b reach.Box, d policy.Direction) {
+// crowd reports a block with more ports than the plugin holds for one: of those in boxes, the one
+// that is written first.
+func (p *Pass) crowd(boxes []reach.Box, d policy.Direction) {
+	rule := func(b reach.Box) *policy.Rule { return letBy(slices.Concat(b.Egress, b.Ingress)) }
+	b := slices.MinFunc(boxes, func(a, b reach.Box) int { return rule(a).Origin.Compare(rule(b).Origin) })
 	limit, worlds := 0, reach.Worlds(0)
 	for i, profile := range p.AllProfiles() {
 		if n := profile.PortsPerBlock; p.Worlds().Has(i) && n > 0 {
 			limit, worlds = n, worlds|1<<i
 		}
-	}
-	rules := b.Rules()
-	if len(rules) == 0 {
-		return
 	}
 	var where, one string
 	if !b.Region.Addrs.IsEmpty() {
@@ -171,11 +166,12 @@ func (p *Pass) crowd(b reach.Box, d policy.Direction) {
 	} else {
 		where, one = "what it names", "what it names"
 	}
-	w := witness(blast.Target{Pods: one, Conns: b.Conns, When: "the plugin does not keep the port"})
+	w := connection(one, b.Conns)
+	w.World = "the CNI drops the port"
 	if d == policy.Ingress {
 		w.From, w.To = w.To, p.Name()
 	}
-	p.Found(Report{Origin: rules[0].Origin, Worlds: worlds, Witness: w,
+	p.Found(Report{Origin: rule(b).Origin, Worlds: worlds, Witness: w,
 		Message: fmt.Sprintf("the %s rules for %s have more than %d ports and ranges of ports, and the plugin keeps %d of them by chance", d, where, limit, limit),
 		Fix:     "write ranges with endPort, or the ports that matter alone: all rules together count, also those of shorter blocks around it"})
 }

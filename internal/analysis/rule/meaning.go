@@ -12,7 +12,6 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
-	"github.com/toolmoat/toolmoat/internal/engine/special"
 	"github.com/toolmoat/toolmoat/internal/input/catalog"
 )
 
@@ -100,11 +99,12 @@ func (p *Pass) rulesOn(d policy.Direction) []*policy.Rule {
 	return out
 }
 
-// throughRule returns the worst of what a rule lets the server reach, of what it does so most surely.
-func (p *Pass) throughRule(r *policy.Rule) (t blast.Target, ok bool) {
-	for _, d := range blast.Dests {
+// throughRule returns the worst of what a rule lets the server reach, of what it does so most
+// surely; of equals one of first.
+func (p *Pass) throughRule(r *policy.Rule, first ...blast.Dest) (t blast.Target, ok bool) {
+	for _, d := range append(first, blast.Dests[:]...) {
 		for _, at := range widest(p.Radius.To[d].To) {
-			if slices.Contains(at.Rules, r) && (!ok || reach.CompareVerdicts(at.Verdict, t.Verdict) > 0) {
+			if decides(r, at.By) && (!ok || reach.CompareVerdicts(at.Verdict, t.Verdict) > 0) {
 				t, ok = at, true
 			}
 		}
@@ -136,7 +136,8 @@ func denyOnly(p *Pass) {
 	}
 }
 
-// madeByDenying reports whether a stance comes from rules that deny, which then follow it in the same object.
+// madeByDenying reports whether a stance comes from rules that deny, which then follow it in the
+// same object.
 func madeByDenying(s *policy.Stance, rules []*policy.Rule) bool {
 	return slices.ContainsFunc(rules, func(r *policy.Rule) bool {
 		return r.Action == policy.Deny && r.Origin.File == s.Origin.File && r.Origin.Object == s.Origin.Object && r.Origin.Line >= s.Origin.Line
@@ -173,15 +174,15 @@ var broad = map[policy.Entity]struct{ stands, to, from string }{
 	policy.WorldIPv6: {"every IPv6 address outside the cluster", "name the hosts with toFQDNs, or their ranges with toCIDRSet", "name the networks of its callers with fromCIDRSet, or let only a gateway in with fromEndpoints"},
 }
 
-// broadEntities reports rules that allow such an entity, by what they let through. What else must hold for a match, as the server names of a
-// TLS client, narrows an entity.
+// broadEntities reports rules that allow such an entity, by what they let through. What else must
+// hold for a match, as the server names of a TLS client, narrows an entity.
 func broadEntities(p *Pass) {
 	for _, d := range policy.Directions {
 		for _, r := range p.rulesOn(d) {
-			if r.Action != policy.Allow || r.Only != "" || r.AnyPeer {
+			if r.Action != policy.Allow || r.If != nil || r.AnyPeer {
 				continue
 			}
-			i := slices.IndexFunc(r.Peers, func(peer policy.Peer) bool { return broad[peer.Entity].stands != "" && peer.Only == "" })
+			i := slices.IndexFunc(r.Peers, func(peer policy.Peer) bool { return broad[peer.Entity].stands != "" && peer.If == nil })
 			if i < 0 {
 				continue
 			}
@@ -195,22 +196,19 @@ func broadEntities(p *Pass) {
 }
 
 func (p *Pass) broadEgress(r *policy.Rule, peer *policy.Peer) {
-	t, ok := p.throughRule(r)
+	t, ok := p.throughRule(r, blast.Internet)
 	fetches := p.catalogClass() == catalog.OpenFetch && onlyWeb(p.Radius.To[blast.Internet])
 	if !ok || fetches && peer.Entity != policy.All && peer.Entity != policy.Cluster {
 		return
 	}
-	w := witness(t)
-	if open := t.Addrs().Intersect(special.Internet); !open.IsEmpty() {
-		w.To = open.First().String()
-	}
+	w := p.witness(t)
 	p.Found(Report{Origin: r.Origin, Witness: w, Fix: "in " + ruleText(r) + ", " + broad[peer.Entity].to,
-		Message: fmt.Sprintf("%s allows the entity %s (%s): it %s %s on %s", ruleText(r), peer.Entity, broad[peer.Entity].stands, may(t.Verdict, t.When), w.To, t.Conns)})
+		Message: fmt.Sprintf("%s allows the entity %s (%s): it %s %s on %s%s", ruleText(r), peer.Entity, broad[peer.Entity].stands, can(t.Verdict, "reach"), w.To, t.Conns, ifSo(p.condition(t)))})
 }
 
 func (p *Pass) broadIngress(r *policy.Rule, peer *policy.Peer) {
 	for _, c := range p.Radius.By {
-		if !slices.Contains(c.Rules, r) || c.Who == blast.NodeCallers || c.Who == blast.GatewayPods {
+		if !decides(r, c.By) || c.Who == blast.NodeCallers || c.Who == blast.GatewayPods {
 			continue
 		}
 		from := c.Text
@@ -220,14 +218,14 @@ func (p *Pass) broadIngress(r *policy.Rule, peer *policy.Peer) {
 		if c.Who == blast.External {
 			from = "clients outside the cluster"
 		}
-		p.Found(Report{Origin: r.Origin, Witness: &finding.Witness{From: from, To: p.Name(), World: c.When}, Fix: "in " + ruleText(r) + ", " + broad[peer.Entity].from,
-			Message: fmt.Sprintf("%s allows the entity %s (%s): %s%s", ruleText(r), peer.Entity, broad[peer.Entity].stands, from, canCall(c))})
+		p.Found(Report{Origin: r.Origin, Witness: p.calls(c, from), Fix: "in " + ruleText(r) + ", " + broad[peer.Entity].from,
+			Message: fmt.Sprintf("%s allows the entity %s (%s): %s%s", ruleText(r), peer.Entity, broad[peer.Entity].stands, from, p.canCall(c, ""))})
 		return
 	}
 }
 
-// ignoredKinds reports the policies about the server that a plugin does not read, for each set of profiles that ignore the same ones. Where nothing
-// is enforced, kinds make no difference.
+// ignoredKinds reports the policies about the server that a plugin does not read, for each set of
+// profiles that ignore the same ones. Where nothing is enforced, kinds make no difference.
 func ignoredKinds(p *Pass) {
 	type unread struct {
 		pol    *policy.Policy
@@ -246,7 +244,7 @@ func ignoredKinds(p *Pass) {
 		}
 		if surely, possibly := p.isAbout(pol); possibly {
 			all = append(all, unread{pol, worlds, surely})
-			groups = reach.Refine(groups, worlds)
+			groups = p.Refine(groups, p.On(worlds))
 		}
 	}
 	for _, g := range groups {
@@ -298,8 +296,8 @@ func (p *Pass) policiesOf(namespaces ...string) []*policy.Policy {
 	return out
 }
 
-// isAbout reports whether a policy selects pods of the server. Of a kind that is not judged it is certain only where labels were read: a
-// subject of every pod then may be all that was understood.
+// isAbout reports whether a policy selects pods of the server. Of a kind that is not judged it is
+// certain only where labels were read: a subject of every pod then may be all that was understood.
 func (p *Pass) isAbout(pol *policy.Policy) (certainly, possibly bool) {
 	note := func(s policy.Subject, judged bool) {
 		for _, class := range p.Radius.Class {

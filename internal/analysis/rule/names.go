@@ -30,7 +30,7 @@ func unseenNames(p *Pass) {
 	for _, r := range rules {
 		if inspectsDNS(r) {
 			inspects = true
-			leads = leads || !selectsPods(r) || slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool { return slices.Contains(t.Rules, r) })
+			leads = leads || !selectsPods(r) || slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool { return decides(r, t.By) })
 		}
 	}
 	if leads {
@@ -64,13 +64,14 @@ func unseenNames(p *Pass) {
 	}
 }
 
-// inspectsDNS reports whether a rule has queries inspected. What is inspected over UDP, or depends on anything else there, is DNS.
+// inspectsDNS reports whether a rule has queries inspected. What is inspected over UDP, or depends
+// on anything else there, is DNS.
 func inspectsDNS(r *policy.Rule) bool {
-	return r.Action == policy.Allow && r.Only != "" && written(r).Overlaps(special.DNS) && len(namesOf(r)) == 0
+	return r.Action == policy.Allow && r.If != nil && written(r).Overlaps(special.DNS) && len(namesOf(r)) == 0
 }
 
-// hosting lists domains below which anybody gets a name: a few of the private section of the public suffix list (publicsuffix.org), and those
-// of object stores.
+// hosting lists domains below which anybody gets a name: a few of the private section of the public
+// suffix list (publicsuffix.org), and those of object stores.
 var hosting = []string{
 	"amazonaws.com", "app.github.dev", "appspot.com", "azureedge.net", "azurefd.net", "azurewebsites.net", "cloudapp.azure.com", "cloudapp.net",
 	"cloudfront.net", "core.windows.net", "digitaloceanspaces.com", "firebaseapp.com", "fly.dev", "github.io", "gitlab.io", "googleusercontent.com",

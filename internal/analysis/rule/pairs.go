@@ -41,7 +41,18 @@ var pairRules = []Rule{{
 	Server:     gatewayShutOut,
 }}
 
-// oneSided reports rules of the server in one direction whose pods, all that exist, deny the connection at their end.
+// sided is [reach.Program.OneSided], over whichever IP family.
+func sided(p *reach.Program, class int, d policy.Direction) []reach.Box {
+	out := p.OneSided(class, d)
+	for i := range out {
+		out[i].When = reach.AnyFamily(out[i].When)
+		out[i].Verdict = p.Verdict(out[i].When)
+	}
+	return out
+}
+
+// oneSided reports rules of the server in one direction whose pods, all that exist, deny the
+// connection at their end.
 func (p *Pass) oneSided(d policy.Direction) {
 	type loss struct {
 		rule  *policy.Rule
@@ -55,8 +66,8 @@ func (p *Pass) oneSided(d policy.Direction) {
 		shut = p.shutOut() // of which TM206 speaks
 	}
 	for i, class := range p.Radius.Class {
-		for _, one := range p.OneSided(class, d) {
-			rules := one.Rules()
+		for _, one := range sided(p.Program, class, d) {
+			rules := reach.RulesOf(blast.LetThrough(slices.Concat(one.Egress, one.Ingress)...))
 			if one.Verdict != reach.Allowed || len(rules) == 0 || !selectsPods(rules[0]) {
 				continue
 			}
@@ -113,7 +124,8 @@ func selectsPods(r *policy.Rule) bool {
 	return !r.AnyPeer && slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.NS != nil })
 }
 
-// namesPods reports whether every peer of a rule names pods by their labels, rather than whole namespaces.
+// namesPods reports whether every peer of a rule names pods by their labels, rather than whole
+// namespaces.
 func namesPods(r *policy.Rule) bool {
 	return !slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.NS != nil && peer.Pod.SelectsAll() })
 }
@@ -160,7 +172,8 @@ func widened(r *policy.Rule) (wide, narrow *policy.Peer) {
 	return wide, narrow
 }
 
-// shutOut returns the gateways meant for the server, if none of them can reach all of its pods on one of its ports.
+// shutOut returns the gateways meant for the server, if none of them can reach all of its pods on
+// one of its ports.
 func (p *Pass) shutOut() []int {
 	if !p.shutSet {
 		p.shut, p.shutSet = p.gatewaysShutOut(), true
@@ -188,7 +201,8 @@ func (p *Pass) gatewaysShutOut() []int {
 	return meant
 }
 
-// enters splits the classes of the server's pods by whether a gateway possibly reaches them on one of the server's ports.
+// enters splits the classes of the server's pods by whether a gateway possibly reaches them on one
+// of the server's ports.
 func (p *Pass) enters(gateway int) (in, out []int) {
 	from := p.IDs(gateway)
 	for i, class := range p.Radius.Class {
@@ -243,8 +257,8 @@ func gatewayShutOut(p *Pass) {
 // namedSources is the pods that the ingress rules of a class name by selectors.
 func (p *Pass) namedSources(class int) netset.IDs {
 	var named netset.IDs
-	for _, b := range p.OneSided(class, policy.Ingress) {
-		if b.Ingress != nil && selectsPods(b.Ingress[0]) {
+	for _, b := range sided(p.Program, class, policy.Ingress) {
+		if r := letBy(b.Ingress); r != nil && selectsPods(r) {
 			named = named.Union(b.Region.IDs)
 		}
 	}

@@ -91,8 +91,8 @@ var pluginRules = []Rule{{
 	Server:     startsOpen,
 }}
 
-// selecting returns the policy that isolates the server, for findings about what becomes of it; ok is false if none does, or if the server is
-// on the host network, of which TM106 speaks.
+// selecting returns the policy that isolates the server, for findings about what becomes of it; ok
+// is false if none does, or if the server is on the host network, of which TM106 speaks.
 func (p *Pass) selecting(ds ...policy.Direction) (by *policy.Stance, ok bool) {
 	if p.hostNetwork() {
 		return nil, false
@@ -105,8 +105,8 @@ func (p *Pass) selecting(ds ...policy.Direction) (by *policy.Stance, ok bool) {
 	return nil, false
 }
 
-// ownNode reports a server whose egress is isolated and whose own node is open all the same. Where the answer is uncertain it says so, for
-// silence would read as a closed door.
+// ownNode reports a server whose egress is isolated and whose own node is open all the same. Where
+// the answer is uncertain it says so, for silence would read as a closed door.
 func ownNode(p *Pass) {
 	if certain, by := p.isolated(policy.Egress); !certain || len(by) == 0 || p.hostNetwork() {
 		return
@@ -132,12 +132,13 @@ func ownNode(p *Pass) {
 	}
 }
 
-// onHostNetwork names the workloads of the input that may be on the pod's own node, on the node's network.
+// onHostNetwork names the workloads of the input that may be on the pod's own node, on the node's
+// network.
 func (p *Pass) onHostNetwork() []string {
 	var ids netset.IDs
 	for i := range p.Radius.Class {
 		for _, b := range p.Radius.Boxes[i][policy.Egress] {
-			if b.Cond.OfOwnNode() {
+			if reach.OnOwnNode(b.When) {
 				ids = ids.Union(b.Region.IDs.Intersect(p.Pods()))
 			}
 		}
@@ -145,15 +146,16 @@ func (p *Pass) onHostNetwork() []string {
 	return p.endNames(ids)
 }
 
-// among reports whether one of all the profiles says yes to q, of those of a cloud if inside, else of the others.
+// among reports whether one of all the profiles says yes to q, of those of a cloud if inside, else
+// of the others.
 func (p *Pass) among(cloud string, inside bool, q cni.Question) bool {
 	return slices.ContainsFunc(p.AllProfiles(), func(profile cni.Profile) bool {
 		return (profile.Cloud == cloud) == inside && profile.Says(q) == cni.Yes && profile.Says(cni.Enforces) == cni.Yes
 	})
 }
 
-// notEnforced reports a server whose policies deny something that passes, for nothing enforces them. A server without policies is no worse off
-// than elsewhere.
+// notEnforced reports a server whose policies deny something that passes, for nothing enforces
+// them. A server without policies is no worse off than elsewhere.
 func notEnforced(p *Pass) {
 	yes, maybe := p.Answering(cni.Enforces)
 	worlds := p.Worlds() &^ (yes | maybe)
@@ -170,7 +172,7 @@ func notEnforced(p *Pass) {
 		usual := func(t blast.Target) bool {
 			return slices.ContainsFunc(endpointsOf(t), func(e special.Endpoint) bool { return e.Default })
 		}
-		w = witness(passing[max(0, slices.IndexFunc(passing, usual))])
+		w = p.witness(passing[max(0, slices.IndexFunc(passing, usual))])
 		break
 	}
 	var names []string
@@ -191,8 +193,9 @@ func notEnforced(p *Pass) {
 		Fix:     "run a plugin that enforces policies, or add an engine beside the one there is: flannel's chart brings kube-network-policies with netpol.enabled"})
 }
 
-// startsOpen reports a server that policies isolate, and that is open until these are in force. Of plugins for which that is not confirmed it says
-// nothing: a window of which nobody has seen how long it is asks for nothing that can be done.
+// startsOpen reports a server that policies isolate, and that is open until these are in force. Of
+// plugins for which that is not confirmed it says nothing: a window of which nobody has seen how
+// long it is asks for nothing that can be done.
 func startsOpen(p *Pass) {
 	open, _ := p.Answering(cni.StartsOpen)
 	enforcing, _ := p.Answering(cni.Enforces)
@@ -226,7 +229,8 @@ func startsOpen(p *Pass) {
 		Message: "a new pod of it " + strings.Join(out, ", and ") + ", until its policies are in force"})
 }
 
-// wrongIdentity reports a rule that names where another cloud, or another dataplane of the same cloud, hands out the identities of pods.
+// wrongIdentity reports a rule that names where another cloud, or another dataplane of the same
+// cloud, hands out the identities of pods.
 func wrongIdentity(p *Pass) {
 	for _, r := range p.rulesOn(policy.Egress) {
 		for _, named := range special.Identities {
@@ -237,8 +241,9 @@ func wrongIdentity(p *Pass) {
 	}
 }
 
-// means reports whether a rule can only mean an identity's endpoint: one of its addresses by itself, with its ports. The address that it shares with the
-// metadata of every cloud counts only with all of them.
+// means reports whether a rule can only mean an identity's endpoint: one of its addresses by
+// itself, with its ports. The address that it shares with the metadata of every cloud counts only
+// with all of them.
 func means(r *policy.Rule, id special.Identity) bool {
 	shared := slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool {
 		return e.Default && slices.Contains(e.Addrs, id.Addrs[0]) && e.Conns.Overlaps(id.Conns)
@@ -251,8 +256,8 @@ func means(r *policy.Rule, id special.Identity) bool {
 	})
 }
 
-// identityElsewhere reports a rule for an endpoint under the profiles that have another, or none. That one of several clouds does not have it is no
-// news while another may be meant.
+// identityElsewhere reports a rule for an endpoint under the profiles that have another, or none.
+// That one of several clouds does not have it is no news while another may be meant.
 func (p *Pass) identityElsewhere(r *policy.Rule, named special.Identity) {
 	meant := slices.ContainsFunc(p.AllProfiles(), func(profile cni.Profile) bool { return p.cloudOf(profile) == named.Cloud })
 	where := netip.AddrPortFrom(named.Addrs[0], uint16(named.Conns.Of(netset.TCP).First())).String()

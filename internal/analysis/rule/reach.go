@@ -86,20 +86,21 @@ func widest(ts []blast.Target) []blast.Target {
 // reaching words a finding about what can be reached, of which the first target is the example.
 func (p *Pass) reaching(got blast.Reach, what, fix string) Report {
 	worst := got.To[0]
-	r := Report{Message: fmt.Sprintf("it %s %s on %s", may(worst.Verdict, worst.When), what, portsOf(got.To)), Fix: fix, Witness: witness(worst)}
-	if len(worst.Rules) > 0 {
-		r.Origin = worst.Rules[0].Origin
+	r := Report{Message: fmt.Sprintf("it %s %s on %s%s", can(worst.Verdict, "reach"), what, portsOf(got.To), ifSo(p.condition(worst))), Fix: fix, Witness: p.witness(worst)}
+	if len(worst.By) > 0 {
+		r.Origin = worst.By[0].Rule.Origin
 	} else if got.Open {
 		r.Fix = "isolate its egress first; " + fix
 	}
 	return r
 }
 
-// portsOf says on what targets are reached in the way of the first of them, and on what else in other ways.
+// portsOf says on what targets are reached in the way of the first of them, and on what else in
+// other ways.
 func portsOf(ts []blast.Target) string {
 	var conns, others netset.Conns
 	for _, t := range ts {
-		if t.Verdict == ts[0].Verdict && t.When == ts[0].When {
+		if t.When.Equal(ts[0].When) {
 			conns = conns.Union(t.Conns)
 		} else {
 			others = others.Union(t.Conns)
@@ -112,20 +113,35 @@ func portsOf(ts []blast.Target) string {
 }
 
 // witness is one connection out of a target.
-func witness(t blast.Target) *finding.Witness {
+func (p *Pass) witness(t blast.Target) *finding.Witness {
 	to := t.Pods
 	switch {
 	case t.CIDR.IsValid():
 		to = t.CIDR.Addr().String()
-		if shown := netset.Prefixes(t.CIDR).Minus(netset.Prefixes(t.Except...)).Intersect(special.Internet.Union(special.Private)); !shown.IsEmpty() {
-			to = shown.First().String()
+		if shown := t.Addrs().Intersect(special.Internet.Union(special.Private)); !shown.IsEmpty() {
+			to = example(shown).String()
 		}
 	case t.Pods == "":
 		to = t.Name
 	}
 	w := connection(to, t.Conns)
-	w.World = t.When
+	w.World = p.condition(t)
 	return w
+}
+
+// wellKnown are addresses that readers recognise.
+var wellKnown = []netip.Addr{netip.MustParseAddr("1.1.1.1"), netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("2606:4700:4700::1111")}
+
+// example is an address of addrs: one that is well known, or the second, as the first of a range
+// may be no host.
+func example(addrs netset.Addrs) netip.Addr {
+	if i := slices.IndexFunc(wellKnown, addrs.Contains); i >= 0 {
+		return wellKnown[i]
+	}
+	if second := addrs.First().Next(); addrs.Contains(second) {
+		return second
+	}
+	return addrs.First()
 }
 
 // connection is one of conns, to an end.
@@ -274,7 +290,7 @@ func allPorts(p *Pass) {
 			}
 			got.To = widest(only(got.To, func(t blast.Target) bool { return t.Addrs().Overlaps(open) && !t.Conns.Intersect(every).IsEmpty() }))
 			slices.SortStableFunc(got.To, func(t, u blast.Target) int {
-				return cmp.Compare(count(u.Conns.Of(proto)), count(t.Conns.Of(proto)))
+				return cmp.Compare(netset.Count(u.Conns.Of(proto)), netset.Count(t.Conns.Of(proto)))
 			})
 			got.To = got.To[:1]
 			got.To[0].Conns = every
@@ -284,14 +300,8 @@ func allPorts(p *Pass) {
 	}
 }
 
-func count(ports netset.Ports) (n int) {
-	for r := range ports.Runs() {
-		n += int(r.Hi-r.Lo) + 1
-	}
-	return n
-}
-
-// credentials reports the worst of the credential endpoints, and how many there are: of the cloud, where the profile says which it is.
+// credentials reports the worst of the credential endpoints, and how many there are: of the cloud,
+// where the profile says which it is.
 func credentials(p *Pass) {
 	for cloud, worlds := range p.clouds() {
 		p.credentialsOf(cloud, worlds)
@@ -329,12 +339,13 @@ func (p *Pass) credentialsOf(cloud string, worlds reach.Worlds) {
 		}
 	}
 	first := netip.AddrPortFrom(worst.CIDR.Addr(), uint16(worst.Conns.Of(netset.TCP).First())).String()
-	message := fmt.Sprintf("it %s %s, %s", may(worst.Verdict, worst.When), first, worst.Name)
+	message := fmt.Sprintf("it %s %s, %s", can(worst.Verdict, "reach"), first, worst.Name)
 	if others := len(names) - 1; others == 1 {
 		message += ", and 1 other credential endpoint"
 	} else if others > 1 {
 		message += fmt.Sprintf(", and %d other credential endpoints", others)
 	}
+	message += ifSo(p.condition(worst))
 	got.To = []blast.Target{worst}
 	r := p.reaching(got, "", "where a rule opens a broad block, put 169.254.169.254/32 and the other endpoints under except")
 	r.Message, r.Severity, r.Worlds = message, severity, worlds
@@ -391,7 +402,8 @@ func (p *Pass) neededName() string {
 	return ""
 }
 
-// forgottenFamily compares what rules open in each family, where the input shows that both are in use.
+// forgottenFamily compares what rules open in each family, where the input shows that both are in
+// use.
 func forgottenFamily(p *Pass) {
 	if certain, _ := p.isolated(policy.Egress); !certain || !p.DualStack() {
 		return

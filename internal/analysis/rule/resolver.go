@@ -18,8 +18,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// missedResolver reports a server whose rules reach resolver pods, where DNS answers elsewhere: certainly, or in a form that clusters of this
-// profile may have. That nothing at all is reached is TM309's.
+// missedResolver reports a server whose rules reach resolver pods, where DNS answers elsewhere:
+// certainly, or in a form that clusters of this profile may have. That nothing at all is reached is
+// TM309's.
 func missedResolver(p *Pass) {
 	certain, by := p.isolated(policy.Egress)
 	if !certain || len(by) == 0 || p.hostNetwork() || !p.needsDNS() {
@@ -31,8 +32,8 @@ func missedResolver(p *Pass) {
 	if i < 0 {
 		return
 	}
-	if len(dns.To[i].Rules) > 0 {
-		at = dns.To[i].Rules[0].Origin
+	if len(dns.To[i].By) > 0 {
+		at = dns.To[i].By[0].Rule.Origin
 	}
 	if facts := &p.Snapshot.Facts; len(facts.DNS.Resolvers) > 0 && facts.Known("dns") {
 		missedKnownResolver(p, at)
@@ -48,7 +49,8 @@ func missedResolver(p *Pass) {
 		}
 		for _, r := range profile.Resolvers {
 			if _, asked := missed[r.Name]; !asked {
-				// Resolver pods in the input show that a cluster has nodes of both kinds; nothing tells on which the server runs.
+				// Resolver pods in the input show that a cluster has nodes of both kinds; nothing
+				// tells on which the server runs.
 				missed[r.Name] = !p.resolvesBy(r) && (r.Always && p.ResolverClasses() == nil || !r.Always && !p.absent(r))
 				if missed[r.Name] && !r.Always {
 					forms = append(forms, r)
@@ -73,7 +75,8 @@ func missedResolver(p *Pass) {
 	}
 }
 
-// missedKnownResolver reports a resolver that the facts name and no rule opens. Addresses of Services are left to the pods behind them.
+// missedKnownResolver reports a resolver that the facts name and no rule opens. Addresses of
+// Services are left to the pods behind them.
 func missedKnownResolver(p *Pass, at origin.Origin) {
 	dns := p.Radius.To[blast.DNS]
 	for _, r := range p.Snapshot.Facts.DNS.Resolvers {
@@ -98,7 +101,8 @@ func missedKnownResolver(p *Pass, at origin.Origin) {
 	}
 }
 
-// reachesResolver reports whether the server reaches the pods that a resolver is, or, where the input does not show these, resolver pods at all.
+// reachesResolver reports whether the server reaches the pods that a resolver is, or, where the
+// input does not show these, resolver pods at all.
 func (p *Pass) reachesResolver(r model.Resolver, on netset.Conns) bool {
 	if pods := p.Selected(policy.Subject{NS: label.Named(r.Namespace), Pod: label.Equals(r.Selector)}); len(pods) > 0 {
 		return p.reaches(p.IDs(pods...), on)
@@ -106,7 +110,8 @@ func (p *Pass) reachesResolver(r model.Resolver, on netset.Conns) bool {
 	return slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool { return t.Pods != "" && t.Conns.Overlaps(on) })
 }
 
-// ofService reports whether a resolver's address is a Service's. Where the range of Services is not known, it is taken for that of resolver pods, if there are any.
+// ofService reports whether a resolver's address is a Service's. Where the range of Services is not
+// known, it is taken for that of resolver pods, if there are any.
 func (p *Pass) ofService(addr netip.Addr) bool {
 	f := &p.Snapshot.Facts
 	if slices.ContainsFunc(f.Ranges.Services, func(r model.Range) bool { return r.CIDR.Contains(addr) }) {
@@ -120,7 +125,8 @@ func (p *Pass) ofService(addr netip.Addr) bool {
 	return len(p.HoldersOf(ids, reach.VIP)) > 0
 }
 
-// missedForms words a finding about forms of DNS that clusters may have. It is of low severity: nothing in the input shows that this one does.
+// missedForms words a finding about forms of DNS that clusters may have. It is of low severity:
+// nothing in the input shows that this one does.
 func missedForms(forms []cni.Resolver, worlds reach.Worlds, at origin.Origin) Report {
 	var texts, repairs []string
 	for _, r := range forms {
@@ -142,7 +148,8 @@ func missedForms(forms []cni.Resolver, worlds reach.Worlds, at origin.Origin) Re
 		Fix:     "look into a pod's resolv.conf; if DNS is not a Service in front of pods, allow port 53, UDP and TCP, to it as well: " + strings.Join(repairs, ", ")}
 }
 
-// needsDNS reports whether the server has a name to resolve, or a rule that can mean nothing but DNS.
+// needsDNS reports whether the server has a name to resolve, or a rule that can mean nothing but
+// DNS.
 func (p *Pass) needsDNS() bool {
 	return p.neededName() != "" || slices.ContainsFunc(p.rulesOn(policy.Egress), func(r *policy.Rule) bool {
 		return r.Action == policy.Allow && !r.AnyPort && len(r.Ports) > 0 && special.ResolverPods.Covers(written(r))
@@ -167,8 +174,9 @@ func (p *Pass) resolvesBy(r cni.Resolver) bool {
 		reached(func(t blast.Target) bool { return t.Pods == "" && !t.CIDR.IsValid() })
 }
 
-// absent reports whether an input that shows resolver pods shows that the cluster does not have a form of DNS: one that runs in the cluster would be in
-// it too. A cloud's resolver would not, and the pods stay when it takes over.
+// absent reports whether an input that shows resolver pods shows that the cluster does not have a
+// form of DNS: one that runs in the cluster would be in it too. A cloud's resolver would not, and
+// the pods stay when it takes over.
 func (p *Pass) absent(r cni.Resolver) bool {
 	own := r.Pod || slices.ContainsFunc(special.Endpoints, func(e special.Endpoint) bool {
 		return e.Kind == special.Resolver && e.Cloud == "any" && slices.ContainsFunc(r.Addrs, func(a netip.Addr) bool { return slices.Contains(e.Addrs, a) })
@@ -178,8 +186,8 @@ func (p *Pass) absent(r cni.Resolver) bool {
 	})
 }
 
-// namesResolver reports whether some rule names the address of a resolver, or the port that resolver pods have on one distribution alone: whoever
-// wrote it knows which one the cluster has.
+// namesResolver reports whether some rule names the address of a resolver, or the port that
+// resolver pods have on one distribution alone: whoever wrote it knows which one the cluster has.
 func (p *Pass) namesResolver() bool {
 	const narrow = 24
 	return slices.ContainsFunc(p.rulesOn(policy.Egress), func(r *policy.Rule) bool {

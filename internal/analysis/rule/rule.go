@@ -1,11 +1,11 @@
-// Package rule judges what the engine found. A rule judges meaning, never the presence of YAML, and is a value: its documentation
-// and its function.
+// Package rule judges what the engine found. A rule judges meaning, never the presence of YAML, and
+// is a value: its documentation and its function.
 //
-// To add a rule, write its entry in the file of its family and a case under testdata that fires and one that stays silent.
+// To add a rule, write its entry in the file of its family and a case under testdata that fires and
+// one that stays silent.
 package rule
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -15,6 +15,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 	"github.com/toolmoat/toolmoat/internal/input/discover"
 )
 
@@ -69,8 +70,8 @@ type Overall struct {
 	out  *[]found
 }
 
-// Report is a finding as a rule gives it; what is left out is filled in: the rule's severity, the server's own object as origin, all profiles
-// that the rule was asked about.
+// Report is a finding as a rule gives it; what is left out is filled in: the rule's severity, the
+// server's own object as origin, all profiles that the rule was asked about.
 type Report struct {
 	Severity finding.Severity
 	Message  string
@@ -110,10 +111,12 @@ func add(out *[]found, rule *Rule, r Report, server string, all reach.Worlds) {
 	*out = append(*out, found{finding.Finding{Rule: rule.ID, Severity: r.Severity, Message: r.Message, Server: server, Origin: r.Origin, Witness: r.Witness, Fix: r.Fix}, r.Worlds})
 }
 
-// Name returns "namespace/name" of the server, with its kind between them where another server has the same.
+// Name returns "namespace/name" of the server, with its kind between them where another server has
+// the same.
 func (p *Pass) Name() string { return p.Atlas.Name(p.Radius.Server) }
 
-// isolated reports whether policies certainly isolate all of the server's pods in one direction; by lists those that do or may.
+// isolated reports whether policies certainly isolate all of the server's pods in one direction; by
+// lists those that do or may.
 func (p *Pass) isolated(d policy.Direction) (certain bool, by []*policy.Stance) {
 	certain = true
 	for _, class := range p.Radius.Class {
@@ -124,7 +127,8 @@ func (p *Pass) isolated(d policy.Direction) (certain bool, by []*policy.Stance) 
 	return certain, by
 }
 
-// Server runs every rule on one server, once for each group of profiles that its policies do not tell apart.
+// Server runs every rule on one server, once for each group of profiles that its policies do not
+// tell apart.
 func Server(a *blast.Atlas, radius blast.Radius) []finding.Finding {
 	srv := &a.Snapshot.Servers[radius.Server]
 	workload := &a.Snapshot.Workloads[srv.Workload]
@@ -154,7 +158,8 @@ func Input(a *blast.Atlas) []finding.Finding {
 	return joined(a.Program, out)
 }
 
-// joined makes one finding of those that differ only in their profiles, and names these where they are not all.
+// joined makes one finding of those that differ only in their profiles, and names these where they
+// are not all.
 func joined(p *reach.Program, all []found) []finding.Finding {
 	var kept []found
 next:
@@ -169,24 +174,11 @@ next:
 	}
 	out := make([]finding.Finding, len(kept))
 	for i, f := range kept {
-		out[i] = f.Finding
-		if f.worlds != p.Worlds() {
+		if out[i] = f.Finding; f.worlds != p.Worlds() {
 			out[i].CNI = p.In(f.worlds).Names()
-			if f.Witness != nil {
-				w := *f.Witness
-				w.World = reach.Cond{On: p.On(f.worlds), All: nonEmpty(w.World)}.String()
-				out[i].Witness = &w
-			}
 		}
 	}
 	return out
-}
-
-func nonEmpty(text string) []string {
-	if text == "" {
-		return nil
-	}
-	return []string{text}
 }
 
 func (f found) same(o finding.Finding) bool {
@@ -194,13 +186,37 @@ func (f found) same(o finding.Finding) bool {
 		(f.Witness == o.Witness || f.Witness != nil && o.Witness != nil && *f.Witness == *o.Witness)
 }
 
-// may says how sure a verdict is, for the start of a message.
-func may(v reach.Verdict, when string) string {
-	switch v {
-	case reach.Allowed, reach.NotEnforced:
-		return "can reach"
-	case reach.Depends:
-		return fmt.Sprintf("can reach, if %s,", when)
+// can says how sure it is that something is done.
+func can(v reach.Verdict, verb string) string {
+	if v == reach.Unknown {
+		return "may be able to " + verb
 	}
-	return "cannot be shown not to reach"
+	return "can " + verb
+}
+
+// says puts a condition into words, of a connection from src to dst. It is empty if the verdict
+// needs none.
+func (p *Pass) says(v reach.Verdict, w when.When, src, dst string) string {
+	if v >= reach.NotEnforced {
+		return ""
+	}
+	names := p.Words(src, dst, "")
+	names.Max = 2
+	return w.Text(when.Always, names)
+}
+
+// ifSo puts a condition at the end of a message.
+func ifSo(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ", if " + text
+}
+
+// itself is what conditions call the server.
+const itself = "the server"
+
+// condition says when the server reaches a target.
+func (p *Pass) condition(t blast.Target) string {
+	return p.says(t.Verdict, t.When, itself, t.Noun())
 }

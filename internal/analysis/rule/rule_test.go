@@ -15,7 +15,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// severities is the table that users grade by. A rule that changes its severity changes grades, so it is written down twice.
+// severities is the table that users grade by. A rule that changes its severity changes grades, so
+// it is written down twice.
 var severities = map[string]finding.Severity{
 	"TM101": finding.High, "TM102": finding.High, "TM103": finding.Medium, "TM104": finding.High, "TM105": finding.Medium, "TM106": finding.High,
 	"TM110": finding.Medium, "TM201": finding.High, "TM202": finding.High, "TM203": finding.Medium, "TM206": finding.Medium,
@@ -66,7 +67,8 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// elsewhere lists the rules that a folder or a cluster is needed for, and which no file can be a case of.
+// elsewhere lists the rules that a folder or a cluster is needed for, and which no file can be a
+// case of.
 var elsewhere = []string{"TM905", "TM906"}
 
 // byPolicy lists the rules whose fix is a policy, which can be judged again.

@@ -22,7 +22,8 @@ type fronted struct {
 	reach.PortMapping
 }
 
-// frontsOf returns the ports of the Services before a class that have an address of their own. The API server is none.
+// frontsOf returns the ports of the Services before a class that have an address of their own. The
+// API server is none.
 func (p *Pass) frontsOf(class int) []fronted {
 	var out []fronted
 	for _, at := range p.Fronts(class) {
@@ -80,8 +81,9 @@ func (all *crossings) note(p *Pass, r *policy.Rule, f fronted, b reach.Box) {
 	}
 }
 
-// beforeTranslation reports pods that the server reaches through their Service alone, and those that it reaches by a block and not through
-// their Service. Profiles that perhaps judge so are left out: what their pods depend on stands in the radius, with its condition.
+// beforeTranslation reports pods that the server reaches through their Service alone, and those
+// that it reaches by a block and not through their Service. Profiles that perhaps judge so are left
+// out: what their pods depend on stands in the radius, with its condition.
 func beforeTranslation(p *Pass) {
 	worlds, _ := p.Answering(cni.JudgedBeforeService)
 	certain, by := p.isolated(policy.Egress)
@@ -94,7 +96,7 @@ func beforeTranslation(p *Pass) {
 	}
 	var through, direct crossings
 	for i, class := range p.Radius.Class {
-		sided := view.OneSided(class, policy.Egress)
+		sided := sided(view, class, policy.Egress)
 		var all []reach.Box // as far as the pods' own policies let it in too
 		for _, b := range p.Radius.Boxes[i][policy.Egress] {
 			if in, ok := view.BoxIn(b); ok && b.Region.IDs.Overlaps(p.Pods()) {
@@ -107,7 +109,7 @@ func beforeTranslation(p *Pass) {
 			}
 		}
 		for _, b := range sided {
-			if b.Verdict == reach.Allowed && len(b.Egress) > 0 && p.privateBlocks(b.Egress[0]) {
+			if r := letBy(b.Egress); b.Verdict == reach.Allowed && r != nil && p.privateBlocks(r) {
 				for _, n := range p.HoldersOf(b.Region.IDs.Intersect(p.Pods()), reach.Class) {
 					p.pastServices(&direct, n, b, sided, all)
 				}
@@ -116,10 +118,10 @@ func beforeTranslation(p *Pass) {
 	}
 	for _, c := range through {
 		w := p.toService(c.first)
-		w.World = c.box.When()
+		w.World = p.says(c.box.Verdict, c.box.When, itself, "the pod")
 		p.Found(Report{Origin: c.rule.Origin, Worlds: worlds, Witness: w,
-			Message: fmt.Sprintf("it %s the pods behind Service %s through its address, and not directly: %s is judged on the address of the Service",
-				may(c.box.Verdict, c.box.When()), some(c.names), ruleText(c.rule)),
+			Message: fmt.Sprintf("it %s the pods behind Service %s through its address, and not directly: %s is judged on the address of the Service%s",
+				can(c.box.Verdict, "reach"), some(c.names), ruleText(c.rule), ifSo(w.World)),
 			Fix: "put the Services' range under except beside the pods' range; where a rule names no peers, name the pods that are meant"})
 	}
 	for _, c := range direct {
@@ -129,7 +131,8 @@ func beforeTranslation(p *Pass) {
 	}
 }
 
-// onlyThrough returns the ends of a box that some of its connections reach by no box of the server's own rules: they lead through Services.
+// onlyThrough returns the ends of a box that some of its connections reach by no box of the
+// server's own rules: they lead through Services.
 func onlyThrough(b reach.Box, sided []reach.Box) netset.IDs {
 	left := b.Region.IDs
 	for _, s := range sided {
@@ -150,24 +153,25 @@ func (p *Pass) throughServices(to *crossings, class int, b reach.Box, sided []re
 			continue
 		}
 		_, straight := p.boxTo(sided, class, f.Protocol, f.Target)
-		if door, open := p.boxTo(sided, f.vip, f.Protocol, f.Service); open && !straight && len(door.Egress) > 0 {
-			to.note(p, door.Egress[0], f, b)
+		if door, open := p.boxTo(sided, f.vip, f.Protocol, f.Service); open && !straight && letBy(door.Egress) != nil {
+			to.note(p, letBy(door.Egress), f, b)
 		}
 	}
 }
 
-// pastServices notes the Services before pods of a class that a box reaches directly, and which no rule opens.
+// pastServices notes the Services before pods of a class that a box reaches directly, and which no
+// rule opens.
 func (p *Pass) pastServices(to *crossings, class int, b reach.Box, sided, all []reach.Box) {
 	if slices.Contains(p.Radius.Class, class) {
 		return
 	}
 	for _, f := range p.frontsOf(class) {
-		if !b.Conns.Contains(f.Protocol, f.Target) || p.excepted(b.Egress[0], f) {
+		if !b.Conns.Contains(f.Protocol, f.Target) || p.excepted(letBy(b.Egress), f) {
 			continue
 		}
 		_, reached := p.boxTo(all, class, f.Protocol, f.Target)
 		if _, open := p.boxTo(sided, f.vip, f.Protocol, f.Service); reached && !open {
-			to.note(p, b.Egress[0], f, b)
+			to.note(p, letBy(b.Egress), f, b)
 		}
 	}
 }
@@ -208,8 +212,8 @@ func note(out []misnamed, p *Pass, r *policy.Rule, f fronted) []misnamed {
 	return out
 }
 
-// misnames reports whether a rule names the port of a Service by its number, where the pods behind listen on another, which it leaves out, and not on
-// this one.
+// misnames reports whether a rule names the port of a Service by its number, where the pods behind
+// listen on another, which it leaves out, and not on this one.
 func (p *Pass) misnames(r *policy.Rule, f fronted) bool {
 	return f.Service != f.Target && r.Action == policy.Allow && !r.AnyPort && namesPort(r, f.Protocol, f.Service) &&
 		!written(r).Contains(f.Protocol, f.Target) && !p.listens(f.class, f.Protocol, f.Service)
@@ -232,7 +236,8 @@ func (p *Pass) listens(class int, proto netset.Protocol, port netset.Port) bool 
 		})
 }
 
-// chosen returns the classes that a rule names one by one: by their labels, or by the name of their namespace.
+// chosen returns the classes that a rule names one by one: by their labels, or by the name of their
+// namespace.
 func (p *Pass) chosen(r *policy.Rule) []int {
 	var out []int
 	for _, peer := range r.Peers {
@@ -247,7 +252,8 @@ func (p *Pass) chosen(r *policy.Rule) []int {
 	return slices.Compact(out)
 }
 
-// frontPortOut reports egress rules with the port of a Service, under the profiles where connections to that Service do not pass.
+// frontPortOut reports egress rules with the port of a Service, under the profiles where
+// connections to that Service do not pass.
 func frontPortOut(p *Pass) {
 	if certain, by := p.isolated(policy.Egress); !certain || len(by) == 0 {
 		return
@@ -275,10 +281,11 @@ func frontPortOut(p *Pass) {
 	}
 }
 
-// failing returns the profiles under which the server's own rules do not let it connect to a Service.
+// failing returns the profiles under which the server's own rules do not let it connect to a
+// Service.
 func (p *Pass) failing(class int, f fronted) reach.Worlds {
 	before, maybe := p.Answering(cni.JudgedBeforeService)
-	sided := p.OneSided(class, policy.Egress)
+	sided := sided(p.Program, class, policy.Egress)
 	_, open := p.boxTo(sided, f.vip, f.Protocol, f.Service)
 	_, straight := p.boxTo(sided, f.class, f.Protocol, f.Target)
 	switch {
@@ -292,8 +299,8 @@ func (p *Pass) failing(class int, f fronted) reach.Worlds {
 	return p.Worlds()
 }
 
-// frontPortIn reports ingress rules with the port of a Service before the server, whose callers no rule lets in on the port that the server
-// listens on.
+// frontPortIn reports ingress rules with the port of a Service before the server, whose callers no
+// rule lets in on the port that the server listens on.
 func frontPortIn(p *Pass) {
 	if certain, by := p.isolated(policy.Ingress); !certain || len(by) == 0 || p.hostNetwork() {
 		return
@@ -323,12 +330,12 @@ func frontPortIn(p *Pass) {
 	}
 }
 
-// keptOut returns whom a rule lets in on the Service's port, and no rule on the pod's; any says whether there is somebody, be it pods that do not
-// exist yet.
+// keptOut returns whom a rule lets in on the Service's port, and no rule on the pod's; any says
+// whether there is somebody, be it pods that do not exist yet.
 func (p *Pass) keptOut(class int, r *policy.Rule, f fronted) (left netset.IDs, any bool) {
 	var on, through reach.Region
-	for _, b := range p.OneSided(class, policy.Ingress) {
-		if b.Conns.Contains(f.Protocol, f.Service) && slices.Contains(b.Ingress, r) {
+	for _, b := range sided(p.Program, class, policy.Ingress) {
+		if b.Conns.Contains(f.Protocol, f.Service) && decides(r, b.Ingress) {
 			on = reach.Region{IDs: on.IDs.Union(b.Region.IDs), Addrs: on.Addrs.Union(b.Region.Addrs)}
 		}
 		if b.Conns.Contains(f.Protocol, f.Target) && len(b.Ingress) > 0 {

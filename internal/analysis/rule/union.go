@@ -15,7 +15,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// guarded is what an exception shows that somebody means to keep out: private space, and the credential endpoints beyond it.
+// guarded is what an exception shows that somebody means to keep out: private space, and the
+// credential endpoints beyond it.
 var (
 	guarded         = special.Private.Union(credentialAddrs)
 	credentialAddrs = addrsOfCredentials()
@@ -37,8 +38,9 @@ type exception struct {
 	netip.Prefix
 }
 
-// reopened reports exceptions of one policy, all of whose addresses another policy lets through. A rule for a part of what is excepted names what
-// it means to open. Each pair of policies is reported once, by a credential endpoint if that is among the exceptions.
+// reopened reports exceptions of one policy, all of whose addresses another policy lets through. A
+// rule for a part of what is excepted names what it means to open. Each pair of policies is
+// reported once, by a credential endpoint if that is among the exceptions.
 func reopened(p *Pass) {
 	rules := p.rulesOn(policy.Egress)
 	out := exceptions(rules)
@@ -89,11 +91,11 @@ func (p *Pass) opened() map[*policy.Rule]netset.Addrs {
 	parts := map[*policy.Rule][]netset.Addrs{}
 	for i := range p.Radius.Class {
 		for _, b := range p.Radius.Boxes[i][policy.Egress] {
-			if b.Base == reach.Unknown || b.Region.Addrs.IsEmpty() || b.Conns.Minus(special.DNS).IsEmpty() {
+			if b.Verdict == reach.Unknown || b.Region.Addrs.IsEmpty() || b.Conns.Minus(special.DNS).IsEmpty() {
 				continue
 			}
-			for _, r := range b.Egress {
-				parts[r] = append(parts[r], b.Region.Addrs)
+			for _, by := range blast.LetThrough(b.Egress...) {
+				parts[by.Rule] = append(parts[by.Rule], b.Region.Addrs)
 			}
 		}
 	}
@@ -108,7 +110,7 @@ func (p *Pass) reopens(e exception, b *policy.Rule, out netset.Addrs) {
 	var all []blast.Target
 	for _, d := range []blast.Dest{blast.Metadata, blast.PrivateNetworks, blast.KubeAPI, blast.Nodes, blast.Internet, blast.DNS} {
 		for _, t := range p.Radius.To[d].To {
-			if slices.Contains(t.Rules, b) && t.Addrs().Overlaps(out) {
+			if decides(b, t.By) && t.Addrs().Overlaps(out) {
 				all = append(all, t)
 			}
 		}
@@ -117,24 +119,25 @@ func (p *Pass) reopens(e exception, b *policy.Rule, out netset.Addrs) {
 		return
 	}
 	t := all[0]
-	w := witness(t)
+	w := p.witness(t)
 	w.To = t.Addrs().Intersect(out).First().String()
 	text := reach.PrefixText([]netip.Prefix{e.Prefix}, 1)
 	p.Found(Report{Origin: b.Origin, Witness: w,
-		Message: fmt.Sprintf("%s excepts %s, and %s allows it again: it %s %s on %s", at(e.rule), text, ruleText(b), may(t.Verdict, t.When), w.To, t.Conns),
+		Message: fmt.Sprintf("%s excepts %s, and %s allows it again: it %s %s on %s%s", at(e.rule), text, ruleText(b), can(t.Verdict, "reach"), w.To, t.Conns, ifSo(p.condition(t))),
 		Fix:     fmt.Sprintf("except %s in %s too, or name there only what it needs", text, ruleText(b))})
 }
 
 // at names a rule with its place.
 func at(r *policy.Rule) string { return ruleText(r) + " (" + r.Origin.Pos() + ")" }
 
-// undoneDefault reports a rule that allows everything beside a policy that denies by default and allows nothing itself.
+// undoneDefault reports a rule that allows everything beside a policy that denies by default and
+// allows nothing itself.
 func undoneDefault(p *Pass) {
 	for _, d := range policy.Directions {
 		_, by := p.isolated(d)
 		rules := p.rulesOn(d)
 		for _, r := range rules {
-			if r.Action != policy.Allow || !r.AnyPort || r.Only != "" || !everyPeer(r) {
+			if r.Action != policy.Allow || !r.AnyPort || r.If != nil || !everyPeer(r) {
 				continue
 			}
 			i := slices.IndexFunc(by, func(s *policy.Stance) bool {
@@ -155,17 +158,17 @@ func undoneDefault(p *Pass) {
 }
 
 func everyPeer(r *policy.Rule) bool {
-	return r.AnyPeer || slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.Entity == policy.All && peer.Only == "" })
+	return r.AnyPeer || slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.Entity == policy.All && peer.If == nil })
 }
 
 // passing returns a connection that a rule lets through.
 func (p *Pass) passing(r *policy.Rule, d policy.Direction) (*finding.Witness, bool) {
 	if d == policy.Egress {
 		t, ok := p.throughRule(r)
-		return witness(t), ok
+		return p.witness(t), ok
 	}
 	for _, c := range p.Radius.By {
-		if slices.Contains(c.Rules, r) {
+		if decides(r, c.By) {
 			from := c.Text
 			if from == "" {
 				from = some(c.Names)
@@ -173,7 +176,7 @@ func (p *Pass) passing(r *policy.Rule, d policy.Direction) (*finding.Witness, bo
 			if from == "" {
 				from = "a node"
 			}
-			return &finding.Witness{From: from, To: p.Name(), World: c.When}, true
+			return p.calls(c, from), true
 		}
 	}
 	return nil, false

@@ -5,6 +5,7 @@ import "slices"
 var awsVPCCNI = Profile{
 	Name:    "aws-vpc-cni",
 	Title:   "Amazon VPC CNI, standard mode",
+	Family:  "AWS VPC CNI",
 	Version: "aws-network-policy-agent 1.4.3, amazon-network-policy-controller-k8s 1.1.7",
 	Cloud:   "AWS",
 	Facts: [Questions]Fact{

@@ -5,6 +5,7 @@ import "slices"
 var calico = Profile{
 	Name:    "calico",
 	Title:   "Calico, open source",
+	Family:  "Calico",
 	Version: "Calico 3.29 to 3.32, documentation of 2026-08",
 	Facts: [Questions]Fact{
 		Enforces:               {Yes, "calico-docs network-policy: NetworkPolicy is enforced as soon as Calico runs"},

@@ -3,6 +3,7 @@ package cni
 var cilium = Profile{
 	Name:    "cilium",
 	Title:   "Cilium, policy-cidr-match-mode unset",
+	Family:  "Cilium",
 	Version: "Cilium 1.19.1 and 1.20.2",
 	Facts: [Questions]Fact{
 		Enforces:               {Yes, "cilium Documentation/security/policy/intro.rst: unless enable-policy is never"},
@@ -108,8 +109,8 @@ var gkeDPv2 = derive(cilium, Profile{
 		BlocksMatchPods:   {No, "tryretool/retool-helm issue 375: a policy with blocks alone cut every in-cluster destination"},
 		BlocksMatchNodes:  {No, "GKE documentation, dataplane-v2: implemented with Cilium; kube-agents issue 747: an ipBlock cannot match a node address"},
 		HostNetworkJudged: {No, "GKE documentation, dataplane-v2: implemented with Cilium, which selects no hostNetwork pods"},
-		JudgedBeforeService: {Uncertain, "GKE documentation, dataplane-v2: no kube-proxy, Services in eBPF, so after; but kube-agents pull request 687 had to allow " +
-			"the DNS Service's address, and issues 676 and 747 disagree on metadata"},
+		JudgedBeforeService: {No, "GKE documentation, fqdn-network-policies: GKE translates a Service's address to pods' before it evaluates policy; " +
+			"cilium 1.19.1 bpf/bpf_lxc.c, __tail_handle_ipv4: so with socket or per-packet translation"},
 		NodePortsEscape: {No, "GKE documentation, dataplane-v2: no kube-proxy; Cilium judges it as world or remote-node"},
 		NodeSelectors:   {Uncertain, "not confirmed"},
 	},

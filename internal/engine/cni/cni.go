@@ -60,31 +60,54 @@ const (
 
 // questions says of each question what machine output calls it and what it asks. Node ports stand
 // for load balancers too, whose traffic enters through them.
-var questions = [Questions]struct{ name, asks string }{
-	Enforces:               {"enforces", "policies are enforced"},
-	BlocksMatchPods:        {"blocksMatchPods", "a CIDR matches pods by their addresses"},
-	BlocksMatchNodes:       {"blocksMatchNodes", "a CIDR matches nodes and what runs on their network"},
-	SelectorsMatchHost:     {"selectorsMatchHost", "a pod selector as a peer matches hostNetwork pods"},
-	SelectorsMatchServices: {"selectorsMatchServices", "a pod selector as an egress peer also matches the addresses of Services whose selector satisfies it"},
-	HostNetworkJudged:      {"hostNetworkJudged", "policies are enforced on hostNetwork pods"},
-	JudgedBeforeService:    {"judgedBeforeService", "egress is judged on a Service's address, before it is translated"},
-	OwnNodeMayEnter:        {"ownNodeMayEnter", "a pod's own node may always connect to it"},
-	OwnNodeReachable:       {"ownNodeReachable", "a pod may always connect to its own node"},
-	LongestPrefixDecides:   {"longestPrefixDecides", "the longest block decides, and an exception is a block that denies"},
-	IPv4EscapesIPv6:        {"ipv4EscapesIPv6", "IPv4 traffic of pods in an IPv6 cluster is not judged"},
-	NodePortsEscape:        {"nodePortsEscape", "what enters through node ports is not judged, unless externalTrafficPolicy is Local"},
-	StartsOpen:             {"startsOpen", "a new pod's connections may pass before its policies are in force"},
-	UntypedRulesApply:      {"untypedRulesApply", "rules of a direction that policyTypes does not name apply, and isolate"},
-	UnselectedDenied:       {"unselectedDenied", "a pod that no policy selects is denied everything"},
-	LabelsLeftOut:          {"labelsLeftOut", "labels that the platform sets on pods are left out of what selectors are matched against"},
-	PortNamesShared:        {"portNamesShared", "a port name in an egress rule stands for one number in the whole cluster, for every peer"},
-	IPv6Escapes:            {"ipv6Escapes", "IPv6 traffic is not judged, where pods have IPv6 addresses"},
-	NodesUsePodRange:       {"nodesUsePodRange", "what a node sends to pods of other nodes may come from an address in the pods' range"},
-	NodeSelectors:          {"nodeSelectors", "peers that select nodes by labels are enabled"},
+var questions = [Questions]struct{ name, asks, not string }{
+	Enforces: {"enforces", "policies are enforced",
+		"policies are not enforced"},
+	BlocksMatchPods: {"blocksMatchPods", "a CIDR matches pods by their addresses",
+		"a CIDR does not match pods"},
+	BlocksMatchNodes: {"blocksMatchNodes", "a CIDR matches nodes and what runs on their network",
+		"a CIDR does not match nodes or what runs on their network"},
+	SelectorsMatchHost: {"selectorsMatchHost", "a pod selector as a peer matches hostNetwork pods",
+		"a pod selector as a peer does not match hostNetwork pods"},
+	SelectorsMatchServices: {"selectorsMatchServices", "a pod selector as an egress peer also matches the addresses of Services whose selector satisfies it",
+		"a pod selector as an egress peer does not match the addresses of Services"},
+	HostNetworkJudged: {"hostNetworkJudged", "policies are enforced on hostNetwork pods",
+		"policies are not enforced on hostNetwork pods"},
+	JudgedBeforeService: {"judgedBeforeService", "egress is judged on a Service's address, before it is translated",
+		"egress is judged after a Service's address is translated"},
+	OwnNodeMayEnter: {"ownNodeMayEnter", "a pod's own node may always connect to it",
+		"policies apply to a pod's own node too"},
+	OwnNodeReachable: {"ownNodeReachable", "a pod may always connect to its own node",
+		"policies apply to a pod's own node too"},
+	LongestPrefixDecides: {"longestPrefixDecides", "the longest block decides, and an exception is a block that denies",
+		"every CIDR that holds an address counts"},
+	IPv4EscapesIPv6: {"ipv4EscapesIPv6", "IPv4 traffic of pods in an IPv6 cluster is not judged",
+		"IPv4 traffic of pods in an IPv6 cluster is judged"},
+	NodePortsEscape: {"nodePortsEscape", "what enters through node ports is not judged, unless externalTrafficPolicy is Local",
+		"what enters through node ports is judged"},
+	StartsOpen: {"startsOpen", "a new pod's connections may pass before its policies are in force",
+		"a new pod's connections wait for its policies"},
+	UntypedRulesApply: {"untypedRulesApply", "rules of a direction that policyTypes does not name apply, and isolate",
+		"rules of a direction that policyTypes does not name are ignored"},
+	UnselectedDenied: {"unselectedDenied", "a pod that no policy selects is denied everything",
+		"a pod that no policy selects is open"},
+	LabelsLeftOut: {"labelsLeftOut", "labels that the platform sets on pods are left out of what selectors are matched against",
+		"all labels of pods count for selectors"},
+	PortNamesShared: {"portNamesShared", "a port name in an egress rule stands for one number in the whole cluster, for every peer",
+		"each pod resolves a port name for itself"},
+	IPv6Escapes: {"ipv6Escapes", "IPv6 traffic is not judged, where pods have IPv6 addresses",
+		"IPv6 traffic is judged"},
+	NodesUsePodRange: {"nodesUsePodRange", "what a node sends to pods of other nodes may come from an address in the pods' range",
+		"nodes connect from their own addresses"},
+	NodeSelectors: {"nodeSelectors", "peers that select nodes by labels are enabled",
+		"peers that select nodes by labels are not enabled"},
 }
 
 // String says what the question asks, as a sentence that may be true.
 func (q Question) String() string { return questions[q].asks }
+
+// Not says the opposite of String, as a sentence that may be true.
+func (q Question) Not() string { return questions[q].not }
 
 // Name is what machine output calls the question.
 func (q Question) Name() string { return questions[q].name }
@@ -93,6 +116,7 @@ func (q Question) Name() string { return questions[q].name }
 type Profile struct {
 	Name    string // "cilium"; after a colon a mode that is not the default: "cilium:cidr-match=pods"
 	Title   string
+	Family  string // what users call it together with its relatives: "Cilium", "AWS VPC CNI"; "" if it has none
 	Version string // what the facts were read from
 	Cloud   string // the cloud it runs in, as [special.Endpoint] names clouds; "" for any
 	Facts   [Questions]Fact

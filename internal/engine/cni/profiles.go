@@ -24,6 +24,7 @@ var Profiles = []Profile{
 func derive(base, changes Profile) Profile {
 	p := base
 	p.Name, p.Title = changes.Name, changes.Title
+	p.Family = cmp.Or(changes.Family, base.Family)
 	p.Version = cmp.Or(changes.Version, base.Version)
 	p.Cloud = cmp.Or(changes.Cloud, base.Cloud)
 	for q, fact := range changes.Facts {

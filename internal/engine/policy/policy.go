@@ -84,9 +84,17 @@ type Policy struct {
 	Dialect   Dialect // "" for what could not be read at all: any plugin may enforce it
 	Namespace string  // "" for cluster-wide kinds
 	Name      string
-	Only      string // what else must hold for it to be in force, completing "if ..."; "" for nothing
+	If        []Fact // what else must hold for it to be in force
 	Rules     []Rule
 	Stances   []Stance
+}
+
+// Fact is something that must hold for a policy, a rule or a peer to count, and that the input does not show.
+type Fact struct {
+	ID      string // names the fact: "setting enable-node-selector-labels", "request"
+	Cluster bool   // it is about the cluster, and so the same wherever it stands; else no two rules or peers share it
+	Not     bool   // it must not be so
+	Yes, No string // each completes "if ...": "the request is one that its HTTP rules allow"; {peer} stands for the rule's other end
 }
 
 // Subject selects the pods a rule or stance is about: pods that satisfy Pod in namespaces that satisfy NS. The zero value selects
@@ -101,7 +109,7 @@ type Stance struct {
 	Subject Subject
 	Else    Action
 	Untyped bool   // its policy has rules of this direction and leaves it out of policyTypes
-	Only    string // what else must hold for it to isolate, completing "if ..."; "" for nothing
+	If      []Fact // what else must hold for it to isolate
 	Origin  origin.Origin
 }
 
@@ -117,7 +125,7 @@ type Rule struct {
 	Ports   []Port // a union; empty matches nothing
 	AnyPort bool   // every port of every protocol, whatever Ports says
 	Untyped bool   // its policy leaves its direction out of policyTypes
-	Only    string // what else must hold for it to match, completing "if ...": "the request is one that its HTTP rules allow"; "" for nothing
+	If      []Fact // what else must hold for it to match
 	Path    string // where in the policy: "egress[0]"; "" for a rule that stands for a whole object
 	Origin  origin.Origin
 }
@@ -131,7 +139,7 @@ type Peer struct {
 	Node    *label.Selector // nodes other than the pod's own
 	Name    netset.Name
 	Service *ServicePeer
-	Only    string // what else must hold for it to match, completing "if ..."; "" for nothing
+	If      []Fact // what else must hold for it to match
 	Path    string // within the rule: "to[1]"
 	Origin  origin.Origin
 }

@@ -60,6 +60,7 @@ func TestProfiles(t *testing.T) {
 // FuzzBounds is TestBounds for any seed.
 func FuzzBounds(f *testing.F) {
 	f.Add(uint64(1), byte(0xff))
+	f.Add(uint64(219), byte(0x97)) // facts that show the API server's Service, and so a family
 	f.Fuzz(func(t *testing.T, seed uint64, bits byte) {
 		r := newRandom(seed, mix{unknown: bits&1 != 0, hosts: bits&2 != 0, services: bits&4 != 0, nodes: bits&8 != 0 || bits&3 == 2})
 		newBench(r, seed, r.scene(), spec(), 3).survey(t, r, false)

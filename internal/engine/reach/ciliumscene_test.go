@@ -196,7 +196,7 @@ func decodedCiliumRule(r slow.CiliumRule, namespace string, rule policy.Rule) []
 		return []policy.Rule{rule}
 	}
 	plain, looking := rule, rule
-	looking.Only = "the request is one that its rules allow"
+	looking.If = []policy.Fact{{ID: "request", Yes: "the request is one that its rules allow", No: "the request is none that its rules allow"}}
 	for _, p := range r.Ports {
 		to := &plain
 		if p.Requests {

@@ -26,6 +26,7 @@ type concrete struct {
 	snap   *model.Snapshot
 
 	primary   Family // every pod has an address in it, unless the input says otherwise
+	onNodes   Family // likewise, every node
 	secondary bool   // most have one in the other too
 	ipv6Pods  bool   // the input shows pods or Services that have IPv6 addresses
 }
@@ -43,13 +44,19 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 	}
 	w.secondary = !r.v4 && r.one(2)
 	w.ipv6Pods = g.podFamilies[IPv6]
-	if shows(s.snap, IPv6) && !shows(s.snap, IPv4) {
-		w.primary = IPv6
+	pods, all := shown(g.Snapshot) // with the Service of the API server that facts show
+	w.primary, w.onNodes = all, all
+	if pods != nil {
+		w.primary = *pods
 	}
 	invent := func(k kind) []netip.Addr {
-		out := []netip.Addr{w.invent(r, k, w.primary, edges)}
+		first := w.primary
+		if k != ofPods && k != ofServices {
+			first = w.onNodes
+		}
+		out := []netip.Addr{w.invent(r, k, first, edges)}
 		if w.secondary && !r.one(8) {
-			out = append(out, w.invent(r, k, 1-w.primary, edges))
+			out = append(out, w.invent(r, k, 1-first, edges))
 		}
 		return out
 	}
@@ -141,20 +148,36 @@ func (w *concrete) addNames(r *random, names []string, edges []netip.Addr) {
 	}
 }
 
-func shows(s *model.Snapshot, f Family) bool {
-	var all []netip.Addr
+// shown is the family in which there certainly are addresses: of pods and Services, nil if none is shown, and of everything.
+func shown(s *model.Snapshot) (pods *Family, all Family) {
+	var families [2]bool
+	note := func(addrs []netip.Addr) {
+		for _, a := range addrs {
+			families[familyOf(a)] = true
+		}
+	}
+	primary := func() Family {
+		if families[IPv6] && !families[IPv4] {
+			return IPv6
+		}
+		return IPv4
+	}
 	for _, w := range s.Workloads {
 		for _, p := range w.Pods {
-			all = append(all, p.Addrs...)
+			note(p.Addrs)
 		}
 	}
 	for _, svc := range s.Services {
-		all = append(all, svc.ClusterIPs...)
+		note(svc.ClusterIPs)
+	}
+	if families != [2]bool{} {
+		f := primary()
+		pods = &f
 	}
 	for _, n := range s.Nodes {
-		all = append(all, n.Addrs...)
+		note(n.Addrs)
 	}
-	return slices.ContainsFunc(all, func(a netip.Addr) bool { return familyOf(a) == f })
+	return pods, primary()
 }
 
 // mayLie is where addresses of a kind lie that the input does not show.

@@ -12,6 +12,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 	"github.com/toolmoat/toolmoat/internal/input/source"
 	"github.com/toolmoat/toolmoat/test/corpus"
 	"github.com/toolmoat/toolmoat/test/slow"
@@ -210,10 +211,10 @@ func (b *bench) find(t *testing.T, text string) party {
 
 // client answers as a client would see it: any choice will do, and worlds in which policy is judged before or after a Service's
 // address is translated must agree.
-func (b *bench) client(t *testing.T, from, to party, proto netset.Protocol, port netset.Port) (Verdict, Cond) {
+func (b *bench) client(t *testing.T, from, to party, proto netset.Protocol, port netset.Port) (Verdict, when.When) {
 	t.Helper()
-	verdict, cond := Denied, Cond{}
-	better := func(v Verdict, c Cond) {
+	verdict, cond := Denied, when.Never
+	better := func(v Verdict, c when.When) {
 		if CompareVerdicts(v, verdict) > 0 {
 			verdict, cond = v, c
 		}
@@ -221,11 +222,11 @@ func (b *bench) client(t *testing.T, from, to party, proto netset.Protocol, port
 	for _, f := range from.ends {
 		for _, e := range to.ends {
 			if f.single && e.single && f.pod == e.pod && f.Holder >= 0 && f.Holder == e.Holder {
-				better(Allowed, Cond{})
+				better(Allowed, when.Always)
 				continue
 			}
 			v, _ := b.ask(t, question{f.End, e.End, proto, port})
-			better(v, b.Explain(f.End, e.End, proto, port).Cond)
+			better(v, b.Explain(f.End, e.End, proto, port).When)
 		}
 		if to.service >= 0 {
 			better(b.viaService(f.End, to.service, proto, port))
@@ -234,7 +235,7 @@ func (b *bench) client(t *testing.T, from, to party, proto netset.Protocol, port
 	return verdict, cond
 }
 
-func (b *bench) viaService(from End, service int, proto netset.Protocol, port netset.Port) (Verdict, Cond) {
+func (b *bench) viaService(from End, service int, proto netset.Protocol, port netset.Port) (Verdict, when.When) {
 	front, hasVIP := b.VIP(service)
 	after, before := Denied, Denied
 	for _, back := range b.Backends(service) {
@@ -261,11 +262,11 @@ func (b *bench) viaService(from End, service int, proto netset.Protocol, port ne
 	}
 	switch judged := b.Says(cni.JudgedBeforeService); {
 	case !hasVIP || judged == cni.No || after == before:
-		return after, Cond{}
+		return after, when.Always
 	case judged == cni.Yes:
-		return before, Cond{}
+		return before, when.Always
 	}
-	return Depends, beforeService
+	return Depends, b.says.where[cni.JudgedBeforeService]
 }
 
 // checkWorlds demands of the twin what the case says: always, never, or in some worlds and not in others.

@@ -78,7 +78,7 @@ ports: [{port: 80, protocol: TCP}]
 		p := load(t, strings.NewReplacer("CIDR", tt.cidr, "PORT", tt.port).Replace(client)+tt.service)
 		got := Denied
 		for _, b := range p.Reach(p.ClassesOf(0)[0], policy.Egress) {
-			in := b.Region.IDs.Contains(p.ID(p.ClassesOf(1)[0], IPv4))
+			in := b.Region.IDs.Contains(netset.ID(p.ClassesOf(1)[0]))
 			if tt.to != "b" {
 				in = b.Region.Addrs.Contains(netip.MustParseAddr(tt.to))
 			}

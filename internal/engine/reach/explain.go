@@ -5,12 +5,13 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Trace says why one connection passes or not.
 type Trace struct {
 	Verdict Verdict
-	Cond    Cond
+	When    when.When
 	Family  Family
 	Sides   []Side // egress of the source, ingress of the destination; without a side that has no policies
 }
@@ -19,9 +20,9 @@ type Trace struct {
 type Side struct {
 	Dir      policy.Direction
 	Verdict  Verdict
-	Cond     Cond
+	When     when.When
 	Isolated []*policy.Stance // the policies that isolate this end; none: everything passes
-	By       []*policy.Rule   // the rules that let it through, or might
+	By       []By             // the rules that let it through or deny it, or might
 	Near     []Near           // where it is denied: rules of those policies that come close
 }
 
@@ -47,22 +48,22 @@ const maxNear = 3
 func (p *Program) Explain(from, to End, proto netset.Protocol, port netset.Port) Trace {
 	conns := netset.ConnsOf(proto, netset.PortRange(port, port))
 	best := Trace{Verdict: Denied}
+	passes := when.Never // over either family
+	better := func(t Trace) {
+		t.When = p.narrow(t.When)
+		t.Verdict = p.Verdict(t.When)
+		passes = passes.Or(t.When)
+		if best.Sides == nil || CompareVerdicts(t.Verdict, best.Verdict) > 0 {
+			best = t
+		}
+	}
+	meet := p.Meet(from, to)
 	for _, f := range Families {
-		possible, exists := p.bothExist(from, to, f)
-		if !possible {
-			for _, b := range p.wayOut(from, to, f) {
-				t := Trace{Verdict: Allowed, Family: f, Cond: b.cond, Sides: []Side{{Dir: policy.Egress, Verdict: Allowed}}}
-				t.Cond.On = p.On(b.worlds)
-				if !t.Cond.IsZero() {
-					t.Verdict = Depends
-				}
-				if best.Sides == nil || CompareVerdicts(t.Verdict, best.Verdict) > 0 {
-					best = t
-				}
-			}
+		over := p.asks.over(f)
+		t := Trace{Family: f, When: meet.Assume(over)}
+		if t.When.IsNever() {
 			continue
 		}
-		t := Trace{Verdict: Allowed, Family: f, Cond: exists}
 		for _, s := range []struct {
 			subject, peer End
 			dir           policy.Direction
@@ -70,65 +71,51 @@ func (p *Program) Explain(from, to End, proto netset.Protocol, port netset.Port)
 			if s.subject.Holder < 0 || p.holders[s.subject.Holder].Kind != Class {
 				continue
 			}
-			side := p.explainSide(s.subject, s.peer, f, s.dir, conns)
+			side := p.explainSide(s.subject, s.peer, over, s.dir, conns)
 			t.Sides = append(t.Sides, side)
-			if t.Verdict == Denied || side.Verdict == Denied {
-				t.Verdict = Denied
-				continue
-			}
-			t.Verdict, t.Cond = min(t.Verdict, side.Verdict), t.Cond.and(side.Cond)
+			t.When = t.When.And(side.When)
 		}
-		if t.Verdict == Allowed && !t.Cond.IsZero() {
-			t.Verdict = Depends
-		}
-		if best.Sides == nil || CompareVerdicts(t.Verdict, best.Verdict) > 0 {
-			best = t
-		}
+		better(t)
 	}
+	if out := p.narrow(p.wayOut(from, to)); !out.IsNever() {
+		better(Trace{Family: IPv4, When: out, Sides: []Side{{Dir: policy.Egress, When: out, Verdict: p.Verdict(out)}}})
+	}
+	best.When, best.Verdict = passes, p.Verdict(passes)
 	return best
 }
 
-func (p *Program) explainSide(subject, peer End, f Family, d policy.Direction, conns netset.Conns) Side {
-	g := p.groups[d][p.groupOf[d][subject.Holder]]
+func (p *Program) explainSide(subject, peer End, over when.When, d policy.Direction, conns netset.Conns) Side {
+	g := p.groupFor(subject.Holder, d)
 	at := Region{}
 	if peer.Holder >= 0 {
-		at.IDs = netset.Points(p.ID(peer.Holder, f))
+		at.IDs = netset.Points(netset.ID(peer.Holder))
 	} else {
 		at.Addrs = netset.Points(peer.Addr)
 	}
-	side := Side{Dir: d}
+	side := Side{Dir: d, When: when.Never}
 	for _, s := range g.stances {
-		if s.worlds&p.in != 0 && !slices.Contains(side.Isolated, s.by) {
+		if !slices.Contains(side.Isolated, s.by) && !p.narrow(s.when).IsNever() {
 			side.Isolated = append(side.Isolated, s.by)
 		}
 	}
-	point := box{at, conns, p.in}
-	worst := true
-	for _, seg := range p.decide(g, d, point) { // one point has one verdict under each profile
-		if seg.region.IsEmpty() || !worst && CompareVerdicts(seg.verdict, side.Verdict) <= 0 {
-			continue
-		}
-		worst = false
-		side.Verdict, side.Cond, side.By = seg.verdict, seg.cond, seg.by
-		if side.Cond.On = p.On(seg.worlds); side.Cond.On != "" && seg.verdict > Depends {
-			side.Verdict = Depends
-		}
+	for _, seg := range p.decide(g, at, conns) { // a point is in one segment
+		side.When, side.By = p.narrow(seg.pass.Assume(over)), p.narrowBy(seg.by)
 	}
-	if side.Verdict == Denied {
-		side.Near = near(g.steps(), point)
+	if side.Verdict = p.Verdict(side.When); side.Verdict == Denied {
+		side.Near = p.near(g.steps(), at, conns)
 	}
 	return side
 }
 
 // near finds the rules that come closest to matching a point.
-func near(steps []step, point box) []Near {
+func (p *Program) near(steps []step, at Region, conns netset.Conns) []Near {
 	var out []Near
 	for _, miss := range []Miss{MissPort, MissPeer} {
 		for _, s := range steps {
 			for _, m := range s.matches {
-				peer, port := m.region.Overlaps(point.region), m.conns.Overlaps(point.conns)
-				if s.rule.Action == policy.Allow && m.worlds&point.worlds != 0 && len(out) < maxNear && (miss == MissPort && peer && !port || miss == MissPeer && port && !peer) {
-					out = append(out, Near{s.rule, miss})
+				peer, port := m.ends.Overlaps(at), m.conns.Overlaps(conns)
+				if s.rule.Action == policy.Allow && len(out) < maxNear && (miss == MissPort && peer && !port || miss == MissPeer && port && !peer) && !p.narrow(m.when).IsNever() {
+					out = append(out, Near{s.rule.Rule, miss})
 					break
 				}
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Verdict is the answer to a question about reachability. The zero value is unknown, and counts as unsafe. Where neither side of a connection denies it, the
@@ -26,233 +27,180 @@ func (v Verdict) String() string {
 // MarshalText writes the verdict as the JSON outputs name it.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// match is a box that a rule matches; where its condition is not zero, only perhaps.
+// match is what a rule matches: connections with the ends of a region, if when holds.
 type match struct {
-	box
-	cond Cond
+	ends  Region
+	conns netset.Conns
+	when  when.When
 }
 
 // step is one rule, made ready for the pods of one group.
 type step struct {
-	rule    *policy.Rule
-	matches []match // what is certain comes first
+	rule    *ruleIn
+	matches []match
 }
 
-// stance is one policy that isolates the pods of one group, or may.
-type stance struct {
-	by     *policy.Stance
-	worlds Worlds
-	free   Cond // when it does not; zero if it certainly isolates
-}
-
-// cell is part of the space that no rule has decided yet.
-type cell struct {
-	box
-	perhaps Cond           // allowed if this holds; zero for never
-	denied  Cond           // but not if this holds; zero for never
-	by      []*policy.Rule // the rules that perhaps decide
-}
-
-// segment is part of a table: one verdict, for one reason.
+// segment is part of a table: connections with the ends of a region, with the condition under which they pass.
 type segment struct {
-	box
-	verdict Verdict
-	cond    Cond // of Depends and Unknown
-	by      []*policy.Rule
+	ends  Region
+	conns netset.Conns
+	open  when.When // no rule has decided yet
+	pass  when.When
+	vague when.When // a policy that could not be judged denies them
+	doubt when.When // some policy that could not be judged may decide
+	by    []By
 }
 
-// fold decides a region: the rules in order, then what the stances leave. It is the only code that decides. plan is where
-// addresses that are not known may lie.
-func fold(open box, steps []step, stances []stance, plan [2]netset.Addrs) []segment {
-	cells, spare := []cell{{box: open}}, []cell(nil)
-	var out []segment
+// By is a rule that decides in some world, under the CNIs that When names.
+type By struct {
+	Rule *policy.Rule
+	When when.When
+}
+
+// fold decides a region. The rules take what they match, in their order: what they allow passes, what they deny does not, and what none
+// decides passes where nothing isolates. It is the only code that decides.
+func (p *Program) fold(ends Region, conns netset.Conns, steps []step, isolated when.When) []segment {
+	segs := []segment{{ends: ends, conns: conns, pass: when.Never, vague: when.Never, doubt: when.Never}}
 	for _, s := range steps {
 		for i := range s.matches {
-			if m := &s.matches[i]; slices.ContainsFunc(cells, func(c cell) bool { return c.overlaps(&m.box) }) {
-				spare, out = apply(cells, spare[:0], out, s.rule, m, plan)
-				cells, spare = spare, cells
-			}
-		}
-		cells = merge(cells, inRegion) // so that their number stays that of the distinct connections left
-	}
-	for _, c := range cells {
-		for _, part := range isolation(stances, c.worlds) {
-			at := c
-			at.worlds = part.worlds
-			switch {
-			case part.open:
-				if at.denied.IsZero() {
-					at.by = nil
-				}
-				out = append(out, outcome(at, Cond{}, true, plan))
-			case c.perhaps.IsZero() && part.free.IsZero():
-				out = append(out, segment{box: at.box, verdict: Denied, by: c.by})
-			default:
-				out = append(out, outcome(at, c.perhaps.or(part.free), false, plan))
-			}
+			segs = p.apply(segs, s.rule, &s.matches[i])
 		}
 	}
-	return mergeSegments(out)
+	for i := range segs {
+		segs[i].pass, segs[i].open = segs[i].pass.Or(segs[i].open.Minus(isolated)), when.Never
+	}
+	return join(segs)
 }
 
-// outcome turns a cell into a segment that passes if cond holds and nothing perhaps denies it. certain is true for what is allowed for certain but
-// for that.
-func outcome(c cell, cond Cond, certain bool, plan [2]netset.Addrs) segment {
-	seg := segment{box: c.box, by: c.by}
-	certain = certain || everywhere(cond, plan)
-	if certain {
-		cond = Cond{}
-	}
-	cond, never := cond.unless(c.denied, plan)
-	switch {
-	case never:
-		seg.verdict = Denied
-	case cond.IsZero():
-		seg.verdict = Allowed
-	default:
-		seg.verdict, seg.cond = cond.verdict(), cond
-	}
-	return seg
-}
-
-// everywhere reports whether parts of a condition that each may hold together certainly do.
-func everywhere(c Cond, plan [2]netset.Addrs) bool {
-	if slices.Contains(c.Texts, ownNodeText) && slices.Contains(c.Texts, otherNodeText) ||
-		slices.ContainsFunc(c.Texts, func(t string) bool { return slices.Contains(c.Texts, notSo+t) }) {
-		return true
-	}
-	return !c.Plan.IsEmpty() && c.Plan.Covers(plan[familyOf(c.Plan.First())])
-}
-
-// apply lets one match of a rule act on the open cells: it adds those that stay open to next, and what is decided to out.
-func apply(cells, next []cell, out []segment, rule *policy.Rule, m *match, plan [2]netset.Addrs) ([]cell, []segment) {
-	var buf [3]box
-	for i := range cells {
-		c := &cells[i]
-		if !c.overlaps(&m.box) {
-			next = append(next, *c)
+// apply lets one match of a rule act on what is still open.
+func (p *Program) apply(segs []segment, r *ruleIn, m *match) []segment {
+	for i, n := 0, len(segs); i < n; i++ {
+		seg := &segs[i]
+		if seg.open.IsNever() || !seg.conns.Overlaps(m.conns) || !seg.ends.Overlaps(m.ends) {
 			continue
 		}
-		if len(c.region.Cubes) > maxCubes { // too many kinds of pods to tell apart
-			out = append(out, segment{box{Region{Cubes: c.region.Cubes}, c.conns, c.worlds}, Unknown, Cond{Unjudged: true}, nil})
-			if c.region.Cubes = nil; !c.overlaps(&m.box) {
-				if !c.region.IsEmpty() {
-					next = append(next, *c)
-				}
+		if r.Action == policy.Unjudged && len(seg.by) >= enoughDoubts && m.when.Implies(seg.doubt) {
+			continue // one more says nothing new
+		}
+		hit := seg.open.And(m.when)
+		if hit.IsNever() {
+			continue
+		}
+		if len(seg.ends.Cubes) > maxCubes { // too many kinds of pods to tell apart
+			vague := *seg
+			vague.ends, vague.open, vague.pass = Region{Cubes: seg.ends.Cubes}, when.Never, p.asks.unknown("too many kinds of pods to tell apart")
+			segs = append(segs, vague)
+			seg = &segs[i]
+			if seg.ends.Cubes = nil; !seg.ends.Overlaps(m.ends) {
 				continue
 			}
 		}
-		in, rest := c.cut(&m.box, buf[:0])
-		for _, r := range rest {
-			next = append(next, cell{r, c.perhaps, c.denied, c.by})
+		in := seg.ends.Intersect(m.ends)
+		both := seg.conns.Intersect(m.conns)
+		if rest := seg.ends.Minus(m.ends); !rest.IsEmpty() {
+			other := *seg
+			other.ends = rest
+			segs = append(segs, other)
+			seg = &segs[i]
 		}
-		hit := cell{in, c.perhaps, c.denied, with(c.by, rule)}
-		switch {
-		case rule.Action != policy.Allow && rule.Action != policy.Deny: // nothing is known of what it does
-			out = append(out, segment{in, Unknown, Cond{Unjudged: true}, hit.by})
-		case rule.Action == policy.Allow && m.cond.IsZero():
-			if c.denied.IsZero() {
-				hit.by = []*policy.Rule{rule}
-			}
-			out = append(out, outcome(hit, Cond{}, true, plan))
-		case rule.Action == policy.Allow:
-			hit.perhaps = c.perhaps.or(m.cond)
-			next = append(next, hit)
-		case m.cond.IsZero() && c.perhaps.IsZero():
-			out = append(out, segment{box: in, verdict: Denied, by: []*policy.Rule{rule}})
-		case m.cond.IsZero():
-			out = append(out, outcome(hit, c.perhaps, false, plan))
-		default:
-			hit.denied = c.denied.or(m.cond)
-			next = append(next, hit)
+		if rest := seg.conns.Minus(both); !rest.IsEmpty() {
+			other := *seg
+			other.ends, other.conns = in, rest
+			segs = append(segs, other)
+			seg = &segs[i]
 		}
-	}
-	return next, out
-}
-
-// with returns rules and one more, which may be the last of them already.
-func with(rules []*policy.Rule, more *policy.Rule) []*policy.Rule {
-	if len(rules) > 0 && rules[len(rules)-1] == more {
-		return rules
-	}
-	return append(slices.Clip(rules), more)
-}
-
-// isolated is a part of the worlds in which the same stances hold.
-type isolated struct {
-	worlds Worlds
-	open   bool // nothing isolates
-	free   Cond // when nothing does, where that is not settled
-}
-
-// isolation splits worlds by whether some of stances isolates there.
-func isolation(stances []stance, worlds Worlds) []isolated {
-	var out []isolated
-	var certainly Worlds
-	for _, s := range stances {
-		if s.free.IsZero() {
-			certainly |= s.worlds
-		}
-	}
-	if in := worlds & certainly; in != 0 {
-		out = append(out, isolated{worlds: in})
-	}
-	parts := []isolated{}
-	if left := worlds &^ certainly; left != 0 {
-		parts = append(parts, isolated{worlds: left, open: true})
-	}
-	for _, s := range stances {
-		if s.free.IsZero() {
-			continue
-		}
-		var next []isolated
-		for _, part := range parts {
-			if without := part.worlds &^ s.worlds; without != 0 {
-				next = append(next, isolated{without, part.open, part.free})
-			}
-			if in := part.worlds & s.worlds; in != 0 {
-				free := part.free
-				if part.open || !free.IsZero() { // else it is isolated anyway
-					free = free.and(s.free)
-				}
-				if free.never() {
-					free = Cond{}
-				}
-				next = append(next, isolated{in, false, free})
-			}
-		}
-		parts = next
-	}
-	return append(out, parts...)
-}
-
-// mergeSegments joins segments that say the same.
-func mergeSegments(segs []segment) []segment {
-	for _, at := range []side{inRegion, inWorlds, inConns} {
-		segs = merge(segs, at)
+		seg.ends, seg.conns = in, both
+		seg.decide(p, r, m.when, hit)
 	}
 	return segs
 }
 
-func (m *match) says(o *match) bool { return m.cond.equal(o.cond) }
+// enoughDoubts is how many policies that could not be judged are asked one by one, where they may decide in the same worlds.
+const enoughDoubts = 16
 
-func (m *match) last() *policy.Rule { return nil }
-
-func (c *cell) says(o *cell) bool {
-	return c.perhaps.equal(o.perhaps) && c.denied.equal(o.denied) && slices.Equal(c.by, o.by)
-}
-
-func (c *cell) last() *policy.Rule { return lastOf(c.by) }
-
-func (s *segment) says(o *segment) bool {
-	return s.verdict == o.verdict && slices.Equal(s.by, o.by) && s.cond.equal(o.cond)
-}
-
-func (s *segment) last() *policy.Rule { return lastOf(s.by) }
-
-func lastOf(rules []*policy.Rule) *policy.Rule {
-	if len(rules) == 0 {
-		return nil
+// decide lets a rule decide a segment where hit holds.
+func (s *segment) decide(p *Program, r *ruleIn, matches, hit when.When) {
+	switch s.open = s.open.Minus(matches); r.Action {
+	case policy.Allow:
+		s.pass = s.pass.Or(hit)
+	case policy.Deny:
+	default: // nothing is known of what it does
+		allows, silent := p.asks.judged(r)
+		s.pass = s.pass.Or(hit.And(allows))
+		s.open = s.open.Or(hit.And(silent))
+		s.vague = s.vague.Or(hit.Minus(allows.Or(silent)))
+		s.doubt = s.doubt.Or(matches)
 	}
-	return rules[len(rules)-1]
+	s.by = with(s.by, By{r.Rule, p.asks.on(Worlds(hit.ByCNI().Holds))})
+}
+
+// with adds a rule that decides, or the worlds in which it does.
+func with(list []By, more By) []By {
+	if n := len(list); n > 0 && list[n-1].Rule == more.Rule {
+		list = slices.Clone(list)
+		list[n-1].When = list[n-1].When.Or(more.When)
+		return list
+	}
+	return append(slices.Clip(list), more)
+}
+
+// join puts together what passes under one condition for the same rules: over other connections with the same ends, then with other ends.
+func join(segs []segment) []segment {
+	type key struct {
+		pass, by, conns uint64
+	}
+	at := map[key][]int{}
+	var out []segment
+	regions := map[int][]Region{}
+	var kept interned
+	for _, s := range segs {
+		if s.ends.IsEmpty() {
+			continue
+		}
+		s.pass = kept.one(s.pass)
+		k := key{s.pass.Hash(), hashBy(s.by), s.conns.Hash()}
+		i := slices.IndexFunc(at[k], func(i int) bool {
+			return out[i].pass.Equal(s.pass) && out[i].conns.Equal(s.conns) && equalBy(out[i].by, s.by)
+		})
+		if i < 0 {
+			at[k] = append(at[k], len(out))
+			out = append(out, s)
+			continue
+		}
+		into := at[k][i]
+		if regions[into] == nil {
+			regions[into] = []Region{out[into].ends}
+		}
+		regions[into] = append(regions[into], s.ends)
+	}
+	for i, list := range regions {
+		out[i].ends = unionOf(list)
+	}
+	return out
+}
+
+func hashBy(by []By) uint64 {
+	var out uint64
+	for _, b := range by {
+		out = out*31 + uint64(b.Rule.Origin.Line) + b.When.Hash()
+	}
+	return out
+}
+
+func equalBy(a, b []By) bool {
+	return slices.EqualFunc(a, b, func(x, y By) bool { return x.Rule == y.Rule && x.When.Equal(y.When) })
+}
+
+// interned makes equal conditions one value, so that they are kept once.
+type interned struct{ by map[uint64]when.When }
+
+func (s *interned) one(w when.When) when.When {
+	if kept, ok := s.by[w.Hash()]; ok && kept.Equal(w) {
+		return kept
+	}
+	if s.by == nil {
+		s.by = map[uint64]when.When{}
+	}
+	s.by[w.Hash()] = w
+	return w
 }

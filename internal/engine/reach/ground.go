@@ -94,10 +94,9 @@ type Ground struct {
 
 	namespaces []model.Namespace
 	nsIndex    map[string]int
-	nsRuns     []netset.IDs // the classes of each namespace, in family IPv4
+	nsRuns     []netset.IDs // the classes of each namespace
 	holders    []Holder     // classes first, sorted by namespace; then the others
 	classes    int
-	width      netset.ID // IDs of IPv6 start here: id = family*width + holder
 
 	classOf     [][]int // by workload: its classes
 	byAddr      map[netip.Addr]RunningPod
@@ -106,33 +105,33 @@ type Ground struct {
 	backends    [][]Backing                     // by service
 	fronts      [][]front                       // by class
 	frontsOn    map[netset.ProtocolPort][]front // by the port of the Service
-	fronting    netset.IDs                      // holders of addresses of Services, in both families
-	translated  netset.IDs                      // those of them of which it is known what is behind, in both families
-	nodes       netset.IDs                      // nodes, in both families
-	onNodePorts []front                         // Services with node ports
+	fronting    netset.IDs                      // holders of addresses of Services
+	translated  netset.IDs                      // those of them of which it is known what is behind
+	nodes       netset.IDs
+	onNodePorts []front // Services with node ports
 	outsiders   []outsider
 	postings    map[posting][]int // classes by label; under value "" and open those where it is not known
 	said        mentions
-	hosts       netset.IDs // hostNetwork classes, in family IPv4
-	local       netset.IDs // what may be a pod's own node: nodes and hostNetwork classes, in both families
-	endpoints   netset.IDs // what the API server answers on, without its Service, in both families
+	hosts       netset.IDs // hostNetwork classes
+	local       netset.IDs // what may be a pod's own node: nodes and hostNetwork classes
+	endpoints   netset.IDs // what the API server answers on, without its Service
 	servicesIn  [][]int    // Services by namespace
 	showsAPI    bool       // the Service of the API server is among them
 
-	apiPerhapsOnNode netset.IDs               // those of endpoints that may be a node's, in both families; those whose address is known are in local too
-	portNames        map[portName]portIDs     // who resolves a name to what
-	clusterwide      map[portName]shared      // the numbers that pods give a name, without those of sidecars and of pods on the host network
-	known            []heldAddr               // holders by known address, sorted
-	planOf           [kinds][2]netset.Addrs   // where addresses that are not known may lie, by Family
-	unplaced         []unplaced               // holders whose address is not known; those of pods come first
-	taken            netset.Addrs             // addresses that some holder is known to have
-	managed          [2]netset.IDs            // nodes and endpoints of the API server whose address is not known, by Family
-	addressed        map[AddrState]netset.IDs // under Has, those that certainly have an address in the family; under MayHave, those that may
-	states           [2]AddrState             // of something whose address is not known, by Family
-	podFamilies      [2]bool                  // families that pods and Services show in use
-	seen             [2]bool                  // families that the input shows in use
-	fresh            label.Selector           // the namespaces that do not exist
-	plan             [2]netset.Addrs          // all of planOf, by Family
+	apiPerhapsOnNode netset.IDs             // those of endpoints that may be a node's; those whose address is known are in local too
+	portNames        map[portName]portIDs   // who resolves a name to what
+	clusterwide      map[portName]shared    // the numbers that pods give a name, without those of sidecars and of pods on the host network
+	known            []heldAddr             // holders by known address, sorted
+	planOf           [kinds][2]netset.Addrs // where addresses that are not known may lie, by Family
+	unplaced         []unplaced             // holders whose address is not known; those of pods come first
+	taken            netset.Addrs           // addresses that some holder is known to have
+	existing         []existing             // holders by the families that they have addresses in
+	states           [2]AddrState           // of pods and Services whose address is not known, by Family
+	nodeStates       [2]AddrState           // of nodes, and of what has their addresses
+	podFamilies      [2]bool                // families that pods and Services show in use
+	seen             [2]bool                // families that the input shows in use
+	fresh            label.Selector         // the namespaces that do not exist
+	plan             [2]netset.Addrs        // all of planOf, by Family
 }
 
 // shared is the numbers that pods give a port name.
@@ -156,24 +155,15 @@ func NewGround(s *model.Snapshot) *Ground {
 		names[i] = ns.Name
 	}
 	g.fresh = g.fresh.Require(label.MetadataName, label.Exists()).Require(label.MetadataName, label.NotIn(names...))
-	g.states = g.addressStates()
+	g.noteFamilies()
 	g.addClasses()
 	g.classes = len(g.holders)
 	g.addOthers()
-	g.width = netset.ID(len(g.holders))
 	g.index()
 	g.indexAddrs()
 	g.addBackends()
 	g.indexFronts()
 	return g
-}
-
-// Holder returns what id stands for, its number and the family id speaks of.
-func (g *Ground) Holder(id netset.ID) (h *Holder, n int, f Family) {
-	if id >= g.width {
-		id, f = id-g.width, IPv6
-	}
-	return &g.holders[id], int(id), f
 }
 
 // Class returns the holder numbered n; the classes come first.
@@ -185,66 +175,46 @@ func (g *Ground) Classes() int { return g.classes }
 // ClassesOf returns the classes of a workload's pods.
 func (g *Ground) ClassesOf(workload int) []int { return g.classOf[workload] }
 
-// ID returns the number of holder n in family f.
-func (g *Ground) ID(n int, f Family) netset.ID { return netset.ID(n) + netset.ID(f)*g.width }
-
-// IDs returns the numbers of holders, in both families.
+// IDs returns a set of holders.
 func (g *Ground) IDs(holders ...int) netset.IDs {
-	points := make([]netset.ID, 0, 2*len(holders))
-	for _, n := range holders {
-		points = append(points, g.ID(n, IPv4), g.ID(n, IPv6))
+	points := make([]netset.ID, len(holders))
+	for i, n := range holders {
+		points[i] = netset.ID(n)
 	}
 	return netset.Points(points...)
 }
 
-// Holds reports whether ids has holder n, in either family.
-func (g *Ground) Holds(ids netset.IDs, n int) bool {
-	return ids.Contains(g.ID(n, IPv4)) || ids.Contains(g.ID(n, IPv6))
-}
+// Holds reports whether ids has holder n.
+func (g *Ground) Holds(ids netset.IDs, n int) bool { return ids.Contains(netset.ID(n)) }
 
 // Everything is every holder and every address.
 func (g *Ground) Everything() Region {
-	return Region{IDs: netset.IDRange(0, int(2*g.width)), Addrs: netset.Universe}
+	return Region{IDs: netset.IDRange(0, len(g.holders)), Addrs: netset.Universe}
 }
 
-// Pods is every class of pods, in both families.
-func (g *Ground) Pods() netset.IDs {
-	return netset.IDRange(0, g.classes).Union(netset.IDRange(g.width, g.classes))
-}
+// Pods is every class of pods.
+func (g *Ground) Pods() netset.IDs { return netset.IDRange(0, g.classes) }
 
-// Namespace returns the classes in a namespace, in both families.
+// Namespace returns the classes in a namespace.
 func (g *Ground) Namespace(name string) netset.IDs {
 	i, ok := g.nsIndex[name]
 	if !ok {
 		return netset.IDs{}
 	}
-	return g.inBoth(g.nsRuns[i])
+	return g.nsRuns[i]
 }
 
-// inBoth repeats IPv4 numbers in IPv6.
-func (g *Ground) inBoth(ids netset.IDs) netset.IDs {
-	runs := make([]netset.Run[netset.ID], 0, 2*ids.Len())
-	for r := range ids.Runs() {
-		runs = append(runs, r, netset.Run[netset.ID]{Lo: r.Lo + g.width, Hi: r.Hi + g.width})
-	}
-	return netset.Of(runs...)
-}
-
-// HoldersOf yields the numbers of the holders of a kind that ids name, in either family, each once and in order.
+// HoldersOf returns the holders of a kind among ids, in order.
 func (g *Ground) HoldersOf(ids netset.IDs, kind HolderKind) []int {
 	var out []int
 	for r := range ids.Runs() {
-		for id := r.Lo; ; id++ {
-			if h, n, _ := g.Holder(id); h.Kind == kind {
-				out = append(out, n)
-			}
-			if id == r.Hi {
-				break
+		for id := int(r.Lo); id <= int(r.Hi); id++ {
+			if g.holders[id].Kind == kind {
+				out = append(out, id)
 			}
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 // RunningPod is a pod found by its address.
@@ -298,10 +268,14 @@ func (g *Ground) addClasses() {
 			if h.host && addrs == nil {
 				addrs = m.pod.NodeAddrs
 			}
+			unknown := g.states
+			if h.host {
+				unknown = g.nodeStates
+			}
 			b.Reset()
 			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role)
 			for _, f := range Families {
-				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, g.states)
+				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, unknown)
 				if h.Addrs[f].State == KnownAddr {
 					h.Addrs[f].Addr = h.Addrs[f].Addr.Unmap()
 					fmt.Fprintf(&b, "\x00%d", atoms.of(h.Addrs[f].Addr))

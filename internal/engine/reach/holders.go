@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -9,9 +10,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// addressStates says what is known of the addresses of something whose address is not: IPv4 unless the input shows a cluster
-// that has none, and perhaps IPv6.
-func (g *Ground) addressStates() [2]AddrState {
+// noteFamilies says what is known of the addresses of something whose address is not: IPv4 unless the input shows a cluster
+// that has none, and perhaps IPv6. Nodes of a cluster whose pods have IPv6 addresses may well have both.
+func (g *Ground) noteFamilies() {
 	note := func(addrs []netip.Addr) {
 		for _, a := range addrs {
 			g.seen[familyOf(a.Unmap())] = true
@@ -29,7 +30,14 @@ func (g *Ground) addressStates() [2]AddrState {
 	for _, n := range g.Snapshot.Nodes {
 		note(n.Addrs)
 	}
-	if g.seen[IPv6] && !g.seen[IPv4] {
+	g.nodeStates = statesOf(g.seen)
+	if g.states = g.nodeStates; g.podFamilies != [2]bool{} {
+		g.states = statesOf(g.podFamilies)
+	}
+}
+
+func statesOf(shown [2]bool) [2]AddrState {
+	if shown[IPv6] && !shown[IPv4] {
 		return [2]AddrState{MayHave, Has}
 	}
 	return [2]AddrState{Has, MayHave}
@@ -56,7 +64,7 @@ func (g *Ground) addOthers() {
 	s := g.Snapshot
 	states := func(addrs []netip.Addr) (out [2]Addr) {
 		for _, f := range Families {
-			out[f] = stateOf(addrs, false, f, g.states)
+			out[f] = stateOf(addrs, false, f, g.nodeStates)
 		}
 		return out
 	}
@@ -174,28 +182,18 @@ type heldAddr struct {
 // indexAddrs sorts the holders by what is known of their addresses.
 func (g *Ground) indexAddrs() {
 	var lost [kinds][2][]netset.ID
-	var managed [2][]netset.ID
-	var sure, maybe []netset.ID
+	states := map[[2]AddrState][]netset.ID{}
 	for n := range g.holders {
-		unknown := &lost[g.holders[n].kind()]
+		h, id := &g.holders[n], netset.ID(n)
 		for _, f := range Families {
-			id := g.ID(n, f)
-			h := &g.holders[n]
-			if state := h.Addrs[f].State; (h.Kind == Node || h.Kind == KubeAPI && h.Service < 0) && (state == Has || state == MayHave) {
-				managed[f] = append(managed[f], id)
-			}
-			switch a := g.holders[n].Addrs[f]; a.State {
+			switch a := h.Addrs[f]; a.State {
 			case KnownAddr:
 				g.known = append(g.known, heldAddr{a.Addr, id})
-				sure = append(sure, id)
-			case Has:
-				unknown[f] = append(unknown[f], id)
-				sure = append(sure, id)
-			case MayHave:
-				unknown[f] = append(unknown[f], id)
-				maybe = append(maybe, id)
+			case Has, MayHave:
+				lost[h.kind()][f] = append(lost[h.kind()][f], id)
 			}
 		}
+		states[h.existence()] = append(states[h.existence()], id)
 	}
 	slices.SortFunc(g.known, func(a, b heldAddr) int { return a.addr.Compare(b.addr) })
 	taken := make([]netip.Addr, len(g.known))
@@ -203,13 +201,29 @@ func (g *Ground) indexAddrs() {
 		taken[i] = h.addr
 	}
 	g.taken = netset.Points(taken...)
-	for _, f := range Families {
-		g.managed[f] = netset.Points(managed[f]...)
-	}
 	for k := range kinds {
 		g.place(k, [2]netset.IDs{netset.Points(lost[k][IPv4]...), netset.Points(lost[k][IPv6]...)})
 	}
-	g.addressed = map[AddrState]netset.IDs{Has: netset.Points(sure...), MayHave: netset.Points(maybe...)}
+	for state, ids := range states {
+		g.existing = append(g.existing, existing{state, netset.Points(ids...)})
+	}
+	slices.SortFunc(g.existing, func(a, b existing) int {
+		return cmp.Or(cmp.Compare(b.state[IPv4], a.state[IPv4]), cmp.Compare(b.state[IPv6], a.state[IPv6]))
+	})
+}
+
+// existing is the holders that have addresses in the same families: state is NoAddr, MayHave or Has, by Family.
+type existing struct {
+	state [2]AddrState
+	ids   netset.IDs
+}
+
+// existence says in which families h has an address, known or not.
+func (h *Holder) existence() (state [2]AddrState) {
+	for _, f := range Families {
+		state[f] = min(h.Addrs[f].State, Has)
+	}
+	return state
 }
 
 // KnownIn returns the holders whose known address lies in addrs.

@@ -6,38 +6,33 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Stranger is a set of pods that do not exist and could: all that carry such labels in such namespaces, over Conns.
+// Stranger is a set of pods that do not exist and could: all that carry such labels in such namespaces, over Conns, if When holds.
 type Stranger struct {
-	Family    Family
 	Namespace string         // an existing namespace; "" for one that does not exist
 	NS        label.Selector // what a namespace that does not exist must carry
 	Pod       label.Selector // what the pod must carry
-	Conns     netset.Conns
-	Worlds    Worlds  // the profiles under which it holds
-	Base      Verdict // the verdict as far as Worlds are concerned
-	Verdict   Verdict // Unknown with zero Conns: too many kinds of pods to tell apart
-	Cond      Cond
-	Egress    []*policy.Rule
-	Ingress   []*policy.Rule
+	Conns     netset.Conns   // none: too many kinds of pods to tell apart
+	When      when.When
+	Verdict   Verdict // of When, under the profiles of the program
+	Egress    []By
+	Ingress   []By
 }
 
-// Hypothetical returns the pods that do not exist which class could connect to (Egress), or which could connect to it (Ingress), family
-// by family. Pods of existing namespaces other than the class's own are left out where the same pods of a namespace that does not exist can do
-// as much: they add nothing to what an attacker with some namespace can do.
+// Hypothetical returns the pods that do not exist which class could connect to (Egress), or which could connect to it (Ingress). Pods of
+// existing namespaces other than the class's own are left out where the same pods of a namespace that does not exist can do as much: they add
+// nothing to what an attacker with some namespace can do.
 func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
 	var out []Stranger
-	for _, seg := range p.seen(p.groups[d][p.groupOf[d][class]].strange()) {
-		for _, c := range seg.region.Cubes {
-			if possible, exists := p.existence(class, c.Family); possible {
-				at := seg
-				at.cond = at.cond.and(exists)
-				if p.states[c.Family] == MayHave {
-					at.cond = at.cond.and(familyExists[c.Family])
-				}
-				out = append(out, p.inCube(class, d, at, c)...)
-			}
+	meet := p.meet(p.holders[class].existence(), p.states)
+	for _, seg := range p.seen(p.groupFor(class, d).strange()) {
+		if seg.pass = seg.pass.And(meet); seg.pass.IsNever() {
+			continue
+		}
+		for _, c := range seg.ends.Cubes {
+			out = append(out, p.inCube(class, d, seg, c)...)
 		}
 	}
 	return out
@@ -47,10 +42,11 @@ func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
 func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []Stranger {
 	var out []Stranger
 	in := p.placesOf(c.NS)
-	asMuch := false // pods of a namespace that does not exist get all of it
+	asMuch := false // a pod in a new namespace can do everything that seg allows
 	if !in.fresh.IsEmpty() {
-		out = p.strangers(class, d, seg, -1, Cube{c.Family, in.fresh, c.Pod})
-		asMuch = in.anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(in.fresh) && out[0].Conns.Equal(seg.conns) && out[0].Worlds == seg.worlds && out[0].Cond.equal(seg.cond)
+		out = p.strangers(class, d, seg, -1, Cube{in.fresh, c.Pod})
+		asMuch = in.anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(in.fresh) && out[0].Conns.Equal(seg.conns) &&
+			out[0].When.Equal(p.narrow(seg.pass.AnyFamily()))
 	}
 	for _, i := range in.all {
 		if i != p.holders[class].namespace && asMuch {
@@ -58,9 +54,9 @@ func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []S
 		}
 		at := seg
 		if slices.Contains(in.may, i) {
-			at.cond = at.cond.and(noNamespace)
+			at.pass = at.pass.And(p.asks.selected(peerEnd(d), c.NS, label.Selector{}))
 		}
-		out = append(out, p.strangers(class, d, at, i, Cube{c.Family, label.Selector{}, c.Pod})...)
+		out = append(out, p.strangers(class, d, at, i, Cube{label.Selector{}, c.Pod})...)
 	}
 	return out
 }
@@ -85,7 +81,7 @@ func (p *Program) placesOf(ns label.Selector) places {
 	return in
 }
 
-// SettleStrangers takes out of strangers that are not certain, or of the other family, those that a certain one stands for anyway.
+// SettleStrangers leaves out strangers that another one stands for anyway: of the same pods, over as many connections, wherever they hold.
 func SettleStrangers(in []Stranger) []Stranger {
 	type who struct{ namespace, ns, pod string }
 	same := map[who][]int{}
@@ -105,46 +101,37 @@ func SettleStrangers(in []Stranger) []Stranger {
 
 // covered reports whether t, which is of the same pods, says at least as much as s.
 func (s Stranger) covered(t Stranger) bool {
-	return t.Conns.Covers(s.Conns) && t.Worlds.Covers(s.Worlds) &&
-		(t.Base == Allowed || t.Base == s.Base && t.Cond.equal(s.Cond)) && !s.Conns.IsEmpty()
+	return t.Conns.Covers(s.Conns) && s.When.Implies(t.When) && !s.Conns.IsEmpty()
 }
 
 // StrangerIn narrows s to the profiles that p speaks of; ok is false if it holds under none.
 func (p *Program) StrangerIn(s Stranger) (in Stranger, ok bool) {
-	s.Worlds &= p.in
-	s.Cond.On = p.On(s.Worlds)
-	s.Verdict = s.Base.under(s.Cond.On)
-	return s, s.Worlds != 0
+	s.When, s.Egress, s.Ingress = p.narrow(s.When), p.narrowBy(s.Egress), p.narrowBy(s.Ingress)
+	s.Verdict = p.Verdict(s.When)
+	return s, !s.When.IsNever()
 }
 
 // strangers asks the policies that would apply to the pods of one cube for their side. ns is the index of an existing namespace, or -1 for new ones
 // that satisfy in.NS.
 func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, in Cube) []Stranger {
-	opposite := d.Opposite()
-	homes := p.homesOf(ns, opposite, in)
+	homes := p.homesOf(ns, d.Opposite(), in)
 	if homes == nil {
-		return []Stranger{{Family: in.Family, Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Worlds: seg.worlds, Verdict: Unknown, Cond: Cond{Unjudged: true}}}
+		return []Stranger{{Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Verdict: Unknown, When: p.asks.unknown("too many kinds of pods to tell apart")}}
 	}
-	self := p.ID(class, in.Family)
 	var out []Stranger
 	for _, h := range homes {
 		for _, back := range h.open {
-			conns, worlds := back.conns.Intersect(seg.conns), back.worlds&seg.worlds
-			if worlds == 0 || !back.region.IDs.Contains(self) || conns.IsEmpty() {
+			conns, passes := back.conns.Intersect(seg.conns), seg.pass.And(back.pass)
+			if conns.IsEmpty() || passes.IsNever() || !back.ends.IDs.Contains(netset.ID(class)) {
 				continue
 			}
-			s := Stranger{Family: in.Family, Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, Worlds: worlds, Verdict: min(seg.verdict, back.verdict),
-				Cond: seg.cond.and(back.cond), Egress: seg.by, Ingress: back.by}
-
+			s := Stranger{Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, When: passes.AnyFamily(), Egress: seg.by, Ingress: back.by}
 			if d == policy.Ingress {
-				s.Egress, s.Ingress = back.by, seg.by
+				s.Egress, s.Ingress = s.Ingress, s.Egress
 			}
-			if s.Base = s.Verdict; s.Verdict == Allowed && !s.Cond.IsZero() {
-				s.Base = Depends
+			if s, ok := p.StrangerIn(s); ok {
+				out = append(out, s)
 			}
-			s.Cond.On = p.On(worlds)
-			s.Verdict = s.Base.under(s.Cond.On)
-			out = append(out, s)
 		}
 	}
 	return out
@@ -171,12 +158,11 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
 			break
 		}
 	}
-	pods := box{Region{IDs: p.Pods()}, netset.AllConns, p.all}
 	for i := range homes {
 		h := &homes[i]
-		slices.SortStableFunc(h.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
-		for _, seg := range p.decide(p.newcomers(h), d, pods) {
-			if seg.verdict != Denied && !seg.region.IsEmpty() {
+		sortRules(h.rules)
+		for _, seg := range p.decide(p.newcomers(h, d), Region{IDs: p.Pods()}, netset.AllConns) {
+			if !seg.pass.IsNever() {
 				h.open = append(h.open, seg)
 			}
 		}
@@ -185,10 +171,10 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
 	return homes
 }
 
-// newcomers is the group of pods that do not exist.
-func (p *Program) newcomers(h *stranger) *group {
-	g := &group{rules: h.rules, stances: h.stances} // whether a policy selects them in the other direction is not asked: they count as selected
-	g.steps = func() []step { return p.steps(g) }
+// newcomers is the group of pods that do not exist. Whether a policy selects them in the other direction is not asked: they count as selected.
+func (p *Program) newcomers(h *stranger, d policy.Direction) *group {
+	g := &group{dir: d, rules: h.rules, stances: h.stances}
+	p.prepare(g)
 	return g
 }
 
@@ -246,7 +232,7 @@ func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
 		sub, sure := s.sub.NS, certain
 		if ns >= 0 {
 			if must, _ := s.sub.NS.Match(p.namespaces[ns].Labels); !must {
-				sure = unlabelled
+				sure = perhaps
 			}
 			sub = label.Selector{}
 		}
@@ -265,10 +251,10 @@ func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
 			continue
 		}
 		hit := stranger{ns: in, pod: pod, rules: h.rules, stances: h.stances}
-		if s.rule != nil {
-			hit.rules = append(slices.Clip(h.rules), applied{s.rule, sure})
+		if where := p.subject(&s, sure, false); s.rule != nil {
+			hit.rules = append(slices.Clip(h.rules), applied{s.rule, sure, where})
 		} else {
-			hit.stances = append(slices.Clip(h.stances), p.stancesOf(s.stance, sure, false)...)
+			hit.stances = append(slices.Clip(h.stances), stance{s.stance.Stance, where})
 		}
 		out = append(out, hit)
 	}

@@ -134,20 +134,17 @@ func (g *Ground) candidates(sel label.Selector, most int) (classes []int, narrow
 	return classes, narrowed
 }
 
-// selection is what a pair of selectors selects among the classes, in family IPv4.
-type selection struct {
-	must       netset.IDs
-	unlabelled netset.IDs // possibly: the labels of their namespace are not known
-	unsettled  netset.IDs // possibly: a label of theirs is not known
-}
+// selection is what a pair of selectors selects among the classes: certainly, and perhaps, where a label of theirs or of their
+// namespace is not known.
+type selection struct{ must, perhaps netset.IDs }
 
-func (s selection) may() netset.IDs { return netset.Union(s.must, s.unlabelled, s.unsettled) }
+func (s selection) may() netset.IDs { return s.must.Union(s.perhaps) }
 
 // choose evaluates selectors against every class.
 func (g *Ground) choose(ns, pod label.Selector) selection {
 	mustNS, mayNS := g.chooseNamespaces(ns)
 	if pod.SelectsAll() {
-		return selection{must: g.runsOf(mustNS), unlabelled: g.runsOf(mayNS)}
+		return selection{g.runsOf(mustNS), g.runsOf(mayNS)}
 	}
 	inNS := map[int]bool{} // whether the namespace is certain
 	for _, i := range mustNS {
@@ -168,7 +165,7 @@ func (g *Ground) choose(ns, pod label.Selector) selection {
 			}
 		}
 	}
-	var must, unlabelled, unsettled []netset.ID
+	var must, perhaps []netset.ID
 	for _, n := range classes {
 		certain, in := inNS[g.holders[n].namespace]
 		if !in {
@@ -176,15 +173,13 @@ func (g *Ground) choose(ns, pod label.Selector) selection {
 		}
 		switch all, some := pod.Match(g.holders[n].labels); {
 		case !some:
-		case !certain:
-			unlabelled = append(unlabelled, netset.ID(n))
-		case !all:
-			unsettled = append(unsettled, netset.ID(n))
+		case !certain || !all:
+			perhaps = append(perhaps, netset.ID(n))
 		default:
 			must = append(must, netset.ID(n))
 		}
 	}
-	return selection{netset.Points(must...), netset.Points(unlabelled...), netset.Points(unsettled...)}
+	return selection{netset.Points(must...), netset.Points(perhaps...)}
 }
 
 // chooseNamespaces returns the namespaces that certainly satisfy sel, and those that possibly do.

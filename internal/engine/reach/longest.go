@@ -2,12 +2,15 @@ package reach
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Where the longest block decides (the AWS network policy agent, pkg/fwruleprocessor/fw_rule_processor.go), the blocks of all rules that apply to
@@ -15,11 +18,11 @@ import (
 // exception that no rule names too lets nothing through; of the prefixes around an address only the longest counts. A pod that a selector
 // names is a prefix of its own.
 
-// grant says that a prefix lets through some connections because of a rule, an index into the group's rules.
+// grant says that a prefix lets through some connections because of a rule, an index into the group's rules, if when holds.
 type grant struct {
-	rule    int
-	conns   netset.Conns
-	perhaps netset.Conns // likewise, if a name stands for such a port
+	rule  int
+	conns netset.Conns
+	when  when.When
 }
 
 // prefix is an entry of such a table.
@@ -36,17 +39,32 @@ type portItem struct {
 	lo, hi   netset.Port
 }
 
-// crowded is the condition under which a block whose ports are more than the plugin holds lets a connection through.
-var crowded = onlyIf("the plugin keeps this port for a block that has more ports than it can hold")
+// keeps is the condition under which an entry with more ports than the CNI holds has the one in question.
+func (p *Program) keeps(d policy.Direction, entry string) when.When {
+	return p.asks.ask(fmt.Sprintf("kept port: %s of %s, %s", d, endName(ownEnd(d)), entry), ownEnd(d), 0,
+		"the CNI keeps this port for "+entry+", which has more ports than it can hold", "the CNI drops this port for "+entry+", which has more ports than it can hold")
+}
+
+// IsKeptPort picks the questions which ports a CNI keeps that holds a limited number.
+func IsKeptPort(q *when.Question) bool { return strings.HasPrefix(q.ID, "kept port: ") }
+
+// keptOfPods is [Program.keeps] for the pods that selectors of a group name.
+func (p *Program) keptOfPods(g *group) when.When {
+	limit, longest := p.portsPerBlock(), p.says.yes[cni.LongestPrefixDecides]
+	if limit == 0 || longest == 0 || p.portItems(g) <= limit {
+		return when.Always
+	}
+	return p.keeps(g.dir, "a pod that a selector names").Or(p.asks.on(longest).Not())
+}
 
 // part is addresses in which a prefix decides for some of the ends that may have them, under a condition.
 type part struct {
 	addrs netset.Addrs
 	of    func(Region) Region
-	cond  Cond
+	when  when.When
 }
 
-// longestMatches returns what the blocks of a group's rules match where the longest block decides, by rule; nil if there are no such worlds.
+// longestMatches returns what the blocks of a group's rules match where the longest block decides, by rule; nil if no CNI works so.
 func (p *Program) longestMatches(g *group) [][]match {
 	worlds := p.says.yes[cni.LongestPrefixDecides]
 	if worlds == 0 {
@@ -56,26 +74,23 @@ func (p *Program) longestMatches(g *group) [][]match {
 	if table == nil {
 		return nil
 	}
-	if slices.ContainsFunc(g.rules, func(a applied) bool { return a.certainty != certain && p.inTable(p.ready(a.rule)) }) {
+	if slices.ContainsFunc(g.rules, func(a applied) bool { return a.sure != certain && p.inTable(p.ready(a.rule)) }) {
 		return p.unsettledMatches(g, worlds)
 	}
-	limit := p.portsPerBlock()
+	limit, end := p.portsPerBlock(), peerEnd(g.dir)
 	out := make([][]match, len(g.rules))
 	surely, perhaps := p.namedPods(g, worlds)
 	named := surely.union(Region{IDs: perhaps.IDs, Addrs: perhaps.Addrs, Cubes: minusCubes(perhaps.Cubes, surely.Cubes)})
 	alone := func(r Region) Region { return r.Minus(named) }                      // what no selector names
 	chosen := func(r Region) Region { return r.Intersect(surely) }                // what some selector names
 	either := func(r Region) Region { return r.Intersect(perhaps).Minus(surely) } // what some selector perhaps names
-	full := Cond{}                                                                // of a pod that a selector names
-	if limit > 0 && p.portItems(g) > limit {
-		full = crowded
-	}
+	pods := p.keptOfPods(g)
 	hasPerhaps := !perhaps.Minus(surely).IsEmpty()
 	for i := range table {
 		pre := &table[i]
-		cond := Cond{}
+		kept := when.Always
 		if limit > 0 && len(pre.items) > limit {
-			cond = crowded
+			kept = p.keeps(g.dir, pre.String())
 		}
 		var inner []netip.Prefix
 		for _, other := range table[i+1:] {
@@ -85,44 +100,41 @@ func (p *Program) longestMatches(g *group) [][]match {
 		}
 		longest := netset.Prefixes(pre.Prefix).Minus(netset.Prefixes(inner...))
 		left := netset.Addrs{} // what it leaves to a pod that a selector names
-		if bequeaths(pre.Prefix) && (hasPerhaps || !surely.IsEmpty()) {
+		if inherits(pre.Prefix) && (hasPerhaps || !surely.IsEmpty()) {
 			left = netset.Prefixes(pre.Prefix).Minus(netset.Prefixes(pre.except...))
 		}
-		parts := []part{{longest, alone, cond}}
+		parts := []part{{longest, alone, kept}}
 		if !surely.IsEmpty() {
-			parts = append(parts, part{left, chosen, cond.and(full)})
+			parts = append(parts, part{left, chosen, kept.And(pods)})
 		}
 		if hasPerhaps {
 			both := longest.Intersect(left)
-			parts = append(parts, part{both, either, cond.and(full)}, part{longest.Union(left).Minus(both), either, cond.and(full).and(noLabel)})
+			parts = append(parts, part{both, either, kept.And(pods)},
+				part{longest.Minus(both), either, kept.And(pods).Minus(p.someNames(g, end))}, part{left.Minus(both), either, kept.And(pods).And(p.someNames(g, end))})
 		}
 		for _, at := range parts {
 			if len(pre.grants) == 0 || at.addrs.IsEmpty() {
 				continue
 			}
-			peers := p.blockPeers(at.addrs)
+			peers := p.blockPeers(at.addrs, end)
 			for _, gr := range pre.grants {
-				where := cross(g.rules[gr.rule].rule.judged, []branch{{worlds, Cond{}}})
+				where := at.when.And(gr.when).And(p.asks.on(worlds)).And(g.rules[gr.rule].rule.judged)
 				for _, m := range within(peers, where) {
-					if m.region = at.of(m.region); m.region.IsEmpty() {
-						continue
-					}
-					m.conns, m.cond = gr.conns, m.cond.and(at.cond)
-					if !gr.conns.IsEmpty() {
-						out[gr.rule] = append(out[gr.rule], m)
-					}
-					if perhaps := gr.perhaps.Minus(gr.conns); !perhaps.IsEmpty() {
-						m.conns, m.cond = perhaps, m.cond.and(otherPods)
-						out[gr.rule] = append(out[gr.rule], m)
-					}
+					m.ends, m.conns = at.of(m.ends), gr.conns
+					out[gr.rule] = append(out[gr.rule], m)
 				}
 			}
 		}
 	}
 	for i := range out {
-		out[i] = merge(out[i], inRegion)
+		out[i] = joined(out[i])
 	}
 	return out
+}
+
+// someNames is the condition that some selector of a group's rules names an end, where that is not certain.
+func (p *Program) someNames(g *group, end when.End) when.When {
+	return p.asks.ask(fmt.Sprintf("named by a rule: %s of %s", g.dir, endName(end)), end, 0, "a selector of the same policies names "+word(end), "no selector of the same policies names "+word(end))
 }
 
 // unsettledMatches is what the blocks of a group's rules match at most, where it is not known whether all of the rules apply: any of them may add
@@ -139,17 +151,21 @@ func (p *Program) unsettledMatches(g *group, worlds Worlds) [][]match {
 			blocks = netset.Universe
 		}
 		for _, peer := range r.Peers {
-			if peer.Block != nil && peer.Only == "" {
+			if peer.Block != nil && peer.If == nil {
 				blocks = blocks.Union(peer.Block.Addrs())
 			}
 		}
-		conns, perhaps, _ := p.blockPorts(r, g)
-		if conns = conns.Union(perhaps); conns.IsEmpty() || blocks.IsEmpty() {
+		if blocks.IsEmpty() {
 			continue
 		}
-		for _, m := range within(p.blockPeers(blocks), cross(r.judged, []branch{{worlds, noLabel}})) {
-			m.conns = conns
-			out[i] = append(out[i], m)
+		ports, _ := p.blockPorts(r, g)
+		undenied := p.asks.ask(r.scope+": no exception of another rule", ownEnd(r.Dir), r.rank,
+			"no policy that may select "+word(ownEnd(r.Dir))+" makes an exception of the address", "a policy that may select "+word(ownEnd(r.Dir))+" makes an exception of the address")
+		for _, port := range ports {
+			for _, m := range within(p.blockPeers(blocks, peerEnd(r.Dir)), r.judged.And(p.asks.on(worlds)).And(undenied).And(port.when)) {
+				m.conns = port.conns
+				out[i] = append(out[i], m)
+			}
 		}
 	}
 	return out
@@ -171,7 +187,7 @@ func (p *Program) portItems(g *group) int {
 	all := map[portItem]bool{}
 	for _, a := range g.rules {
 		if r := p.ready(a.rule); p.inTable(r) {
-			_, _, items := p.blockPorts(r, g)
+			_, items := p.blockPorts(r, g)
 			for item := range items {
 				all[item] = true
 			}
@@ -184,9 +200,9 @@ func minusCubes(cubes, others []Cube) []Cube {
 	return Region{Cubes: cubes}.Minus(Region{Cubes: others}).Cubes
 }
 
-// bequeaths reports whether longer prefixes, and addresses that stand for themselves, take over the ports of a prefix. What the agent takes for a
-// single address does not: also an IPv6 prefix of 32 bits (pkg/utils, IsNonHostCIDR).
-func bequeaths(p netip.Prefix) bool { return p.Bits() != 32 || p.IsSingleIP() }
+// inherits reports whether longer prefixes inside p also get p's ports. The agent does not pass on the ports of a single address, and takes
+// an IPv6 /32 for one (pkg/utils, IsNonHostCIDR).
+func inherits(p netip.Prefix) bool { return p.Bits() != 32 || p.IsSingleIP() }
 
 // prefixesOf makes the table of a group: the prefixes that rules name, and those that only exceptions do, shortest first.
 func (p *Program) prefixesOf(g *group) []prefix {
@@ -196,19 +212,23 @@ func (p *Program) prefixesOf(g *group) []prefix {
 		if !p.inTable(r) {
 			continue
 		}
-		conns, perhaps, items := p.blockPorts(r, g)
-		if conns.Union(perhaps).IsEmpty() {
+		ports, items := p.blockPorts(r, g)
+		var grants []grant
+		for _, port := range ports {
+			grants = append(grants, grant{i, port.conns, port.when})
+		}
+		if grants == nil {
 			continue
 		}
 		add := func(cidr netip.Prefix, except []netip.Prefix) {
-			named = append(named, prefix{cidr.Masked(), except, []grant{{i, conns, perhaps}}, items})
+			named = append(named, prefix{cidr.Masked(), except, grants, items})
 		}
 		if r.AnyPeer {
 			add(allIPv4, nil)
 			add(allIPv6, nil)
 		}
 		for _, peer := range r.Peers {
-			if peer.Block != nil && peer.Only == "" {
+			if peer.Block != nil && peer.If == nil {
 				add(peer.Block.CIDR, peer.Block.Except)
 			}
 		}
@@ -251,7 +271,7 @@ func (p *Program) prefixesOf(g *group) []prefix {
 
 // inTable reports whether a rule counts where the longest block decides.
 func (p *Program) inTable(r *ruleIn) bool {
-	return r.Action == policy.Allow && slices.ContainsFunc(r.judged, func(b branch) bool { return b.worlds&p.says.yes[cni.LongestPrefixDecides] != 0 })
+	return r.Action == policy.Allow && r.judged.Overlaps(p.asks.on(p.says.yes[cni.LongestPrefixDecides]))
 }
 
 // maxGrants is how many rules are told apart that let something through to one prefix.
@@ -260,14 +280,14 @@ const maxGrants = 16
 // take adds what another prefix lets through.
 func (p *prefix) take(o prefix) {
 	for _, gr := range o.grants {
-		if i := slices.IndexFunc(p.grants, func(own grant) bool { return own.rule == gr.rule }); i >= 0 {
+		i := slices.IndexFunc(p.grants, func(own grant) bool { return own.rule == gr.rule && own.when.Equal(gr.when) })
+		if i < 0 && len(p.grants) >= maxGrants { // who of so many rules it was does not matter any more
+			i = slices.IndexFunc(p.grants, func(own grant) bool { return own.when.Equal(gr.when) })
+		}
+		if i >= 0 {
 			p.grants[i].conns = p.grants[i].conns.Union(gr.conns)
-			p.grants[i].perhaps = p.grants[i].perhaps.Union(gr.perhaps)
-		} else if n := len(p.grants); n < maxGrants {
+		} else {
 			p.grants = append(p.grants, gr)
-		} else { // who of so many rules it was does not matter any more
-			p.grants[n-1].conns = p.grants[n-1].conns.Union(gr.conns)
-			p.grants[n-1].perhaps = p.grants[n-1].perhaps.Union(gr.perhaps)
 		}
 	}
 	for item := range o.items {
@@ -277,60 +297,89 @@ func (p *prefix) take(o prefix) {
 
 var allIPv4, allIPv6 = netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
 
+// portsIf is connections that hold if when does.
+type portsIf struct {
+	conns netset.Conns
+	when  when.When
+}
+
 // blockPorts is the connections that a rule's blocks let through: port names are resolved for ingress only, and over all pods that the policy
 // selects, of which those of the group are some.
-func (p *Program) blockPorts(r *ruleIn, g *group) (conns, perhaps netset.Conns, items map[portItem]bool) {
-	conns, items = r.numbers, map[portItem]bool{}
+func (p *Program) blockPorts(r *ruleIn, g *group) (ports []portsIf, items map[portItem]bool) {
+	certain := r.numbers
+	items = map[portItem]bool{}
 	if r.AnyPort {
 		items[portItem{}] = true
 	}
+	longest := p.asks.on(p.says.yes[cni.LongestPrefixDecides])
 	for _, port := range r.Ports {
 		if port.Name == "" {
 			items[portItem{port.Protocol, port.Lo, port.Hi}] = true
-		} else if r.Dir == policy.Ingress && g.like != nil {
-			for _, b := range p.numbers(r, portName{port.Protocol, port.Name}, g) {
-				if b.worlds&p.says.yes[cni.LongestPrefixDecides] == 0 {
-					continue
-				}
-				one := netset.ConnsOf(port.Protocol, netset.PortRange(b.port, b.port))
-				if items[portItem{port.Protocol, b.port, b.port}] = true; b.cond.IsZero() {
-					conns = conns.Union(one)
-				} else {
-					perhaps = perhaps.Union(one)
-				}
+			continue
+		}
+		if r.Dir != policy.Ingress || g.like == nil {
+			continue
+		}
+		for _, n := range p.numbers(r, portName{port.Protocol, port.Name}, g) {
+			one := netset.ConnsOf(port.Protocol, netset.PortRange(n.port, n.port))
+			items[portItem{port.Protocol, n.port, n.port}] = true
+			if where := n.when.Assume(longest); where.IsAlways() {
+				certain = certain.Union(one)
+			} else {
+				ports = append(ports, portsIf{one, where})
 			}
 		}
 	}
-	return conns, perhaps.Minus(conns), items
+	if !certain.IsEmpty() {
+		ports = append([]portsIf{{conns: certain}}, ports...)
+	}
+	return ports, items
 }
 
 // namedPods returns the ends that some selector of a group's rules names, and those that one perhaps does.
 func (p *Program) namedPods(g *group, worlds Worlds) (surely, perhaps Region) {
 	var sure, may []Region
+	longest := p.asks.on(worlds)
 	for _, a := range g.rules {
 		r := p.ready(a.rule)
 		if r.Action != policy.Allow || r.AnyPeer {
 			continue
 		}
-		for _, m := range r.peers {
-			if m.worlds&worlds == 0 || m.region.IDs.IsEmpty() && m.region.Cubes == nil {
+		for _, m := range slices.Concat(r.peers, p.matchingServices(r)) {
+			if m.ends.IDs.IsEmpty() && m.ends.Cubes == nil || !m.when.Overlaps(longest) {
 				continue
 			}
-			if m.cond.IsZero() && a.certainty == certain {
-				sure = append(sure, m.region)
-			} else {
-				may = append(may, m.region)
+			certainly := Region{}
+			if a.sure == certain {
+				certainly = p.certainly(m, longest)
 			}
-		}
-		for _, m := range p.matchingServices(r.Rule) {
-			if m.worlds&worlds != 0 && m.cond.IsZero() && a.certainty == certain {
-				sure = append(sure, m.region)
-			} else {
-				may = append(may, m.region)
-			}
+			sure, may = append(sure, certainly), append(may, m.ends.Minus(certainly))
 		}
 	}
 	return disjointUnion(sure), disjointUnion(may)
+}
+
+// certainly is the ends that m matches over every family in which they have addresses, where care holds.
+func (p *Program) certainly(m match, care when.When) Region {
+	over := func(state [2]AddrState) bool {
+		return !slices.ContainsFunc(Families[:], func(f Family) bool { return state[f] != NoAddr && !m.when.Assume(care.And(p.asks.over(f))).IsAlways() })
+	}
+	var out Region
+	for _, e := range p.existing {
+		if over(e.state) {
+			out.IDs = out.IDs.Union(m.ends.IDs.Intersect(e.ids))
+		}
+	}
+	if over(p.states) {
+		out.Cubes = m.ends.Cubes
+	}
+	for _, f := range Families {
+		var state [2]AddrState
+		if state[f] = Has; over(state) {
+			out.Addrs = out.Addrs.Union(m.ends.Addrs.Intersect(familySpace[f]))
+		}
+	}
+	return out
 }
 
 // disjointUnion joins regions whose cubes may overlap.

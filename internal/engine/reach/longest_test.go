@@ -76,7 +76,7 @@ func TestLongest(t *testing.T) {
 			to = AtHolder(pod.Class)
 		}
 		if got := p.Explain(AtHolder(named(p, "a")), to, netset.TCP, tt.port); got.Verdict != tt.want {
-			t.Errorf("%s: %v if %q, want %v", tt.name, got.Verdict, got.Cond, tt.want)
+			t.Errorf("%s: %v if %q, want %v", tt.name, got.Verdict, got.When, tt.want)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func TestServicePorts(t *testing.T) {
 		p := under(t, "aws-vpc-cni", onePod+fmt.Sprintf(pod, "b1", 8080, "10.0.0.2")+fmt.Sprintf(pod, "b2", second, "10.0.0.3")+rest)
 		vip, _ := p.VIP(0)
 		if got := p.Explain(AtHolder(named(p, "a")), AtHolder(vip), netset.TCP, 80); got.Verdict != want {
-			t.Errorf("%d: %v if %q, want %v", second, got.Verdict, got.Cond, want)
+			t.Errorf("%d: %v if %q, want %v", second, got.Verdict, got.When, want)
 		}
 	}
 }

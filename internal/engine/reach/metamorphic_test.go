@@ -239,7 +239,7 @@ func TestTraceNamesWhatDecides(t *testing.T) {
 					}
 					continue
 				}
-				named := func(r *policy.Rule) bool { return slices.Contains(side.By, r) }
+				named := func(r *policy.Rule) bool { return slices.Contains(RulesOf(side.By), r) }
 				without := b.with(func(r *policy.Rule) bool { return !named(r) })
 				after := without.Explain(q.from, q.to, q.proto, q.port)
 				if after.Verdict != Allowed {

@@ -3,6 +3,7 @@ package reach
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
@@ -10,133 +11,131 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/special"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // everyone is every end, also pods that do not exist.
 func (p *Program) everyone() Region {
 	r := p.Everything()
-	r.Cubes = cubesOf(label.Selector{}, label.Selector{})
+	r.Cubes = everyPod
 	return r
 }
 
+var everyPod = []Cube{{}}
+
+// always is what matches a region in every world.
+func always(ends Region) []match { return []match{{ends: ends}} }
+
 // peersOf resolves the peers of a rule to regions. Where the longest block decides, blocks are left out; see [Program.longestMatches].
-func (p *Program) peersOf(r *policy.Rule) []match {
-	union := p.all &^ p.says.yes[cni.LongestPrefixDecides]
+func (p *Program) peersOf(r *ruleIn) []match {
+	union := p.asks.on(p.all &^ p.says.yes[cni.LongestPrefixDecides])
+	end := peerEnd(r.Dir)
 	if r.AnyPeer {
-		worlds := p.all
+		out := always(p.everyone())
 		if r.Action == policy.Allow {
-			worlds = union
+			return within(out, union)
 		}
-		return []match{{box: box{region: p.everyone(), worlds: worlds}}}
+		return out
 	}
 	var out []match
 	var blocks []netset.Addrs
-	var entities []policy.Entity
 	for i := range r.Peers {
-		switch peer := &r.Peers[i]; {
-		case peer.Only != "":
-			out = append(out, within(p.peer(peer), []branch{{p.all, onlyIf(peer.Only)}})...)
-		case peer.Block != nil:
+		peer := &r.Peers[i]
+		if peer.Block != nil && peer.If == nil {
 			blocks = append(blocks, peer.Block.Addrs())
-		case peer.Entity != policy.NoEntity && peer.Node == nil:
-			entities = append(entities, peer.Entity)
-		default:
-			out = append(out, p.peer(peer)...)
+			continue
 		}
-	}
-	if slices.Contains(entities, policy.Host) && slices.Contains(entities, policy.RemoteNode) { // every node, whichever it is
-		out = append(out, p.anyNode()...)
-		entities = slices.DeleteFunc(entities, func(e policy.Entity) bool { return e == policy.Host || e == policy.RemoteNode })
-	}
-	for _, e := range entities {
-		out = append(out, p.entity(e)...)
+		where := p.asks.only(peer.If, r.scope+" peer "+strconv.Itoa(i), r.rank, end)
+		out = append(out, within(p.peer(peer, end), where)...)
 	}
 	if blocks != nil {
 		all := netset.Union(blocks...)
-		out = append(out, within(p.blockPeers(all), []branch{{union, Cond{}}})...)
+		out = append(out, within(p.blockPeers(all, end), union)...)
 		if r.Dir == policy.Ingress {
-			out = append(out, within(p.masked(all), []branch{{union, Cond{}}})...)
+			out = append(out, within(p.masked(all), union)...)
 		}
 	}
 	return out
 }
 
-// peer resolves one peer.
-func (p *Program) peer(peer *policy.Peer) []match {
+// peer resolves one peer at an end.
+func (p *Program) peer(peer *policy.Peer, end when.End) []match {
 	switch {
 	case peer.Block != nil:
-		return p.blockPeers(peer.Block.Addrs())
+		return p.blockPeers(peer.Block.Addrs(), end)
 	case peer.NS != nil:
 		var out []match
 		for _, v := range p.variants(*peer.Pod) {
-			out = append(out, within(p.selectorPeer(*peer.NS, v.pod), v.where)...)
+			out = append(out, within(p.selectorPeer(*peer.NS, v.pod, end), v.where)...)
 		}
 		return out
 	case peer.Node != nil:
-		return p.nodePeers(*peer.Node)
+		return p.nodePeers(*peer.Node, end)
 	case peer.Entity != policy.NoEntity:
-		return p.entity(peer.Entity)
+		return p.entity(peer.Entity, end)
 	case peer.Name != "":
-		return p.namePeer(peer.Name)
+		return p.namePeer(peer.Name, end)
 	case peer.Service != nil:
-		return p.servicePeer(peer.Service)
+		return p.servicePeer(peer.Service, end)
 	}
 	return nil
 }
 
 // selectorPeer resolves a peer of pods. Peers that reach over namespaces are few and repeated in many, so they are kept.
-func (p *Program) selectorPeer(ns, pod label.Selector) []match {
+func (p *Program) selectorPeer(ns, pod label.Selector, end when.End) []match {
 	if names, others := ns.On(label.MetadataName).Listed(); len(names) > 0 && !others {
-		return p.resolvePeer(ns, pod)
+		return p.resolvePeer(ns, pod, end)
 	}
-	key := ns.String() + "\x00" + pod.String()
+	key := selectedID(end, ns, pod)
 	if kept, ok := p.peers.Load(key); ok {
 		return kept.([]match)
 	}
-	out := p.resolvePeer(ns, pod)
+	out := p.resolvePeer(ns, pod, end)
 	p.peers.Store(key, out)
 	return out
 }
 
-func (p *Program) resolvePeer(ns, pod label.Selector) []match {
+func (p *Program) resolvePeer(ns, pod label.Selector, end when.End) []match {
 	sel := p.choose(ns, pod)
-	certainly := Region{IDs: p.inBoth(sel.must.Minus(p.hosts))}
-	if !ns.IsEmpty() && !pod.IsEmpty() {
-		certainly.Cubes = cubesOf(ns, pod)
-	}
-	out := []match{{box: box{region: certainly, worlds: p.all}}}
-	perhaps := func(ids netset.IDs, where branch) {
-		if !ids.IsEmpty() {
-			out = append(out, match{box{region: Region{IDs: p.inBoth(ids)}, worlds: where.worlds}, where.cond})
+	var out []match
+	add := func(ids netset.IDs, where when.When) {
+		if !ids.IsEmpty() && !where.IsNever() {
+			out = append(out, match{ends: Region{IDs: ids}, when: where})
 		}
 	}
-	perhaps(sel.unlabelled.Minus(p.hosts), branch{p.all, noNamespace})
-	perhaps(sel.unsettled.Minus(p.hosts), branch{p.all, noLabel})
+	certainly := Region{IDs: sel.must.Minus(p.hosts)}
+	if !ns.IsEmpty() && !pod.IsEmpty() {
+		certainly.Cubes = []Cube{{ns, pod}}
+	}
+	out = append(out, match{ends: certainly})
+	add(sel.perhaps.Minus(p.hosts), p.asks.selected(end, ns, pod))
 	if !p.hosts.Overlaps(sel.may()) {
 		return out
 	}
-	for _, b := range p.says.where(cni.SelectorsMatchHost) {
-		perhaps(sel.must.Intersect(p.hosts), b)
-		perhaps(sel.unlabelled.Intersect(p.hosts), branch{b.worlds, b.cond.and(noNamespace)})
-		perhaps(sel.unsettled.Intersect(p.hosts), branch{b.worlds, b.cond.and(noLabel)})
-	}
+	matched := p.says.where[cni.SelectorsMatchHost]
+	add(sel.must.Intersect(p.hosts), matched)
+	add(sel.perhaps.Intersect(p.hosts), matched.And(p.asks.selected(end, ns, pod)))
 	if yes := p.says.yes[cni.SelectorsMatchHost]; yes != 0 { // the address that such a pod is matched by is its node's
-		out = append(out, match{box{region: Region{IDs: p.local}, worlds: yes}, sharesAddress})
+		shares := p.asks.ask("shares the address of a host pod: "+selectedID(end, ns, pod), end, 0,
+			word(end)+" has the address of a pod on the host network that a policy names", word(end)+" has no address of a pod on the host network that a policy names")
+		add(p.local, p.asks.on(yes).And(shares))
 		if yes &= p.says.yes[cni.LongestPrefixDecides]; yes != 0 {
 			at := p.addrsOf(sel.must.Intersect(p.hosts))
-			out = append(out, match{box: box{region: Region{IDs: p.KnownIn(at), Addrs: at}, worlds: yes}})
+			for _, m := range p.knownIn(at) {
+				add(m.ends.IDs, p.asks.on(yes).And(m.when))
+			}
+			out = append(out, match{ends: Region{Addrs: at}, when: p.asks.on(yes)})
 		}
 	}
 	return out
 }
 
-// addrsOf is the known addresses of holders, whichever family ids name them in.
+// addrsOf is the known addresses of holders.
 func (g *Ground) addrsOf(ids netset.IDs) netset.Addrs {
 	var all []netip.Addr
 	for run := range ids.Runs() {
 		for id := run.Lo; id <= run.Hi; id++ {
-			h, _, _ := g.Holder(id)
-			for _, a := range h.Addrs {
+			for _, a := range g.holders[id].Addrs {
 				if a.State == KnownAddr {
 					all = append(all, a.Addr)
 				}
@@ -146,45 +145,58 @@ func (g *Ground) addrsOf(ids netset.IDs) netset.Addrs {
 	return netset.Points(all...)
 }
 
-var sharesAddress = onlyIf("it has the address of a pod on the host network that a policy names")
-
 // smallBlock is up to how many addresses a block is asked whether others have all of them already, so that nothing unknown can be in it.
 const smallBlock = 4096
 
+// knownIn matches the holders whose known address lies in addrs, over the family of that address.
+func (p *Program) knownIn(addrs netset.Addrs) []match {
+	var at [2]netset.IDs
+	for _, f := range Families {
+		at[f] = p.KnownIn(addrs.Intersect(familySpace[f]))
+	}
+	both := at[IPv4].Intersect(at[IPv6])
+	out := always(Region{IDs: both})
+	for _, f := range Families {
+		out = append(out, match{ends: Region{IDs: at[f].Minus(both)}, when: p.asks.over(f)})
+	}
+	return slices.DeleteFunc(out, func(m match) bool { return m.ends.IsEmpty() })
+}
+
 // blockPeers resolves addresses as policies name them: the addresses themselves, holders whose address is known and in one, and those of which they
 // hold all or part of where they may be.
-func (p *Program) blockPeers(addrs netset.Addrs) []match {
-	out := p.bareAddrs(addrs)
-	add := func(r Region, cond Cond) {
-		out = append(out, p.byAddress(r, cond)...)
+func (p *Program) blockPeers(addrs netset.Addrs, end when.End) []match {
+	out := p.bareAddrs(addrs, end)
+	for _, m := range p.knownIn(addrs) {
+		out = append(out, p.byAddress(m, end)...)
 	}
-	add(Region{IDs: p.KnownIn(addrs)}, Cond{})
-	for _, f := range Families {
-		for k := range p.unplaced {
-			unknown := &p.unplaced[k]
-			at, plan := Region{IDs: unknown.ids[f]}, unknown.plan[f]
-			if k == 0 {
-				at.Cubes = []Cube{{Family: f}}
-			}
-			within := addrs.Intersect(plan)
+	for k := range p.unplaced {
+		unknown := &p.unplaced[k]
+		where := [2]when.When{when.Never, when.Never}
+		for _, f := range Families {
+			within := addrs.Intersect(unknown.plan[f])
 			if !unknown.shared && netset.Size(within) <= smallBlock {
 				within = within.Minus(p.taken)
 			}
-			switch {
-			case within.IsEmpty():
-			case within.Equal(plan):
-				add(at, Cond{})
-			default:
-				add(at, Cond{Plan: within})
+			public := unknown.public && special.Broad(addrs.Intersect(familySpace[f]))
+			if !within.IsEmpty() || public {
+				where[f] = p.asks.over(f).And(p.asks.addressIn(end, k, unknown, f, within, public))
+			}
+		}
+		for _, part := range unknown.parts() {
+			at := match{ends: Region{IDs: part.ids}, when: when.Never}
+			for f, has := range part.unknown {
+				if has {
+					at.when = at.when.Or(where[f])
+				}
+			}
+			if k == 0 && part.unknown == [2]bool{true, true} { // addresses of pods that do not exist are not known either
+				at.ends.Cubes = everyPod
+			}
+			if !at.when.IsNever() {
+				out = append(out, p.byAddress(at, end)...)
 			}
 		}
 	}
-	for _, f := range Families {
-		if special.Broad(addrs.Intersect(familySpace[f])) {
-			add(Region{IDs: p.managed[f]}, publicAddress)
-		}
-	}
-	sortMatches(out)
 	return out
 }
 
@@ -192,124 +204,105 @@ func (p *Program) blockPeers(addrs netset.Addrs) []match {
 func (p *Program) masked(addrs netset.Addrs) []match {
 	var out []match
 	for _, f := range Families {
-		if !addrs.Overlaps(p.planOf[ofPods][f]) {
+		in := addrs.Intersect(p.planOf[ofPods][f])
+		where := p.says.where[cni.NodesUsePodRange]
+		if in.IsEmpty() || where.IsNever() {
 			continue
 		}
-		nodes := Region{IDs: p.local.Intersect(netset.IDRange(p.ID(0, f), int(p.width)))}
-		for _, b := range p.says.where(cni.NodesUsePodRange) {
-			out = append(out, match{box{region: nodes, worlds: b.worlds}, b.cond.and(fromPodRange)})
-		}
+		from := p.asks.ask("address in the pods' range of src: "+addrsText(in, 1<<20), when.Source, 0,
+			"{src} connects from an address of the pods' range in "+addrsText(in, 4), "{src} connects from no address of the pods' range in "+addrsText(in, 4))
+		out = append(out, match{ends: Region{IDs: p.local}, when: where.And(p.asks.over(f)).And(from)})
 	}
 	return out
 }
-
-var fromPodRange = onlyIf("the node's connections come from an address of the pods' range that a block holds")
 
 // bareAddrs returns what blocks match of addresses that nothing in the input has. Some are known to be each node's own.
-func (p *Program) bareAddrs(addrs netset.Addrs) []match {
+func (p *Program) bareAddrs(addrs netset.Addrs, end when.End) []match {
 	onNode := addrs.Intersect(special.OnNode)
 	if onNode.IsEmpty() || p.says.yes[cni.BlocksMatchNodes] == p.all {
-		return []match{{box: box{region: Region{Addrs: addrs}, worlds: p.all}}}
+		return always(Region{Addrs: addrs})
 	}
-	out := []match{{box: box{region: Region{Addrs: addrs.Minus(onNode)}, worlds: p.all}}}
-	for _, b := range p.says.where(cni.BlocksMatchNodes) {
-		out = append(out, match{box{region: Region{Addrs: onNode}, worlds: b.worlds}, b.cond})
-	}
-	return append(out, match{box{region: Region{Addrs: onNode}, worlds: p.all &^ p.says.possible(cni.BlocksMatchNodes)}, notOfNode})
+	elsewhere := p.asks.node(end, anyNode, otherNode|noNode)
+	return append(always(Region{Addrs: addrs.Minus(onNode)}), match{ends: Region{Addrs: onNode}, when: p.says.where[cni.BlocksMatchNodes].Or(elsewhere)})
 }
 
-// byAddress returns what blocks match of the holders in r, whose addresses are in one if cond holds: pods and nodes only where the plugin takes
-// them by their addresses.
-func (p *Program) byAddress(r Region, cond Cond) []match {
-	var out []match
-	add := func(r Region, where []branch) {
-		if r.IsEmpty() {
-			return
-		}
-		for _, b := range where {
-			out = append(out, match{box{region: r, worlds: b.worlds}, cond.and(b.cond)})
-		}
-	}
+// byAddress returns what blocks match of the holders that m is about, whose addresses are in one if m holds: pods and nodes only where the
+// plugin takes them by their addresses.
+func (p *Program) byAddress(m match, end when.End) []match {
 	pods := p.Pods()
-	ofNodes := r.IDs.Intersect(p.local.Union(p.apiPerhapsOnNode))
-	add(Region{IDs: r.IDs.Intersect(pods).Minus(ofNodes), Cubes: r.Cubes}, p.says.where(cni.BlocksMatchPods))
-	add(Region{IDs: r.IDs.Minus(pods).Minus(ofNodes)}, []branch{{worlds: p.all}})
-	add(Region{IDs: ofNodes}, p.says.where(cni.BlocksMatchNodes))
-	if perhaps := ofNodes.Intersect(p.apiPerhapsOnNode); !perhaps.IsEmpty() {
-		if not := p.all &^ p.says.yes[cni.BlocksMatchNodes]; not != 0 {
-			out = append(out, match{box{region: Region{IDs: perhaps}, worlds: not}, cond.and(apiElsewhere)})
+	nodes := m.ends.IDs.Intersect(p.local.Union(p.apiPerhapsOnNode))
+	perhaps := nodes.Intersect(p.apiPerhapsOnNode)
+	byNodes := p.says.where[cni.BlocksMatchNodes]
+	var out []match
+	for _, part := range []match{
+		{ends: Region{IDs: m.ends.IDs.Intersect(pods).Minus(nodes), Cubes: m.ends.Cubes}, when: p.says.where[cni.BlocksMatchPods]},
+		{ends: Region{IDs: m.ends.IDs.Minus(pods).Minus(nodes)}},
+		{ends: Region{IDs: nodes.Minus(perhaps)}, when: byNodes},
+		{ends: Region{IDs: perhaps}, when: byNodes.Or(p.asks.node(end, anyNode, noNode))},
+	} {
+		if part.when = part.when.And(m.when); !part.ends.IsEmpty() && !part.when.IsNever() {
+			out = append(out, part)
 		}
 	}
 	return out
 }
 
+// anyNode is every answer to the question on which node an end is; aNode those for what certainly is on one.
 const (
-	ownNodeText   = "it is on the pod's own node"
-	otherNodeText = "it is on another node than the pod's own"
+	aNode   = ownNode | otherNode
+	anyNode = aNode | noNode
 )
 
-var (
-	apiElsewhere = onlyIf("the API server does not run on a node of the cluster")
-	apiOnNode    = onlyIf("the API server runs on a node of the cluster")
-	notOfNode    = onlyIf("nothing on the pod's own node has the address")
-	ofOwnNode    = onlyIf(OwnNodeAddress)
-	ofOtherNode  = onlyIf("it is an address of another node than the pod's own")
-	onOwnNode    = Cond{Texts: []string{ownNodeText}}
-	onOtherNode  = Cond{Texts: []string{otherNodeText}}
-)
+// onNode matches what runs on nodes, where it is on one of in.
+func (p *Program) onNode(end when.End, in uint64) []match {
+	return []match{
+		{ends: Region{IDs: p.local.Minus(p.apiPerhapsOnNode)}, when: p.asks.node(end, aNode, in)},
+		{ends: Region{IDs: p.apiPerhapsOnNode}, when: p.asks.node(end, anyNode, in)},
+	}
+}
 
 // routable is private space that an address of another node may lie in.
 var routable = special.Private.Minus(netset.MustPrefixes("169.254.0.0/16", "fe80::/10"))
 
-// anyNode is the nodes and what runs on their network.
-func (p *Program) anyNode() []match {
-	return []match{
-		{box: box{region: Region{IDs: p.local.Minus(p.apiPerhapsOnNode)}, worlds: p.all}},
-		{box{region: Region{IDs: p.apiPerhapsOnNode}, worlds: p.all}, apiOnNode},
-	}
-}
-
 // entity resolves a part of the world that a policy names (Cilium Documentation/security/policy/layer3.rst, "Entities Based").
-func (p *Program) entity(e policy.Entity) []match {
-	certainly := func(r Region) []match { return []match{{box: box{region: r, worlds: p.all}}} }
-	outside := func(addrs netset.Addrs) []match { // an API server that is no node is outside too
-		var families netset.IDs
-		for _, f := range Families {
-			if addrs.Overlaps(familySpace[f]) {
-				families = families.Union(netset.IDRange(p.ID(0, f), int(p.width)))
-			}
-		}
-		vips := p.fronting.Intersect(families)
-		return append(certainly(Region{Addrs: addrs, IDs: p.endpoints.Minus(p.local).Minus(p.apiPerhapsOnNode).Union(vips).Intersect(families)}),
-			match{box{region: Region{IDs: p.apiPerhapsOnNode.Intersect(families)}, worlds: p.all}, apiElsewhere})
-	}
+func (p *Program) entity(e policy.Entity, end when.End) []match {
 	switch e {
 	case policy.All:
-		return certainly(p.everyone())
+		return always(p.everyone())
 	case policy.Cluster:
-		return certainly(Region{IDs: p.Everything().IDs.Minus(p.fronting), Cubes: cubesOf(label.Selector{}, label.Selector{})})
+		return always(Region{IDs: p.Everything().IDs.Minus(p.fronting), Cubes: everyPod})
 	case policy.World:
-		return outside(netset.Universe)
+		return p.outside(end, netset.Universe, when.Always)
 	case policy.WorldIPv4:
-		return outside(familySpace[IPv4])
+		return p.outside(end, familySpace[IPv4], p.asks.over(IPv4))
 	case policy.WorldIPv6:
-		return outside(familySpace[IPv6])
+		return p.outside(end, familySpace[IPv6], p.asks.over(IPv6))
 	case policy.Host:
-		return append(within(p.anyNode(), []branch{{p.all, onOwnNode}}), match{box{region: Region{Addrs: special.Private}, worlds: p.all}, ofOwnNode})
+		return append(p.onNode(end, ownNode), match{ends: Region{Addrs: special.Private}, when: p.asks.node(end, anyNode, ownNode)})
 	case policy.RemoteNode:
-		return append(within(p.anyNode(), []branch{{p.all, onOtherNode}}), match{box{region: Region{Addrs: routable}, worlds: p.all}, ofOtherNode})
+		return append(p.onNode(end, otherNode), match{ends: Region{Addrs: routable}, when: p.asks.node(end, anyNode, otherNode)})
 	case policy.APIServer:
-		return p.apiServer()
+		return p.apiServer(end)
 	}
 	return nil
 }
 
+// outside is what is not in the cluster: addresses, Services, and an API server that is no node, over the families of where.
+func (p *Program) outside(end when.End, addrs netset.Addrs, where when.When) []match {
+	return []match{
+		{ends: Region{Addrs: addrs}},
+		{ends: Region{IDs: p.endpoints.Minus(p.local).Minus(p.apiPerhapsOnNode).Union(p.fronting)}, when: where},
+		{ends: Region{IDs: p.apiPerhapsOnNode}, when: where.And(p.asks.node(end, anyNode, noNode))},
+	}
+}
+
 // apiServer is what the API server answers on. Where that is the address of a node, it is the whole node, with what runs on its network.
-func (p *Program) apiServer() []match {
+func (p *Program) apiServer(end when.End) []match {
 	at := p.addrsOf(p.endpoints)
-	out := []match{{box: box{region: Region{IDs: p.endpoints.Union(p.KnownIn(at)), Addrs: at}, worlds: p.all}}}
+	out := append(p.knownIn(at), always(Region{IDs: p.endpoints, Addrs: at})...)
 	if perhaps := p.unshown(p.local); !perhaps.IsEmpty() {
-		out = append(out, match{box{region: Region{IDs: perhaps}, worlds: p.all}, onlyIf("it is on a node that the API server runs on")})
+		on := p.asks.ask("node of the API server: "+endName(end), end, 0, word(end)+" is on a node that the API server runs on", word(end)+" is on a node that the API server does not run on")
+		out = append(out, match{ends: Region{IDs: perhaps}, when: on})
 	}
 	return out
 }
@@ -324,8 +317,8 @@ func (g *Ground) unshown(ids netset.IDs) netset.IDs {
 }
 
 // nodePeers resolves nodes by their labels. Of pods on the host network it is not known on which node they run.
-func (p *Program) nodePeers(sel label.Selector) []match {
-	var must, may []int
+func (p *Program) nodePeers(sel label.Selector, end when.End) []match {
+	var must, may []netset.ID
 	for n := p.classes; n < len(p.holders); n++ {
 		h := &p.holders[n]
 		if h.Kind != Node {
@@ -339,30 +332,38 @@ func (p *Program) nodePeers(sel label.Selector) []match {
 		}
 		switch {
 		case all:
-			must = append(must, n)
+			must = append(must, netset.ID(n))
 		case some:
-			may = append(may, n)
+			may = append(may, netset.ID(n))
 		}
 	}
-	others := p.IDs(may...).Union(p.local.Minus(p.nodes))
+	others := netset.Points(may...).Union(p.local.Minus(p.nodes))
+	labelled := p.asks.ask("labels of the node of "+endName(end)+": "+sel.String(), end, 0,
+		word(end)+" is on a node with "+sel.String(), word(end)+" is on no node with "+sel.String())
+	perhaps := others.Intersect(p.apiPerhapsOnNode)
 	return []match{
-		{box{region: Region{IDs: p.IDs(must...)}, worlds: p.all}, onOtherNode},
-		{box{region: Region{IDs: others}, worlds: p.all}, onlyIf("it is on another node than the pod's own, with the labels that a policy asks for")},
+		{ends: Region{IDs: netset.Points(must...)}, when: p.asks.node(end, aNode, otherNode)},
+		{ends: Region{IDs: others.Minus(perhaps)}, when: p.asks.node(end, aNode, otherNode).And(labelled)},
+		{ends: Region{IDs: perhaps}, when: p.asks.node(end, anyNode, otherNode).And(labelled)},
 	}
 }
 
 // namePeer resolves a host name: to addresses, never to pods or nodes. An exact name of the public DNS is taken to resolve to addresses of the internet, as
 // the reports' assumptions say; a pattern, or a name of a private domain, to any address outside of the cluster.
-func (p *Program) namePeer(name netset.Name) []match {
-	cond := Cond{Names: []string{string(name)}}
+func (p *Program) namePeer(name netset.Name, end when.End) []match {
+	resolves := p.asks.named(end, name)
 	if name.IsExact() && PublicName(name) {
-		api := p.endpoints.Intersect(p.KnownIn(special.Internet)).Minus(p.local)
-		return []match{{box{region: Region{Addrs: special.Internet, IDs: api}, worlds: p.all}, cond},
-			{box{region: Region{IDs: p.apiPerhapsOnNode.Intersect(p.KnownIn(special.Internet))}, worlds: p.all}, cond.and(apiElsewhere)}}
+		out := always(Region{Addrs: special.Internet})
+		for _, m := range p.knownIn(special.Internet) {
+			perhaps := m.ends.IDs.Intersect(p.apiPerhapsOnNode)
+			out = append(out, match{ends: Region{IDs: m.ends.IDs.Intersect(p.endpoints).Minus(p.local).Minus(perhaps)}, when: m.when},
+				match{ends: Region{IDs: perhaps}, when: m.when.And(p.asks.node(end, anyNode, noNode))})
+		}
+		return within(out, resolves)
 	}
-	out := within(p.entity(policy.World), []branch{{p.all, cond}})
+	out := within(p.outside(end, netset.Universe, when.Always), resolves)
 	for i := range out {
-		out[i].region.IDs = out[i].region.IDs.Minus(p.fronting)
+		out[i].ends.IDs = out[i].ends.IDs.Minus(p.fronting)
 	}
 	return out
 }
@@ -377,7 +378,7 @@ func PublicName(name netset.Name) bool {
 var privateDomains = []string{"internal", "local", "localdomain", "localhost", "corp", "home", "lan", "intranet", "private", "test", "arpa", "cluster", "svc"}
 
 // servicePeer resolves Services: to the pods behind them, or where they select none, to the addresses of their endpoints.
-func (p *Program) servicePeer(peer *policy.ServicePeer) []match {
+func (p *Program) servicePeer(peer *policy.ServicePeer, end when.End) []match {
 	var out []match
 	found := false
 	for i := range p.Snapshot.Services {
@@ -392,7 +393,7 @@ func (p *Program) servicePeer(peer *policy.ServicePeer) []match {
 		}
 		found = true
 		if svc.Selector != nil {
-			out = append(out, p.resolvePeer(label.Named(svc.Namespace), *svc.Selector)...)
+			out = append(out, p.resolvePeer(label.Named(svc.Namespace), *svc.Selector, end)...)
 			continue
 		}
 		var blocks netset.Addrs
@@ -400,47 +401,60 @@ func (p *Program) servicePeer(peer *policy.ServicePeer) []match {
 			blocks = blocks.Union(netset.Points(e.Addr.Unmap()))
 		}
 		if !blocks.IsEmpty() {
-			out = append(out, match{box: box{region: Region{Addrs: blocks}, worlds: p.all}})
-			out = append(out, p.byAddress(Region{IDs: p.KnownIn(blocks)}, Cond{})...)
+			out = append(out, always(Region{Addrs: blocks})...)
+			for _, m := range p.knownIn(blocks) {
+				out = append(out, p.byAddress(m, end)...)
+			}
 		} else {
-			unknown := onlyIf("it is an endpoint of " + svc.Namespace + "/Service/" + svc.Name + ", which the input does not show")
-			out = append(out, within(p.entity(policy.World), []branch{{p.all, unknown}})...)
+			name := svc.Namespace + "/Service/" + svc.Name
+			behind := p.asks.ask("endpoint "+endName(end)+" of "+name, end, 0,
+				word(end)+" is an endpoint of "+name+", which the input does not show", word(end)+" is no endpoint of "+name)
+			out = append(out, within(p.outside(end, netset.Universe, when.Always), behind)...)
 		}
 	}
 	if !found || peer.Name == "" { // others may be in the cluster
-		out = append(out, match{box{region: p.everyone(), worlds: p.all}, onlyIf("it is behind a Service that a policy names and the input does not show")})
+		labels := ""
+		if peer.Labels != nil {
+			labels = peer.Labels.String()
+		}
+		behind := p.asks.ask(strings.Join([]string{"behind a Service:", endName(end), peer.Namespace, peer.Name, labels}, " "), end, 0,
+			word(end)+" is behind a Service that a policy names and the input does not show", word(end)+" is behind no Service that a policy names and the input does not show")
+		out = append(out, within(always(p.everyone()), behind)...)
 	}
 	return out
 }
 
 // matchingServices returns the addresses of Services that the selector peers of an egress rule match besides pods, over the Services' own ports,
-// where the plugin adds them.
-func (p *Program) matchingServices(r *policy.Rule) []match {
-	where := p.says.where(cni.SelectorsMatchServices)
-	if where == nil {
+// where the CNI adds them.
+func (p *Program) matchingServices(r *ruleIn) []match {
+	where := p.says.where[cni.SelectorsMatchServices]
+	if where.IsNever() {
 		return nil
 	}
+	end := peerEnd(r.Dir)
 	var out []match
 	for i := range r.Peers {
 		peer := &r.Peers[i]
 		if peer.NS == nil {
 			continue
 		}
-		out = append(out, within(p.unshownAPI(r, peer), where)...)
+		facts := p.asks.only(peer.If, r.scope+" peer "+strconv.Itoa(i), r.rank, end)
+		ms := p.unshownAPI(r, peer)
 		mustNS, mayNS := p.chooseNamespaces(*peer.NS)
 		for _, ns := range mustNS {
-			out = append(out, within(p.servicesFor(ns, r, *peer.Pod), where)...)
+			ms = append(ms, p.servicesFor(ns, r, *peer.Pod)...)
 		}
 		for _, ns := range mayNS {
-			out = append(out, within(within(p.servicesFor(ns, r, *peer.Pod), where), []branch{{p.all, noNamespace}})...)
+			ms = append(ms, within(p.servicesFor(ns, r, *peer.Pod), p.asks.selected(end, *peer.NS, label.Selector{}))...)
 		}
+		out = append(out, within(ms, where.And(facts))...)
 	}
 	return out
 }
 
 // unshownAPI is the API server as a selector peer matches its Service, which every cluster has in namespace default without a selector, where the
 // input does not show it.
-func (p *Program) unshownAPI(r *policy.Rule, peer *policy.Peer) []match {
+func (p *Program) unshownAPI(r *ruleIn, peer *policy.Peer) []match {
 	if p.showsAPI {
 		return nil
 	}
@@ -464,9 +478,9 @@ func (p *Program) unshownAPI(r *policy.Rule, peer *policy.Peer) []match {
 	if conns.IsEmpty() {
 		return nil
 	}
-	m := match{box: box{Region{IDs: p.endpoints}, conns, p.all}}
+	m := match{ends: Region{IDs: p.endpoints}, conns: conns}
 	if !must {
-		m.cond = noNamespace
+		m.when = p.asks.selected(peerEnd(r.Dir), *peer.NS, label.Selector{})
 	}
 	return []match{m}
 }

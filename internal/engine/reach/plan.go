@@ -36,21 +36,34 @@ func (h *Holder) kind() kind {
 	return ofPods
 }
 
-// unplaced is holders whose address is not known, and where it may lie, by Family.
+// unplaced is holders whose address is not known in some family, and where it may lie, by Family.
 type unplaced struct {
 	ids    [2]netset.IDs
 	plan   [2]netset.Addrs
 	shared bool // it may be one that another holder is known to have
+	public bool // it may be somewhere on the internet instead: of nodes and the API server
 }
 
-// place adds the holders of a kind to those of others that lie in the same ranges.
+// parts splits u by the families in which the addresses are not known: both, which comes first and may be nobody, or one of them.
+func (u *unplaced) parts() []unknownIn {
+	both := u.ids[IPv4].Intersect(u.ids[IPv6])
+	return []unknownIn{{both, [2]bool{true, true}}, {u.ids[IPv4].Minus(both), [2]bool{IPv4: true}}, {u.ids[IPv6].Minus(both), [2]bool{IPv6: true}}}
+}
+
+// unknownIn is holders with the families in which their address is not known.
+type unknownIn struct {
+	ids     netset.IDs
+	unknown [2]bool
+}
+
+// place adds the holders of a kind to those of others that lie in the same ranges. Pods come first.
 func (g *Ground) place(k kind, ids [2]netset.IDs) {
-	plan, shared := g.planOf[k], k == ofHosts || k == ofAPI
+	plan, shared, public := g.planOf[k], k == ofHosts || k == ofAPI, k == ofNodes || k == ofAPI
 	i := slices.IndexFunc(g.unplaced, func(u unplaced) bool {
-		return u.shared == shared && u.plan[IPv4].Equal(plan[IPv4]) && u.plan[IPv6].Equal(plan[IPv6])
+		return u.shared == shared && u.public == public && u.plan[IPv4].Equal(plan[IPv4]) && u.plan[IPv6].Equal(plan[IPv6])
 	})
 	if i < 0 {
-		i, g.unplaced = len(g.unplaced), append(g.unplaced, unplaced{plan: plan, shared: shared})
+		i, g.unplaced = len(g.unplaced), append(g.unplaced, unplaced{plan: plan, shared: shared, public: public})
 	}
 	for _, f := range Families {
 		g.unplaced[i].ids[f] = g.unplaced[i].ids[f].Union(ids[f])

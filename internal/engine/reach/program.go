@@ -10,6 +10,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Program is a ground under one profile or several, compiled: for each class and direction, the table of what may pass. Tables are made
@@ -17,25 +18,31 @@ import (
 type Program struct {
 	*Ground
 	*compiled
-	in Worlds // the profiles of which it speaks
+	in   Worlds    // the profiles of which it speaks
+	care when.When // the cluster runs one of them
 }
 
 // compiled is what all views of a program share.
 type compiled struct {
-	profiles []cni.Profile
-	all      Worlds
-	says     opinions
+	profiles   []cni.Profile
+	all        Worlds
+	says       opinions
+	asks       questions
+	enforced   when.When // policies are enforced, where that is not certain
+	unenforced Worlds    // the profiles that enforce nothing
 
 	subjects []subjective // every rule and stance that applies somewhere, with its subject
 	groups   [3][]*group  // by policy.Direction
 	groupOf  [3][]int     // by policy.Direction and class
 
-	admits  [3]admissions // by policy.Direction
-	peers   sync.Map      // of selectors that name no namespace: their []match
-	onTexts sync.Map      // by two Worlds: what they are in words
+	admits [3]admissions // by policy.Direction
+	peers  sync.Map      // of selectors that name no namespace: their []match
 
 	homes  sync.Map // of cubes of pods that do not exist: their []stranger
 	places sync.Map // of selectors of namespaces: their places
+
+	partsLock sync.Mutex
+	partsOf   map[uint64]parted // by hash of a condition
 
 	inOnce sync.Once
 	inNS   map[int][]subjective // what can apply in a namespace; -1 for those that do not exist
@@ -43,14 +50,14 @@ type compiled struct {
 
 // group is the classes to which the same rules and stances apply, in one direction.
 type group struct {
-	classes []int
-	ids     [2]netset.IDs // the classes, by Family
-	rules   []applied
-	stances []stance
-	like    *Holder // one of its classes, which all resolve port names alike; nil for pods that do not exist
-	host    bool    // its classes are on the host network
-
-	unselected Worlds // where no policy isolates its classes, in either direction
+	dir      policy.Direction
+	classes  []int
+	ids      netset.IDs // the classes
+	rules    []applied
+	stances  []stance
+	selected when.When // some policy isolates them, in either direction
+	like     *Holder   // one of its classes, which all resolve port names alike; nil for pods that do not exist
+	host     bool      // its classes are on the host network
 
 	steps   func() []step    // its rules, made ready
 	strange func() []segment // what these do not deny to pods that do not exist
@@ -60,16 +67,25 @@ type group struct {
 	open  []segment // what table does not deny
 }
 
-// applied is a rule as it applies to one group, more or less certainly.
+// applied is a rule as it applies to one group, if when holds.
 type applied struct {
 	rule *ruleIn
-	certainty
+	sure certainty
+	when when.When
+}
+
+// stance is a policy that isolates the pods of one group, if when holds.
+type stance struct {
+	by   *policy.Stance
+	when when.When
 }
 
 // ruleIn is a rule with what it selects.
 type ruleIn struct {
 	*policy.Rule
-	judged []branch // where its kind of policy is enforced, and it itself in force
+	rank   int       // its place among all rules, from 1
+	scope  string    // names it in the IDs of what only it asks: policy, direction, index
+	judged when.When // its kind of policy is enforced, and it itself in force
 
 	once    sync.Once
 	peers   []match // without connections
@@ -80,144 +96,165 @@ type ruleIn struct {
 
 // NewProgram compiles g under the given profiles, of which there may be up to [MaxProfiles].
 func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
-	c := &compiled{profiles: profiles, all: worldsOf(len(profiles)), says: opinionsOf(profiles)}
-	p := &Program{g, c, c.all}
+	c := &compiled{profiles: profiles, all: worldsOf(len(profiles)), asks: newQuestions(len(profiles))}
+	c.says = opinionsOf(profiles, &c.asks)
+	c.enforced = c.asks.so[cni.Enforces]
+	c.unenforced = c.all &^ c.says.possible(cni.Enforces)
+	p := &Program{g, c, c.all, when.Always}
+	c.collect(g)
+	on := p.applying()
+	for _, d := range policy.Directions {
+		p.addGroups(d, on)
+	}
+	return p
+}
+
+// certainty is how surely a subject selects a class.
+type certainty int
+
+const (
+	certain certainty = iota
+	perhaps           // some label is not known
+	certainties
+)
+
+// applying returns what applies to each class in each direction, as a key: numbers of subjects with their certainty.
+func (p *Program) applying() (on [3][][]byte) {
 	choices := map[string]selection{}
 	choose := func(sub policy.Subject) selection {
 		key := sub.NS.String() + "\x00" + sub.Pod.String()
 		sel, ok := choices[key]
 		if !ok {
-			sel = g.choose(sub.NS, sub.Pod)
+			sel = p.choose(sub.NS, sub.Pod)
 			choices[key] = sel
 		}
 		return sel
 	}
-	var on [3][][]byte // what applies to each class, as a key
 	for _, d := range policy.Directions {
-		on[d] = make([][]byte, g.classes)
+		on[d] = make([][]byte, p.classes)
 	}
-	hostsJudged := c.says.possible(cni.HostNetworkJudged)
-	selectedIn := make([]Worlds, g.classes) // where some policy isolates a class
-	note := func(d policy.Direction, sel selection, index int, worlds Worlds) {
-		for at, ids := range []netset.IDs{sel.must, sel.unlabelled, sel.unsettled} {
+	hostsJudged := p.says.possible(cni.HostNetworkJudged)
+	for i, sub := range p.subjects {
+		sel := choose(sub.sub)
+		for at, ids := range []netset.IDs{sel.must, sel.perhaps} {
 			for run := range ids.Runs() {
 				for id := run.Lo; id <= run.Hi; id++ {
-					if g.holders[id].host && hostsJudged == 0 {
-						continue
+					if !p.holders[id].host || hostsJudged != 0 {
+						on[sub.dir()][id] = binary.AppendUvarint(on[sub.dir()][id], uint64(i*int(certainties)+at))
 					}
-					selectedIn[id] |= worlds
-					on[d][id] = binary.AppendUvarint(on[d][id], uint64(index*int(certainties)+at))
 				}
 			}
 		}
 	}
-	c.collect(g)
-	for i, sub := range c.subjects {
+	return on
+}
+
+// addGroups puts the classes together to which the same applies in one direction.
+func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
+	p.groupOf[d] = make([]int, p.classes)
+	byKey := map[string]int{}
+	for n := range p.classes {
+		h := &p.holders[n]
+		key := string(on[d][n])
+		if h.host {
+			key += "\x00host"
+		} else if p.says.yes[cni.UnselectedDenied] != 0 {
+			key += "\x00" + string(on[d.Opposite()][n])
+		}
+		if d == policy.Ingress {
+			key += portsKey(h)
+		}
+		at, ok := byKey[key]
+		if !ok {
+			at = len(p.groups[d])
+			byKey[key] = at
+			p.groups[d] = append(p.groups[d], p.groupOn(d, h, on[d][n], on[d.Opposite()][n]))
+		}
+		p.groups[d][at].classes = append(p.groups[d][at].classes, n)
+		p.groupOf[d][n] = at
+	}
+	for _, grp := range p.groups[d] {
+		ids := make([]netset.ID, len(grp.classes))
+		for i, n := range grp.classes {
+			ids[i] = netset.ID(n)
+		}
+		grp.ids = netset.Points(ids...)
+	}
+}
+
+// groupOn makes the group of classes like h, from the keys of what applies to it in its direction and in the opposite one.
+func (p *Program) groupOn(d policy.Direction, h *Holder, on, opposite []byte) *group {
+	grp := &group{dir: d, like: h, host: h.host, selected: when.Never}
+	for sub, sure := range p.decode(on) {
+		where := p.subject(sub, sure, h.host)
 		if sub.stance != nil {
-			note(sub.stance.Dir, choose(sub.sub), i, sub.stance.worlds())
+			grp.stances = append(grp.stances, stance{sub.stance.Stance, where})
+			grp.selected = grp.selected.Or(where)
 		} else {
-			note(sub.rule.Dir, choose(sub.sub), i, 0)
+			grp.rules = append(grp.rules, applied{sub.rule, sure, where})
 		}
 	}
-	for _, d := range policy.Directions {
-		c.groupOf[d] = make([]int, g.classes)
-		byKey := map[string]int{}
-		for n := range g.classes {
-			key := string(on[d][n])
-			var unselected Worlds
-			if g.holders[n].host {
-				key += "\x00host"
-			} else if unselected = c.says.yes[cni.UnselectedDenied] &^ selectedIn[n]; unselected != 0 {
-				key += fmt.Sprintf("\x00unselected %x", unselected)
-			}
-			if d == policy.Ingress {
-				key += portsKey(g.holders[n])
-			}
-			at, ok := byKey[key]
-			if !ok {
-				at = len(c.groups[d])
-				byKey[key] = at
-				grp := &group{like: &g.holders[n], host: g.holders[n].host, unselected: unselected}
-				for rest := on[d][n]; len(rest) > 0; {
-					v, size := binary.Uvarint(rest)
-					rest = rest[size:]
-					sure, sub := certainty(v%uint64(certainties)), &c.subjects[v/uint64(certainties)]
-					if sub.stance != nil {
-						grp.stances = append(grp.stances, c.stancesOf(sub.stance, sure, grp.host)...)
-					} else {
-						grp.rules = append(grp.rules, applied{sub.rule, sure})
-					}
-				}
-				slices.SortStableFunc(grp.rules, func(a, b applied) int { return compareRules(a.rule.Rule, b.rule.Rule) })
-				grp.steps = sync.OnceValue(func() []step { return p.steps(grp) })
-				grp.strange = sync.OnceValue(func() []segment { return p.strange(grp, d) })
-				c.groups[d] = append(c.groups[d], grp)
-			}
-			c.groups[d][at].classes = append(c.groups[d][at].classes, n)
-			c.groupOf[d][n] = at
-		}
-		for _, grp := range c.groups[d] {
-			for _, f := range Families {
-				ids := make([]netset.ID, len(grp.classes))
-				for i, n := range grp.classes {
-					ids[i] = g.ID(n, f)
-				}
-				grp.ids[f] = netset.Points(ids...)
-			}
+	for sub, sure := range p.decode(opposite) {
+		if sub.stance != nil && p.says.yes[cni.UnselectedDenied] != 0 {
+			grp.selected = grp.selected.Or(p.subject(sub, sure, h.host))
 		}
 	}
-	return p
+	sortRules(grp.rules)
+	p.prepare(grp)
+	return grp
 }
 
-// cross returns where both a branch of a and one of b hold.
-func cross(a, b []branch) []branch {
-	var out []branch
-	for _, x := range a {
-		for _, y := range b {
-			if w := x.worlds & y.worlds; w != 0 {
-				out = append(out, branch{w, x.cond.and(y.cond)})
+// prepare says how a group's rules are made ready, once.
+func (p *Program) prepare(g *group) {
+	g.steps = sync.OnceValue(func() []step { return p.steps(g) })
+	g.strange = sync.OnceValue(func() []segment { return p.strange(g) })
+}
+
+// decode yields the subjects that a key names.
+func (p *Program) decode(key []byte) func(func(*subjective, certainty) bool) {
+	return func(yield func(*subjective, certainty) bool) {
+		for len(key) > 0 {
+			v, size := binary.Uvarint(key)
+			key = key[size:]
+			if !yield(&p.subjects[v/uint64(certainties)], certainty(v%uint64(certainties))) {
+				return
 			}
 		}
 	}
-	return out
 }
 
-// within narrows matches to branches.
-func within(ms []match, where []branch) []match {
-	if len(where) == 1 && where[0].cond.IsZero() && !slices.ContainsFunc(ms, func(m match) bool { return !where[0].worlds.Covers(m.worlds) }) {
+func sortRules(rules []applied) {
+	slices.SortStableFunc(rules, func(a, b applied) int {
+		return cmp.Or(cmp.Compare(a.rule.Tier, b.rule.Tier), cmp.Compare(a.rule.Order, b.rule.Order))
+	})
+}
+
+// within narrows matches to where.
+func within(ms []match, where when.When) []match {
+	if where.IsAlways() {
 		return ms
 	}
 	var out []match
 	for _, m := range ms {
-		for _, b := range where {
-			if w := m.worlds & b.worlds; w != 0 {
-				out = append(out, match{box{m.region, m.conns, w}, m.cond.and(b.cond)})
-			}
+		if m.when = m.when.And(where); !m.when.IsNever() {
+			out = append(out, m)
 		}
 	}
 	return out
 }
 
 // portsKey tells classes apart that resolve port names differently.
-func portsKey(h Holder) string {
+func portsKey(h *Holder) string {
 	if h.ports == nil {
 		return ""
 	}
 	return fmt.Sprint(h.ports)
 }
 
-// PublicAddress is the condition under which blocks that open the internet hold nodes and endpoints of the API server whose address is not known.
-const PublicAddress = "nodes and the API server have public addresses"
-
-var (
-	// Managed clusters have such. That the address lies in the range of some service on the internet is not worth a thought, so only blocks
-	// that open the internet as such match.
-	publicAddress = onlyIf(PublicAddress)
-	noNamespace   = onlyIf("a namespace that has no Namespace object in the input carries the labels that a policy asks for")
-	noLabel       = onlyIf("a label that only the cluster sets has the value that a policy asks for")
-	hostSpared    = onlyIf("policies are not enforced on pods on the host network")
-)
-
-func compareRules(a, b *policy.Rule) int {
-	return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Order, b.Order))
+// selects is the condition that a subject selects a class, which it does so surely.
+func (c *compiled) selects(end when.End, sub policy.Subject, sure certainty) when.When {
+	if sure == certain {
+		return when.Always
+	}
+	return c.asks.selected(end, sub.NS, sub.Pod)
 }

@@ -131,7 +131,7 @@ func (b *bench) inRegion(e End) func(Region) bool {
 		if e.Holder < 0 {
 			return r.Addrs.Contains(e.Addr)
 		}
-		return r.IDs.Contains(b.ID(e.Holder, IPv4)) || r.IDs.Contains(b.ID(e.Holder, IPv6))
+		return r.IDs.Contains(netset.ID(e.Holder))
 	}
 }
 
@@ -215,7 +215,7 @@ func (w *concrete) truths(b *bench, q question) (seen [2]bool) {
 
 // behindVIP reports whether e is the address of a Service that connections no longer have when they are judged: what is behind it says all.
 func (w *concrete) behindVIP(b *bench, e End) bool {
-	return e.Holder >= b.Classes() && !w.JudgedBeforeService && b.translated.Contains(b.ID(e.Holder, IPv4))
+	return e.Holder >= b.Classes() && !w.JudgedBeforeService && b.translated.Contains(netset.ID(e.Holder))
 }
 
 // unasked reports whether pod, of end e, has no address in the family of the address at the other end, as it may: the engine is
@@ -237,7 +237,7 @@ func (b *bench) ask(t *testing.T, q question) (verdict Verdict, seen [2]bool) {
 		b.fail(t, q, "Explain says %v, Between %v", verdict, v)
 	}
 	translated := b.Says(cni.JudgedBeforeService) != cni.No && len(b.snap.Services) > 0
-	door := q.to.Holder >= 0 && b.translated.Contains(b.ID(q.to.Holder, IPv4)) // which Reach leaves out where it is never judged
+	door := q.to.Holder >= 0 && b.translated.Contains(netset.ID(q.to.Holder)) // which Reach leaves out where it is never judged
 	if c := q.from.Holder; c >= 0 && c < b.Classes() && q.to.Holder != c && (translated || !door) {
 		v := worst(b.reach[policy.Egress][c], q.proto, q.port, b.inRegion(q.to))
 		if v != verdict && (!translated || CompareVerdicts(v, verdict) < 0) {

@@ -9,33 +9,26 @@ import (
 
 // Region is a set of possible other ends of a connection. The zero value is empty.
 type Region struct {
-	IDs   netset.IDs   // holders, by [Ground.ID]
+	IDs   netset.IDs   // holders, by number
 	Addrs netset.Addrs // addresses as such, whoever holds them
 	Cubes []Cube       // pods that do not exist; disjoint
 }
 
-// Cube is a set of pods that do not exist, by their addresses in one family: those that carry such labels in namespaces that carry such
-// labels.
-type Cube struct {
-	Family  Family
-	NS, Pod label.Selector
-}
-
-// cubesOf returns the pods that satisfy both selectors, in both families.
-func cubesOf(ns, pod label.Selector) []Cube { return []Cube{{IPv4, ns, pod}, {IPv6, ns, pod}} }
+// Cube is a set of pods that do not exist: those that carry such labels in namespaces that carry such labels.
+type Cube struct{ NS, Pod label.Selector }
 
 // maxCubes bounds how finely hypothetical pods are told apart; beyond it the answer is Unknown.
 const maxCubes = 4096
 
 func (c Cube) overlaps(d Cube) bool {
-	return c.Family == d.Family && c.NS.Overlaps(d.NS) && c.Pod.Overlaps(d.Pod)
+	return c.NS.Overlaps(d.NS) && c.Pod.Overlaps(d.Pod)
 }
 
 func (c Cube) and(d Cube) (Cube, bool) {
 	if !c.overlaps(d) {
 		return Cube{}, false
 	}
-	return Cube{c.Family, c.NS.And(d.NS), c.Pod.And(d.Pod)}, true
+	return Cube{c.NS.And(d.NS), c.Pod.And(d.Pod)}, true
 }
 
 func (c Cube) minus(d Cube) []Cube {
@@ -45,23 +38,16 @@ func (c Cube) minus(d Cube) []Cube {
 	}
 	var out []Cube
 	for _, ns := range c.NS.Minus(d.NS) {
-		out = append(out, Cube{c.Family, ns, c.Pod})
+		out = append(out, Cube{ns, c.Pod})
 	}
 	for _, pod := range c.Pod.Minus(d.Pod) {
-		out = append(out, Cube{c.Family, both.NS, pod})
+		out = append(out, Cube{both.NS, pod})
 	}
 	return out
 }
 
 // IsEmpty reports whether r holds nothing.
 func (r Region) IsEmpty() bool { return r.IDs.IsEmpty() && r.Addrs.IsEmpty() && len(r.Cubes) == 0 }
-
-// equal reports whether r and o hold the same, their cubes in the same order.
-func (r Region) equal(o Region) bool {
-	return r.IDs.Equal(o.IDs) && r.Addrs.Equal(o.Addrs) && slices.EqualFunc(r.Cubes, o.Cubes, func(a, b Cube) bool {
-		return a.Family == b.Family && a.NS.Equal(b.NS) && a.Pod.Equal(b.Pod)
-	})
-}
 
 // Overlaps reports whether r and o share anything.
 func (r Region) Overlaps(o Region) bool {
@@ -115,4 +101,10 @@ func unionOf(regions []Region) Region {
 	}
 	out.IDs, out.Addrs = netset.Union(ids...), netset.Union(addrs...)
 	return out
+}
+
+// without returns r without some addresses.
+func (r Region) without(addrs netset.Addrs) Region {
+	r.Addrs = r.Addrs.Minus(addrs)
+	return r
 }

@@ -1,19 +1,20 @@
 package reach
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // ready returns what rule r matches, whatever the group: peers, and for egress also connections.
 func (p *Program) ready(r *ruleIn) *ruleIn {
 	r.once.Do(func() {
-		r.peers = within(p.peersOf(r.Rule), r.judged)
-		r.numbers = netset.Conns{}
+		r.peers = within(p.peersOf(r), r.judged)
 		if r.AnyPort {
 			r.numbers = netset.AllConns
 		}
@@ -26,137 +27,137 @@ func (p *Program) ready(r *ruleIn) *ruleIn {
 		}
 		for _, m := range r.peers {
 			if !r.numbers.IsEmpty() {
-				r.matches = append(r.matches, match{box{m.region, r.numbers, m.worlds}, m.cond})
+				r.matches = append(r.matches, match{m.ends, r.numbers, m.when})
 			}
 			if r.Dir == policy.Egress {
 				r.matches = append(r.matches, p.namedEgress(r, m)...)
 			}
 		}
 		if r.Dir == policy.Egress {
-			r.matches = append(r.matches, within(p.matchingServices(r.Rule), r.judged)...)
+			r.matches = append(r.matches, within(p.matchingServices(r), r.judged)...)
 		}
-		sortMatches(r.matches)
+		r.matches = joined(r.matches)
 	})
 	return r
 }
 
-// namedEgress resolves the port names of an egress rule for each pod it may match.
-func (p *Program) namedEgress(r *ruleIn, m match) []match {
-	out, each := p.sharedNames(r, m)
-	if each == 0 {
-		return out
-	}
-	m.worlds = each
-	if perhaps := each & p.says.maybe[cni.PortNamesShared]; perhaps != 0 {
-		return append(out, p.ownNames(r, within([]match{m}, []branch{{each &^ perhaps, Cond{}}, {perhaps, ownName}}))...)
-	}
-	return append(out, p.ownNames(r, []match{m})...)
-}
-
-var ownName = onlyIf("port names are resolved for each pod")
-
-// ownNames resolves the port names of an egress rule for each pod as it declares them.
-func (p *Program) ownNames(r *ruleIn, peers []match) []match {
+// joined puts together matches that differ in their ends alone, those that ask least first: what is certain is decided before anything is
+// only perhaps.
+func joined(ms []match) []match {
 	var out []match
-	for _, m := range peers {
-		out = append(out, p.ownNamesOf(r, m)...)
-	}
-	return out
-}
-
-func (p *Program) ownNamesOf(r *ruleIn, m match) []match {
-	var out []match
-	for _, name := range r.names {
-		resolved := func(byNumber map[netset.Port][]int, cond Cond) {
-			for _, number := range slices.Sorted(maps.Keys(byNumber)) {
-				in := Region{IDs: m.region.IDs.Intersect(p.IDs(byNumber[number]...))}
-				if !in.IsEmpty() {
-					out = append(out, match{box{in, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), m.worlds}, m.cond.and(cond)})
-				}
-			}
-		}
-		resolved(p.portNames[name].must, Cond{})
-		resolved(p.portNames[name].may, sidecarPort)
-		if m.region.Cubes != nil { // a pod that does not exist may give the name to any port
-			out = append(out, match{box{Region{Cubes: m.region.Cubes}, netset.ConnsOf(name.protocol, netset.AllPorts), m.worlds}, m.cond})
-		}
-	}
-	return out
-}
-
-var oneNumber = onlyIf("all pods that give a port this name, and run, give it the same number")
-
-// sharedNames resolves the port names of an egress rule where they stand for one number in the whole cluster, and returns where they do not. A name
-// with several numbers stands for none (cilium v1.19.1, pkg/endpoint/policy.go, pkg/types/portmap.go).
-func (p *Program) sharedNames(r *ruleIn, m match) (out []match, each Worlds) {
-	for _, b := range p.says.where(cni.PortNamesShared) {
-		w := m.worlds & b.worlds
-		if w == 0 {
+	regions := make([][]Region, 0, len(ms))
+	for _, m := range ms {
+		if m.ends.IsEmpty() || m.when.IsNever() || m.conns.IsEmpty() {
 			continue
 		}
-		for _, name := range r.names {
-			numbers := p.clusterwide[name]
-			if numbers.all == nil {
-				cond := onlyIf("some pod, which the input does not show, gives a port the name " + name.name)
-				out = append(out, match{box{m.region, netset.ConnsOf(name.protocol, netset.AllPorts), w}, m.cond.and(b.cond).and(cond)})
-			}
-			for _, number := range numbers.all {
-				at := match{box{m.region, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), w}, m.cond.and(b.cond)}
-				switch {
-				case len(numbers.running) > 1:
+		i := -1
+		if m.ends.Cubes == nil { // cubes need not be disjoint
+			i = slices.IndexFunc(out, func(o match) bool { return o.ends.Cubes == nil && o.when.Equal(m.when) && o.conns.Equal(m.conns) })
+		}
+		if i < 0 {
+			out, regions = append(out, m), append(regions, []Region{m.ends})
+		} else {
+			regions[i] = append(regions[i], m.ends)
+		}
+	}
+	for i := range out {
+		out[i].ends = unionOf(regions[i])
+	}
+	slices.SortStableFunc(out, func(a, b match) int { return len(a.when.Questions()) - len(b.when.Questions()) })
+	return out
+}
+
+// namedEgress resolves the port names of an egress rule for each pod it may match.
+func (p *Program) namedEgress(r *ruleIn, m match) []match {
+	if r.names == nil {
+		return nil
+	}
+	shared := p.says.where[cni.PortNamesShared]
+	out := within(p.sharedNames(r, m), shared)
+	return append(out, within(p.ownNames(r, m), shared.Not())...)
+}
+
+// ownNames resolves the port names of an egress rule for each pod as it declares them.
+func (p *Program) ownNames(r *ruleIn, m match) []match {
+	var out []match
+	for _, name := range r.names {
+		resolved := func(byNumber map[netset.Port][]int, certain bool) {
+			for _, number := range slices.Sorted(maps.Keys(byNumber)) {
+				in := Region{IDs: m.ends.IDs.Intersect(p.IDs(byNumber[number]...))}
+				if in.IsEmpty() {
 					continue
-				case len(numbers.all) > 1:
-					at.cond = at.cond.and(oneNumber)
+				}
+				at := match{in, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), m.when}
+				if !certain {
+					at.when = at.when.And(p.sidecarPort(when.Destination, name, number))
 				}
 				out = append(out, at)
 			}
 		}
+		resolved(p.portNames[name].must, true)
+		resolved(p.portNames[name].may, false)
+		if m.ends.Cubes != nil { // a pod that does not exist may give the name to any port
+			out = append(out, match{Region{Cubes: m.ends.Cubes}, netset.ConnsOf(name.protocol, netset.AllPorts), m.when})
+		}
 	}
-	return out, m.worlds &^ p.says.yes[cni.PortNamesShared]
+	return out
 }
 
-var sidecarPort = onlyIf("port names that sidecars declare, or containers share, are resolved so")
+// sidecarPort is the condition that a name stands for a number at an end where implementations differ.
+func (p *Program) sidecarPort(end when.End, name portName, number netset.Port) when.When {
+	return p.asks.ask(fmt.Sprintf("port name %s of %s is %d", name, endName(end), number), end, 0,
+		fmt.Sprintf("the port name %s of %s is %d, as a sidecar or one of several containers declares it", name.name, word(end), number),
+		fmt.Sprintf("the port name %s of %s is not %d, which a sidecar or one of several containers declares", name.name, word(end), number))
+}
 
-// sortMatches puts what is certain first, so that it is decided before anything is only perhaps.
-func sortMatches(ms []match) {
-	slices.SortStableFunc(ms, func(a, b match) int {
-		switch az, bz := a.cond.IsZero(), b.cond.IsZero(); {
-		case az == bz:
-			return 0
-		case az:
-			return -1
+func (n portName) String() string { return n.protocol.String() + "/" + n.name }
+
+// sharedNames resolves the port names of an egress rule where they stand for one number in the whole cluster. A name with several numbers
+// stands for none (cilium v1.19.1, pkg/endpoint/policy.go, pkg/types/portmap.go).
+func (p *Program) sharedNames(r *ruleIn, m match) (out []match) {
+	for _, name := range r.names {
+		numbers := p.clusterwide[name]
+		if numbers.all == nil {
+			given := p.asks.ask("port name "+name.String()+" is given", when.Cluster, 0,
+				"some pod, which the input does not show, gives a port the name "+name.name, "no pod gives a port the name "+name.name)
+			out = append(out, match{m.ends, netset.ConnsOf(name.protocol, netset.AllPorts), m.when.And(given)})
 		}
-		return 1
-	})
+		if len(numbers.running) > 1 {
+			continue
+		}
+		for _, number := range numbers.all {
+			at := match{m.ends, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), m.when}
+			if len(numbers.all) > 1 {
+				at.when = at.when.And(p.asks.ask(fmt.Sprintf("port name %s is %d everywhere", name, number), when.Cluster, 0,
+					fmt.Sprintf("every running pod gives the port name %s the number %d", name.name, number),
+					fmt.Sprintf("some running pod gives the port name %s another number than %d", name.name, number)))
+			}
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 // steps makes a group's rules ready.
 func (p *Program) steps(g *group) []step {
 	out := make([]step, 0, len(g.rules))
 	longest := p.longestMatches(g)
-	full := p.says.yes[cni.LongestPrefixDecides]
-	if limit := p.portsPerBlock(); limit == 0 || full == 0 || p.portItems(g) <= limit {
-		full = 0
-	}
+	kept := p.keptOfPods(g)
 	for i, a := range g.rules {
 		r := p.ready(a.rule)
 		matches := r.matches
 		if r.Dir == policy.Ingress && r.names != nil {
 			matches = append(slices.Clone(matches), p.namedIngress(r, g)...)
 		}
-		if full != 0 {
-			matches = within(matches, []branch{{full, crowded}, {p.all &^ full, Cond{}}})
-		}
+		matches = within(matches, kept)
 		if longest != nil && longest[i] != nil {
 			matches = slices.Concat(matches, longest[i])
 		}
-		if where := p.subject(a.certainty, g.host); len(where) != 1 || !where[0].cond.IsZero() || where[0].worlds != p.all {
-			matches = within(matches, where)
+		// The rule's own matches hold where it is in force, which a.when repeats.
+		if matches = within(matches, a.when); len(matches) > len(r.matches) {
+			matches = joined(matches)
 		}
-		if len(matches) > len(r.matches) {
-			sortMatches(matches)
-		}
-		out = append(out, step{r.Rule, matches})
+		out = append(out, step{r, matches})
 	}
 	return out
 }
@@ -165,43 +166,41 @@ func (p *Program) steps(g *group) []step {
 func (p *Program) namedIngress(r *ruleIn, g *group) []match {
 	var out []match
 	for _, name := range r.names {
-		add := func(ports netset.Ports, where branch) {
+		add := func(ports netset.Ports, where when.When) {
 			for _, m := range r.peers {
-				if w := m.worlds & where.worlds; w != 0 {
-					out = append(out, match{box{m.region, netset.ConnsOf(name.protocol, ports), w}, m.cond.and(where.cond)})
-				}
+				out = append(out, within([]match{{m.ends, netset.ConnsOf(name.protocol, ports), m.when}}, where)...)
 			}
 		}
 		if g.like == nil {
-			add(netset.AllPorts, branch{worlds: p.all})
+			add(netset.AllPorts, when.Always)
 			continue
 		}
-		for _, b := range p.numbers(r, name, g) {
-			add(netset.PortRange(b.port, b.port), b.branch)
+		for _, n := range p.numbers(r, name, g) {
+			add(netset.PortRange(n.port, n.port), n.when)
 		}
 	}
 	return out
 }
 
-// numberIn is a number that a port name stands for, and where it does.
+// numberIn is a number that a port name stands for, if when holds.
 type numberIn struct {
 	port netset.Port
-	branch
+	when when.When
 }
 
 // numbers resolves a port name of an ingress rule for the pods of a group: for each pod as it declares it, and where the longest block decides, for all pods
 // that the policy selects together (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
 func (p *Program) numbers(r *ruleIn, name portName, g *group) []numberIn {
-	together := p.says.yes[cni.LongestPrefixDecides]
 	must, may := g.like.resolve(name)
 	var out []numberIn
 	for _, number := range may {
-		b := branch{p.all, sidecarPort}
-		if slices.Contains(must, number) {
-			b.cond = Cond{}
+		n := numberIn{port: number}
+		if !slices.Contains(must, number) {
+			n.when = p.sidecarPort(when.Destination, name, number)
 		}
-		out = append(out, numberIn{number, b})
+		out = append(out, n)
 	}
+	together := p.says.yes[cni.LongestPrefixDecides]
 	if together == 0 {
 		return out
 	}
@@ -217,15 +216,16 @@ func (p *Program) numbers(r *ruleIn, name portName, g *group) []numberIn {
 		}
 	}
 	for _, number := range slices.Sorted(maps.Keys(others)) {
-		b := branch{together, otherPods}
-		if others[number] {
-			b.cond = Cond{}
+		if slices.Contains(must, number) {
+			continue
 		}
-		if !slices.Contains(must, number) {
-			out = append(out, numberIn{number, b})
+		n := numberIn{number, p.asks.on(together)}
+		if !others[number] {
+			n.when = n.when.And(p.asks.ask(fmt.Sprintf("%s: another pod's port name %s is %d", r.scope, name, number), when.Destination, r.rank,
+				fmt.Sprintf("another pod that the policy selects gives the port name %s the number %d", name.name, number),
+				fmt.Sprintf("no other pod that the policy selects gives the port name %s the number %d", name.name, number)))
 		}
+		out = append(out, n)
 	}
 	return out
 }
-
-var otherPods = onlyIf("another pod that the policy selects gives the name to this port")

@@ -1,15 +1,18 @@
 package reach
 
 import (
+	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Backing is a class behind a Service, with the connections that the Service's ports become there.
@@ -159,7 +162,7 @@ func (g *Ground) VIPAt(a netip.Addr) (holder int, ok bool) {
 
 // servicesFor returns the addresses of the Services of a namespace whose own selector satisfies the selector of an egress peer, over the Services'
 // ports that lead to ports of the rule (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
-func (p *Program) servicesFor(ns int, r *policy.Rule, pod label.Selector) []match {
+func (p *Program) servicesFor(ns int, r *ruleIn, pod label.Selector) []match {
 	var out []match
 	for _, i := range p.servicesIn[ns] {
 		svc := &p.Snapshot.Services[i]
@@ -174,13 +177,15 @@ func (p *Program) servicesFor(ns int, r *policy.Rule, pod label.Selector) []matc
 		if must, _ := pod.Match(label.Known(own)); !must {
 			continue
 		}
-		at := Region{IDs: netset.Points(p.ID(holder, p.primaryFamily(svc)))}
 		for _, b := range p.frontPorts(i, r) {
-			out = append(out, match{box{at, b.conns, p.all}, b.cond})
+			out = append(out, match{p.IDRegion(holder), b.conns, b.when.And(p.asks.over(p.primaryFamily(svc)))})
 		}
 	}
 	return out
 }
+
+// IDRegion is one holder.
+func (g *Ground) IDRegion(holder int) Region { return Region{IDs: g.IDs(holder)} }
 
 // primaryFamily is the family of a Service's first address.
 func (g *Ground) primaryFamily(svc *model.Service) Family {
@@ -195,21 +200,21 @@ func (g *Ground) primaryFamily(svc *model.Service) Family {
 
 // frontPorts returns the connections to a Service's own ports that lead to the ports of a rule. A range is taken over as it is, from the Service
 // port that its first number leads to.
-func (p *Program) frontPorts(service int, r *policy.Rule) []match {
+func (p *Program) frontPorts(service int, r *ruleIn) []portsIf {
 	if r.AnyPort {
-		return []match{{box: box{conns: netset.AllConns}}}
+		return []portsIf{{conns: netset.AllConns}}
 	}
 	svc := &p.Snapshot.Services[service]
-	var out []match
+	var out []portsIf
 	for _, item := range r.Ports {
 		if item.Name == "" && item.Lo == 1 && item.Hi == 65535 {
-			out = append(out, match{box: box{conns: netset.ConnsOf(item.Protocol, netset.AllPorts)}})
+			out = append(out, portsIf{conns: netset.ConnsOf(item.Protocol, netset.AllPorts)})
 			continue
 		}
 		found := false
 		for _, sp := range svc.Ports {
 			if sp.Protocol == item.Protocol && (item.Name == "" && sp.TargetName == "" && sp.Target == item.Lo || item.Name != "" && sp.TargetName == item.Name) {
-				out = append(out, match{box: box{conns: fromPort(item, sp.Port)}})
+				out = append(out, portsIf{conns: fromPort(item, sp.Port)})
 				found = true
 				break
 			}
@@ -217,51 +222,60 @@ func (p *Program) frontPorts(service int, r *policy.Rule) []match {
 		if found {
 			continue
 		}
-		var led []match
+		var led []portsIf
+		one := true
 		for _, sp := range svc.Ports {
-			if certainly, perhaps := p.leads(service, sp, item, r); sp.Protocol == item.Protocol && perhaps {
-				led = append(led, match{box{conns: fromPort(item, sp.Port)}, leadsThere})
-				if certainly {
-					led[len(led)-1].cond = Cond{}
-				}
+			if certainly, perhaps := p.leads(svc, sp, item, r.Rule); sp.Protocol == item.Protocol && perhaps {
+				led = append(led, portsIf{fromPort(item, sp.Port), p.leadsTo(svc, sp, item, r)})
+				one = one && certainly
 			}
 		}
-		if len(led) > 1 { // the plugin takes one of them
-			for i := range led {
-				led[i].cond = leadsThere
-			}
+		if len(led) == 1 && one { // else the CNI takes one of them
+			led[0].when = when.Always
 		}
 		out = append(out, led...)
 	}
 	return out
 }
 
-var leadsThere = onlyIf("the port of a Service leads to the port of a rule, as its pods name their ports")
+// leadsTo is the condition that a CNI takes a port of a Service for the one that leads to a port of a rule.
+func (p *Program) leadsTo(svc *model.Service, sp model.ServicePort, item policy.Port, r *ruleIn) when.When {
+	port := item.Name
+	if port == "" {
+		port = strconv.Itoa(int(item.Lo))
+	}
+	name := svc.Namespace + "/Service/" + svc.Name
+	return p.asks.ask(fmt.Sprintf("%s: port %s of %s is %s/%d", r.scope, port, name, sp.Protocol, sp.Port), when.Cluster, r.rank,
+		fmt.Sprintf("port %d of %s leads to port %s of a policy, as its pods name their ports", sp.Port, name, port),
+		fmt.Sprintf("port %d of %s does not lead to port %s of a policy", sp.Port, name, port))
+}
 
 // fromPort is the connections that an item of a rule stands for from a Service port up.
 func fromPort(item policy.Port, port netset.Port) netset.Conns {
-	if item.Name != "" {
-		return netset.ConnsOf(item.Protocol, netset.PortRange(port, port))
-	}
-	if item.Hi > item.Lo && item.Hi > port {
+	if item.Name == "" && item.Hi > item.Lo && item.Hi > port {
 		return netset.ConnsOf(item.Protocol, netset.PortRange(port, item.Hi))
 	}
 	return netset.ConnsOf(item.Protocol, netset.PortRange(port, port))
 }
 
 // leads reports whether a port of a Service is the one that an item of a rule is on its pods: on one of them is enough, if on no other the name of the
-// Service's port stands for a number that the rule does not let through.
-func (p *Program) leads(service int, sp model.ServicePort, item policy.Port, r *policy.Rule) (certainly, perhaps bool) {
-	backends := p.backends[service]
-	if len(backends) == 0 {
+// Service's port stands for a number that the rule does not let through. Its pods are those that its selector selects, without one all of its
+// namespace; endpoints that are set by hand do not count (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go, getMatchingServicePort).
+func (p *Program) leads(svc *model.Service, sp model.ServicePort, item policy.Port, r *policy.Rule) (certainly, perhaps bool) {
+	selector := label.Selector{}
+	if svc.Selector != nil {
+		selector = *svc.Selector
+	}
+	pods := p.choose(label.Named(svc.Namespace), selector)
+	if pods.may().IsEmpty() {
 		return false, true
 	}
 	both := func(a, b []netset.Port) bool {
 		return slices.ContainsFunc(a, func(port netset.Port) bool { return slices.Contains(b, port) })
 	}
 	strays := false
-	for _, b := range backends {
-		h := &p.holders[b.Class]
+	for _, class := range p.HoldersOf(pods.may(), Class) {
+		h := &p.holders[class]
 		mustBe, mayBe := []netset.Port{item.Lo}, []netset.Port{item.Lo}
 		if item.Name != "" {
 			mustBe, mayBe = h.resolve(portName{item.Protocol, item.Name})
@@ -271,7 +285,7 @@ func (p *Program) leads(service int, sp model.ServicePort, item policy.Port, r *
 			mustGo, mayGo = h.resolve(portName{sp.Protocol, sp.TargetName})
 			strays = strays || item.Name == "" && slices.ContainsFunc(mayGo, func(n netset.Port) bool { return !allows(r, item.Protocol, n) })
 		}
-		certainly = certainly || both(mustBe, mustGo)
+		certainly = certainly || both(mustBe, mustGo) && p.Holds(pods.must, class)
 		perhaps = perhaps || both(mayBe, mayGo)
 	}
 	return certainly && !strays, perhaps
@@ -286,49 +300,46 @@ func allows(r *policy.Rule, protocol netset.Protocol, port netset.Port) bool {
 
 // throughServices adds what is reached only because policy is judged on the address of a Service, or on a node's with a node port.
 func (p *Program) throughServices(out *boxes, class int) {
-	before := p.says.where(cni.JudgedBeforeService)
-	if before == nil {
+	before := p.says.where[cni.JudgedBeforeService]
+	if p.narrow(before).IsNever() {
 		return
 	}
 	for _, seg := range p.openOf(class, policy.Egress) {
-		if seg.worlds &= p.says.possible(cni.JudgedBeforeService); seg.worlds == 0 {
+		doors, nodes := seg.ends.IDs.Intersect(p.fronting), seg.ends.IDs.Intersect(p.nodes)
+		if doors.IsEmpty() && (nodes.IsEmpty() || p.onNodePorts == nil && p.outsiders == nil) {
 			continue
 		}
-		var through []segment
-		for _, b := range before {
-			at := seg
-			if at.worlds &= b.worlds; at.worlds == 0 {
+		through := seg
+		if through.pass = seg.pass.And(before).Move(when.Destination, when.Via); through.pass.IsNever() {
+			continue
+		}
+		for _, front := range p.existing {
+			e := entrance{through, front.state, doors.Intersect(front.ids), nodes.Overlaps(front.ids)}
+			if e.doors.IsEmpty() && !e.nodes {
 				continue
 			}
-			if at.cond = b.cond.and(seg.cond); seg.verdict == Allowed && !at.cond.IsZero() {
-				at.verdict = Depends
-			}
-			through = append(through, at)
-		}
-		for _, f := range Families {
-			entry := entrance{seg, f, seg.region.IDs.Intersect(p.fronting).Intersect(p.addressed[Has].Union(p.addressed[MayHave])), seg.region.IDs.Overlaps(p.nodes)}
-			if in, _ := p.existence(class, f); !in || entry.doors.IsEmpty() && !entry.nodes {
+			if e.pass = e.pass.And(p.meet(p.holders[class].existence(), front.state)); e.pass.IsNever() {
 				continue
 			}
 			for _, o := range p.outsiders {
-				p.throughOutsider(out, o, entry, through)
+				p.throughOutsider(out, o, e)
 			}
-			if seg.conns.IsAll() && seg.region.IDs.Covers(netset.IDRange(p.ID(0, f), p.classes)) {
+			if seg.conns.IsAll() && seg.ends.IDs.Covers(p.Pods()) && seg.pass.IsAlways() {
 				continue // the pods are reached without their Services
 			}
-			for at := range p.frontsOf(entry, p.ID(class, f)) {
-				p.throughService(out, class, at, entry, through)
+			for at := range p.frontsOf(e, netset.ID(class)) {
+				p.throughService(out, class, at, e)
 			}
 		}
 	}
 }
 
-// entrance is what a segment lets through to Services, in one family.
+// entrance is what a segment lets through to Services and nodes that have addresses in the same families.
 type entrance struct {
 	segment
-	family Family
-	doors  netset.IDs // holders of addresses of Services
-	nodes  bool       // some node
+	state [2]AddrState
+	doors netset.IDs // holders of addresses of Services
+	nodes bool       // some node
 }
 
 // opens reports whether e leads to a port of a Service that has the given doors.
@@ -336,8 +347,7 @@ func (p *Program) opens(e entrance, service int, m PortMapping) bool {
 	if e.nodes && e.conns.Of(m.Protocol).Overlaps(m.Node) {
 		return true
 	}
-	return e.conns.Contains(m.Protocol, m.Service) &&
-		slices.ContainsFunc(p.doors[service], func(n int) bool { return e.doors.Contains(p.ID(n, e.family)) })
+	return e.conns.Contains(m.Protocol, m.Service) && slices.ContainsFunc(p.doors[service], func(n int) bool { return p.Holds(e.doors, n) })
 }
 
 // front is a Service that leads to a class: an index into Snapshot.Services and one into its backends.
@@ -349,98 +359,86 @@ const fewPorts = 16
 // frontsOf yields Services and backends among which are all that e leads to and that let id in: found from whichever is fewer.
 func (p *Program) frontsOf(e entrance, id netset.ID) iter.Seq[front] {
 	return func(yield func(front) bool) {
-		if few := e.conns.Few(fewPorts); size(e.doors) > wide && few != nil {
-			for _, port := range few {
-				for _, at := range p.frontsOn[port] {
-					if !yield(at) {
-						return
-					}
+		all := func(list []front) bool {
+			for _, at := range list {
+				if !yield(at) {
+					return false
 				}
 			}
-			if e.nodes {
-				for _, at := range p.onNodePorts {
-					if !yield(at) {
+			return true
+		}
+		few := e.conns.Few(fewPorts)
+		switch {
+		case size(e.doors) > wide && few != nil:
+			for _, port := range few {
+				if !all(p.frontsOn[port]) {
+					return
+				}
+			}
+		case size(e.doors) > wide:
+			for _, g := range p.admitting(policy.Ingress, id) {
+				for _, class := range p.groups[policy.Ingress][g].classes {
+					if !all(p.fronts[class]) {
 						return
 					}
 				}
 			}
 			return
-		}
-		if size(e.doors) > wide {
-			for _, g := range p.admitting(policy.Ingress, id) {
-				for _, class := range p.groups[policy.Ingress][g].classes {
-					for _, at := range p.fronts[class] {
-						if !yield(at) {
+		default:
+			for r := range e.doors.Runs() {
+				for at := r.Lo; at <= r.Hi; at++ {
+					service := p.holders[at].Service
+					for i := range p.backends[service] {
+						if !yield(front{service, i}) {
 							return
 						}
 					}
 				}
 			}
-			return
-		}
-		for r := range e.doors.Runs() {
-			for at := r.Lo; at <= r.Hi; at++ {
-				h, _, _ := p.Holder(at)
-				for i := range p.backends[h.Service] {
-					if !yield(front{h.Service, i}) {
-						return
-					}
-				}
-			}
 		}
 		if e.nodes {
-			for _, at := range p.onNodePorts {
-				if !yield(at) {
-					return
-				}
-			}
+			all(p.onNodePorts)
 		}
 	}
 }
 
-// throughService adds the pods of one backend that only its Service leads to; through is e as far as they are concerned.
-func (p *Program) throughService(out *boxes, class int, at front, e entrance, through []segment) {
+// throughService adds the pods of one backend that only its Service leads to.
+func (p *Program) throughService(out *boxes, class int, at front, e entrance) {
 	b := p.backends[at.service][at.backing]
-	id := p.ID(b.Class, e.family)
 	for _, m := range b.Ports {
-		if !p.opens(e, at.service, m) || p.direct(class, id, m, e.segment) {
+		if !p.opens(e, at.service, m) || p.direct(class, b.Class, m, e.pass) {
 			continue
 		}
-		conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-		_, exists := p.existence(class, e.family)
+		through := e.segment
+		through.conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
 		open := p.openOf(b.Class, policy.Ingress)
 		for i := range open {
-			back := &open[i]
-			if !back.region.IDs.Contains(p.ID(class, e.family)) {
-				continue
-			}
-			for _, t := range through {
-				t.conns = conns
-				p.addPods(out, &t, back, netset.Points(id), e.family, exists, policy.Egress)
+			if back := &open[i]; back.ends.IDs.Contains(netset.ID(class)) {
+				p.addPods(out, class, &through, back, p.IDs(b.Class), policy.Egress)
 			}
 		}
 	}
 }
 
 // throughOutsider adds an endpoint that is no pod.
-func (p *Program) throughOutsider(out *boxes, o outsider, e entrance, through []segment) {
-	if familyOf(o.addr) != e.family || e.region.Addrs.Contains(o.addr) && e.conns.IsAll() {
+func (p *Program) throughOutsider(out *boxes, o outsider, e entrance) {
+	f := familyOf(o.addr)
+	if e.ends.Addrs.Contains(o.addr) && e.conns.IsAll() {
 		return
 	}
 	for _, m := range o.ports {
 		if p.opens(e, o.service, m) {
 			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-			for _, t := range through {
-				out.add(&t, box{Region{Addrs: netset.Points(o.addr)}, conns, t.worlds}, t.verdict, t.cond, policy.Egress)
-			}
+			out.add(p.box(Region{Addrs: netset.Points(o.addr)}, conns, e.pass.Assume(p.asks.over(f)), policy.Egress, e.by, nil))
 		}
 	}
 }
 
-// direct reports whether class reaches the pods themselves no less surely than their Service.
-func (p *Program) direct(class int, id netset.ID, m PortMapping, service segment) bool {
+// direct reports whether class reaches the pods of a backend by their own address wherever it does through their Service, where passes
+// holds. Then the Service adds nothing.
+func (p *Program) direct(class, backend int, m PortMapping, passes when.When) bool {
 	for _, own := range p.openOf(class, policy.Egress) {
-		if own.worlds.Covers(service.worlds) && (own.verdict == Allowed || own.cond.equal(service.cond)) && own.conns.Contains(m.Protocol, m.Target) && own.region.IDs.Contains(id) {
+		if own.conns.Contains(m.Protocol, m.Target) && p.Holds(own.ends.IDs, backend) && passes.Implies(own.pass) {
 			return true
 		}
 	}

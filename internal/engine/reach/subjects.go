@@ -1,11 +1,13 @@
 package reach
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // subjective is a rule or a stance with its subject.
@@ -23,106 +25,140 @@ func (s *subjective) dir() policy.Direction {
 	return s.stance.Dir
 }
 
+// judged is the condition under which s is in force.
+func (s *subjective) judged() when.When {
+	if s.rule != nil {
+		return s.rule.judged
+	}
+	return s.stance.judged
+}
+
 // stanceIn is a stance with where it holds.
 type stanceIn struct {
 	*policy.Stance
-	where []branch
-	idle  bool // it isolates only if some pod is what its rules name, where the longest block decides
+	judged when.When
 }
 
-func (s *stanceIn) worlds() (all Worlds) {
-	for _, b := range s.where {
-		all |= b.worlds
-	}
-	return all
-}
-
-// collect lists the rules and stances that apply somewhere.
+// collect lists the rules and stances that apply somewhere, and notes in their order what they ask.
 func (c *compiled) collect(g *Ground) {
+	rank := 0
+	named := map[string]int{}
 	for i := range g.Snapshot.Policies {
 		pol := &g.Snapshot.Policies[i]
-		judged := c.inForce(pol)
-		if judged == nil {
+		name := pol.Origin.Object
+		if named[name]++; named[name] > 1 {
+			name = fmt.Sprintf("%s #%d", name, named[name])
+		}
+		judged := c.inForce(pol, name, rank)
+		if judged.IsNever() {
 			continue
 		}
 		for j := range pol.Stances {
 			st := &pol.Stances[j]
-			idle := st.Untyped && !slices.ContainsFunc(pol.Rules, func(r policy.Rule) bool { return r.Dir == st.Dir && g.namesSomething(&r) })
+			where := c.applies(judged, st.Untyped, st.If, fmt.Sprintf("%s isolates %s %d", name, st.Dir, j), rank, st.Dir)
+			if st.Untyped && !slices.ContainsFunc(pol.Rules, func(r policy.Rule) bool { return r.Dir == st.Dir && g.namesSomething(&r) }) {
+				where = where.Minus(c.asks.on(c.says.yes[cni.LongestPrefixDecides]).And(c.noEntries(name, st.Dir, rank)))
+			}
+			c.note(ownEnd(st.Dir), &st.Subject.NS, &st.Subject.Pod, rank)
 			for _, v := range c.variants(st.Subject.Pod) {
-				if where := cross(c.applying(judged, st.Untyped, st.Only), v.where); where != nil {
-					c.subjects = append(c.subjects, subjective{sub: policy.Subject{NS: st.Subject.NS, Pod: v.pod}, stance: &stanceIn{st, where, idle}})
+				if in := where.And(v.where); !in.IsNever() {
+					c.subjects = append(c.subjects, subjective{sub: policy.Subject{NS: st.Subject.NS, Pod: v.pod}, stance: &stanceIn{st, in}})
 				}
 			}
 		}
 		for j := range pol.Rules {
 			r := &pol.Rules[j]
+			rank++
+			scope := fmt.Sprintf("%s %s %d", name, r.Dir, j)
+			where := c.applies(judged, r.Untyped, r.If, scope, rank, r.Dir)
+			c.noteRule(r, rank)
 			for _, v := range c.variants(r.Subject.Pod) {
-				if where := cross(c.applying(judged, r.Untyped, r.Only), v.where); where != nil {
-					c.subjects = append(c.subjects, subjective{sub: policy.Subject{NS: r.Subject.NS, Pod: v.pod}, rule: &ruleIn{Rule: r, judged: where}})
+				if in := where.And(v.where); !in.IsNever() {
+					c.subjects = append(c.subjects, subjective{sub: policy.Subject{NS: r.Subject.NS, Pod: v.pod}, rule: &ruleIn{Rule: r, rank: rank, scope: scope, judged: in}})
 				}
 			}
 		}
 	}
 }
 
-// variant is how a selector is understood in some worlds.
-type variant struct {
-	pod   label.Selector
-	where []branch
-}
-
-// variants returns how a selector of pods is understood: where labels that the platform sets are left out, what asks for one finds nothing, and what
-// asks for its absence finds everything.
-func (c *compiled) variants(pod label.Selector) []variant {
-	whole := variant{pod, []branch{{worlds: c.all}}}
-	left := c.says.possible(cni.LabelsLeftOut)
-	if left == 0 {
-		return []variant{whole}
-	}
-	out := []variant{whole}
-	without, unseen := pod, ""
-	for _, key := range pod.Keys() {
-		if !cni.KeepsLabel(key) {
-			unseen = key
-			without = without.Without(key, label.Values.AllowsAbsent)
+// noteRule notes what a rule asks of labels and names, which others may ask too.
+func (c *compiled) noteRule(r *policy.Rule, rank int) {
+	c.note(ownEnd(r.Dir), &r.Subject.NS, &r.Subject.Pod, rank)
+	for i := range r.Peers {
+		switch peer := &r.Peers[i]; {
+		case peer.NS != nil:
+			c.note(peerEnd(r.Dir), peer.NS, peer.Pod, rank)
+		case peer.Name != "":
+			c.asks.note(nameID(peerEnd(r.Dir), peer.Name), rank)
 		}
 	}
-	if unseen == "" {
-		return out
+}
+
+func (c *compiled) note(end when.End, ns, pod *label.Selector, rank int) {
+	c.asks.note(selectedID(end, *ns, *pod), rank)
+}
+
+// variant is how a selector is understood where a condition holds.
+type variant struct {
+	pod   label.Selector
+	where when.When
+}
+
+// maxLeftOut is up to how many labels of one selector may each be left out or not.
+const maxLeftOut = 4
+
+// variants returns the selectors that CNIs make of pod. Cilium drops labels such as pod-template-hash from what it matches: there, a
+// selector that requires one matches no pod, and one that forbids it matches every pod.
+func (c *compiled) variants(pod label.Selector) []variant {
+	left := c.asks.on(c.says.yes[cni.LabelsLeftOut] | c.says.maybe[cni.LabelsLeftOut])
+	if left.IsNever() {
+		return []variant{{pod, when.Always}}
 	}
-	kept := "the plugin is set to keep the label " + unseen + ", which it leaves out by default"
-	out[0].where = []branch{{left, onlyIf(kept)}}
-	if others := c.all &^ left; others != 0 {
-		out[0].where = append(out[0].where, branch{worlds: others})
-	}
-	if !slices.ContainsFunc(without.Keys(), func(key string) bool { return !cni.KeepsLabel(key) }) {
-		out = append(out, variant{without, []branch{{left, onlyIf(opposite(kept))}}})
+	out := []variant{{pod, when.Always}}
+	n := 0
+	for _, key := range pod.Keys() {
+		if cni.KeepsLabel(key) {
+			continue
+		}
+		if n++; n > maxLeftOut { // all of the others together
+			break
+		}
+		kept := c.asks.ask("setting labels: keeps "+key, when.Cluster, 0, "the CNI is set to keep the label "+key+", which it leaves out by default",
+			"the CNI leaves out the label "+key)
+		gone := left.Minus(kept)
+		var next []variant
+		for _, v := range out {
+			next = append(next, variant{v.pod, v.where.Minus(gone)})
+			without := v.pod.Without(key, label.Values.AllowsAbsent)
+			if !slices.Contains(without.Keys(), key) { // else it asks for a label that no pod has
+				next = append(next, variant{without, v.where.And(gone)})
+			}
+		}
+		out = next
 	}
 	return out
 }
 
-// inForce returns the worlds in which a policy is enforced, and those in which it perhaps is; nil where it never is.
-func (c *compiled) inForce(pol *policy.Policy) []branch {
+// inForce is the condition under which a policy is enforced.
+func (c *compiled) inForce(pol *policy.Policy, name string, rank int) when.When {
 	yes, maybe := c.judging(string(pol.Dialect))
-	out := branches(yes, maybe, onlyIf(string(pol.Dialect)+" is enforced"))
+	out := c.asks.on(yes)
+	if maybe != 0 {
+		kind := string(pol.Dialect)
+		out = out.Or(c.asks.on(maybe).And(c.asks.ask("enforced kind "+kind, when.Cluster, 0, kind+" is enforced", kind+" is not enforced")))
+	}
 	if selectsNodes(pol) { // the plugin refuses the whole policy where such peers are not enabled
-		out = cross(out, c.says.where(cni.NodeSelectors))
+		out = out.And(c.says.where[cni.NodeSelectors])
 	}
-	if pol.Only != "" {
-		out = cross(out, []branch{{c.all, onlyIf(pol.Only)}})
-	}
-	return out
+	return out.And(c.asks.only(pol.If, name, rank, when.Cluster))
 }
 
-// applying narrows where a policy is enforced to where one of its rules or stances applies.
-func (c *compiled) applying(judged []branch, untyped bool, only string) []branch {
+// applies narrows where a policy is enforced to where one of its rules or stances applies.
+func (c *compiled) applies(judged when.When, untyped bool, facts []policy.Fact, scope string, rank int, d policy.Direction) when.When {
 	if untyped {
-		judged = cross(judged, c.says.where(cni.UntypedRulesApply))
+		judged = judged.And(c.says.where[cni.UntypedRulesApply])
 	}
-	if only != "" {
-		judged = cross(judged, []branch{{c.all, onlyIf(only)}})
-	}
-	return judged
+	return judged.And(c.asks.only(facts, scope, rank, peerEnd(d)))
 }
 
 func selectsNodes(pol *policy.Policy) bool {
@@ -131,56 +167,21 @@ func selectsNodes(pol *policy.Policy) bool {
 	})
 }
 
-// certainty is how surely a rule or stance applies to a class.
-type certainty int
-
-const (
-	certain    certainty = iota
-	unlabelled           // the labels of its namespace are not known
-	unsettled            // a label of its own is not
-	certainties
-)
-
-// subject returns when something with such a subject applies to a class that has such certainty.
-func (c *compiled) subject(sure certainty, host bool) []branch {
-	out := []branch{{c.all, [...]Cond{certain: {}, unlabelled: noNamespace, unsettled: noLabel}[sure]}}
+// subject is the condition under which s applies to a class that its subject selects so surely.
+func (c *compiled) subject(s *subjective, sure certainty, host bool) when.When {
+	out := s.judged().And(c.selects(ownEnd(s.dir()), s.sub, sure))
 	if host {
-		out = cross(out, c.says.where(cni.HostNetworkJudged))
+		out = out.And(c.says.where[cni.HostNetworkJudged])
 	}
 	return out
 }
 
-// stancesOf returns st as it holds for a class, world by world.
-func (c *compiled) stancesOf(st *stanceIn, sure certainty, host bool) []stance {
-	var free Cond
-	if sure != certain {
-		free = onlyIf(st.Origin.Object + " does not select it, which depends on a label that the input does not show")
-	}
-	var out []stance
-	for _, b := range st.where {
-		var idle Cond
-		if !b.cond.IsZero() {
-			idle = onlyIf(opposite(b.cond.String()))
-		}
-		for _, h := range c.hostBranches(host) {
-			w, empty := b.worlds&h.worlds, Worlds(0)
-			if st.idle {
-				empty = w & c.says.yes[cni.LongestPrefixDecides]
-			}
-			if empty != 0 {
-				out = append(out, stance{st.Stance, empty, free.or(idle).or(h.cond).or(noEntries)})
-			}
-			if w &^= empty; w != 0 {
-				out = append(out, stance{st.Stance, w, free.or(idle).or(h.cond)})
-			}
-		}
-	}
-	return out
-}
-
-// noEntries is when rules that policyTypes leaves out do not isolate: there is nothing to make an entry of
+// noEntries is the condition under which rules that policyTypes leaves out do not isolate: there is nothing to make an entry of
 // (amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go; aws-network-policy-agent controllers, deriveIngressAndEgressFirewallRules).
-var noEntries = onlyIf("no pod is what the rules name that policyTypes leaves out")
+func (c *compiled) noEntries(name string, d policy.Direction, rank int) when.When {
+	return c.asks.ask("no entries: "+name+" "+d.String(), when.Cluster, rank,
+		"no pod is what the rules name that policyTypes leaves out", "some pod is what the rules name that policyTypes leaves out")
+}
 
 // namesSomething reports whether a rule certainly is about some address, and some port.
 func (g *Ground) namesSomething(r *policy.Rule) bool {
@@ -189,7 +190,7 @@ func (g *Ground) namesSomething(r *policy.Rule) bool {
 	}
 	return r.AnyPeer || slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool {
 		if peer.Block != nil {
-			return peer.Only == ""
+			return peer.If == nil
 		}
 		if peer.NS == nil {
 			return false
@@ -203,12 +204,4 @@ func (g *Ground) namesSomething(r *policy.Rule) bool {
 		}
 		return false
 	})
-}
-
-// hostBranches says where policies are enforced on a pod, with when they are not; everywhere, if it is not on the host network.
-func (c *compiled) hostBranches(host bool) []branch {
-	if !host {
-		return []branch{{worlds: c.all}}
-	}
-	return branches(c.says.yes[cni.HostNetworkJudged], c.says.maybe[cni.HostNetworkJudged], hostSpared)
 }

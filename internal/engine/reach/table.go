@@ -3,36 +3,28 @@ package reach
 import (
 	"slices"
 
-	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Isolation returns the policies that isolate a class in one direction, and whether it certainly is isolated: by one of them, or because the plugin
+// Isolation returns the policies that isolate a class in one direction, and whether it certainly is isolated: by one of them, or because the CNI
 // denies what no policy selects. If it is not, and there is none, everything passes as far as this end is concerned.
 func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Stance, certain bool) {
-	g := p.groups[d][p.groupOf[d][class]]
-	certainly := p.says.yes[cni.UnselectedDenied] & g.unselected
+	g := p.groupFor(class, d)
 	for _, s := range g.stances {
-		if s.worlds&p.in == 0 {
-			continue
-		}
-		if !slices.Contains(by, s.by) {
+		if !slices.Contains(by, s.by) && !p.narrow(s.when).IsNever() {
 			by = append(by, s.by)
 		}
-		if s.free.IsZero() {
-			certainly |= s.worlds
-		}
 	}
-	return by, certainly.Covers(p.in)
+	return by, p.narrow(p.isolation(g)).IsAlways()
 }
 
 // RulesOn returns the rules that apply to a class in one direction, in the order in which they are judged.
 func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
-	g := p.groups[d][p.groupOf[d][class]]
 	var out []*policy.Rule
-	for _, a := range g.rules {
-		if slices.ContainsFunc(a.rule.judged, func(b branch) bool { return b.worlds&p.in != 0 }) {
+	for _, a := range p.groupFor(class, d).rules {
+		if !p.narrow(a.rule.judged).IsNever() {
 			out = append(out, a.rule.Rule)
 		}
 	}
@@ -41,12 +33,9 @@ func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
 
 // OneSided returns what the policies of class alone let through in one direction, whatever the other end's say.
 func (p *Program) OneSided(class int, d policy.Direction) []Box {
-	out := boxes{on: p.On}
-	table := p.tableOf(class, d)
-	for i := range table {
-		if seg := &table[i]; seg.verdict != Denied {
-			out.add(seg, seg.box, seg.verdict, seg.cond, d)
-		}
+	var out boxes
+	for _, seg := range p.openOf(class, d) {
+		out.add(p.box(seg.ends, seg.conns, seg.pass, d, seg.by, nil))
 	}
 	return out.all()
 }
@@ -71,19 +60,15 @@ func (p *Program) DefaultDeny(namespace string, d policy.Direction) bool {
 	if !ok {
 		return false
 	}
-	var certainly Worlds
+	isolated := when.Never
 	for _, s := range p.about(i, d) {
 		if s.stance != nil && s.stance.Else == policy.Deny && s.sub.Pod.SelectsAll() {
 			if must, _ := s.sub.NS.Match(p.namespaces[i].Labels); must {
-				for _, b := range s.stance.where {
-					if b.cond.IsZero() {
-						certainly |= b.worlds
-					}
-				}
+				isolated = isolated.Or(s.stance.judged)
 			}
 		}
 	}
-	return certainly.Covers(p.in)
+	return p.narrow(isolated).IsAlways()
 }
 
 // DualStack reports whether the input shows addresses of both families, on pods, Services or nodes.

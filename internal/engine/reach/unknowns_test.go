@@ -51,7 +51,7 @@ spec:
 		t.Log(w.ID(), p.ClassesOf(i), p.holders[p.ClassesOf(i)[0]].Addrs)
 	}
 	v := p.Explain(AtHolder(p.ClassesOf(1)[0]), AtHolder(p.ClassesOf(0)[0]), netset.TCP, 80)
-	t.Log(v.Verdict, v.Cond)
+	t.Log(v.Verdict, v.When)
 	if v.Verdict == Denied {
 		t.Error("the pod's address is its node's, which the block holds")
 	}

@@ -7,11 +7,12 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
 // under is load for the profiles that text names, in the order of their names.
-func under(t *testing.T, text, yaml string) *Program {
+func under(t testing.TB, text, yaml string) *Program {
 	t.Helper()
 	snap := source.LoadFiles(source.File{Name: "in.yaml", Data: []byte(yaml)})
 	if len(snap.Problems) > 0 {
@@ -96,7 +97,7 @@ func TestSharedPortNames(t *testing.T) {
 	} {
 		p := under(t, "cilium", onePod+"{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: b, labels: {app: b}}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 8080}]}]}}\n---\n"+rest+tt.more)
 		if got := p.Explain(AtHolder(named(p, "a")), AtHolder(named(p, "b")), netset.TCP, 8080); got.Verdict != tt.want {
-			t.Errorf("%s: %v if %q, want %v", tt.name, got.Verdict, got.Cond, tt.want)
+			t.Errorf("%s: %v if %q, want %v", tt.name, got.Verdict, got.When, tt.want)
 		}
 	}
 }
@@ -110,9 +111,7 @@ func TestStrangersOfSomeWorlds(t *testing.T) {
 `)
 	in := map[string]Worlds{}
 	for _, s := range p.Hypothetical(0, policy.Egress) {
-		if s.Base == Allowed {
-			in[s.Namespace] |= s.Worlds
-		}
+		in[s.Namespace] |= p.underCertainly(s.When)
 	}
 	if in[""] != 1 || in["other"] != p.Worlds() {
 		t.Errorf("new namespaces under %v, an existing one under %v", p.In(in[""]).Names(), p.In(in["other"]).Names())
@@ -120,24 +119,27 @@ func TestStrangersOfSomeWorlds(t *testing.T) {
 }
 
 func TestSettleStrangersByWorlds(t *testing.T) {
-	sure, perhaps := Stranger{Conns: netset.AllConns, Worlds: 1, Base: Allowed}, Stranger{Conns: netset.AllConns, Worlds: 3, Base: Depends, Cond: onlyIf("it rains")}
+	p := under(t, "calico,cilium", onePod)
+	rains := p.asks.ask("weather", when.Cluster, 0, "it rains", "it is dry")
+	sure, perhaps := Stranger{Conns: netset.AllConns, When: p.On(1)}, Stranger{Conns: netset.AllConns, When: rains}
 	if got := SettleStrangers([]Stranger{sure, perhaps}); len(got) != 2 {
 		t.Errorf("what is certain under one profile settles another: %+v", got)
 	}
-	if sure.Worlds = 3; len(SettleStrangers([]Stranger{sure, perhaps})) != 1 {
+	if sure.When = p.On(3); len(SettleStrangers([]Stranger{sure, perhaps})) != 1 {
 		t.Error("what is certain settles nothing")
 	}
 }
 
 func TestSettleByWorlds(t *testing.T) {
 	p := under(t, "calico,cilium", onePod)
+	rains := p.asks.ask("weather", when.Cluster, 0, "it rains", "it is dry")
 	at := Region{IDs: p.IDs(0)}
-	sure := Box{Region: at, Conns: netset.AllConns, Worlds: 1, Base: Allowed}
-	perhaps := Box{Region: at, Conns: netset.AllConns, Worlds: 3, Base: Depends, Cond: onlyIf("it rains")}
+	sure := Box{Region: at, Conns: netset.AllConns, When: p.On(1)}
+	perhaps := Box{Region: at, Conns: netset.AllConns, When: rains}
 	if got := p.Settle([]Box{sure, perhaps}); len(got) != 2 {
 		t.Errorf("what is certain under one profile settles another: %+v", got)
 	}
-	if sure.Worlds = 3; len(p.Settle([]Box{sure, perhaps})) != 1 {
+	if sure.When = p.On(3); len(p.Settle([]Box{sure, perhaps})) != 1 {
 		t.Error("what is certain settles nothing")
 	}
 }
@@ -172,14 +174,14 @@ func TestBothSidesOfSomeWorlds(t *testing.T) {
 			v := p.In(view)
 			boxes := v.Between(AtHolder(from), AtHolder(to))
 			for _, box := range v.Reach(from, policy.Egress) {
-				if box.Region.IDs.Contains(p.ID(to, IPv4)) {
+				if box.Region.IDs.Contains(netset.ID(to)) {
 					boxes = append(boxes, box)
 				}
 			}
 			got := Denied
 			for _, box := range boxes {
-				if !view.Covers(box.Worlds) || box.Worlds != 1 {
-					t.Errorf("%s: %v: a box of %b", tt.name, v.Names(), box.Worlds)
+				if in := v.WorldsOf(box.When); in != 1 {
+					t.Errorf("%s: %v: a box of %b", tt.name, v.Names(), in)
 				}
 				if CompareVerdicts(box.Verdict, got) > 0 {
 					got = box.Verdict
@@ -193,11 +195,12 @@ func TestBothSidesOfSomeWorlds(t *testing.T) {
 }
 
 func TestBoxesOfWorldsStayApart(t *testing.T) {
-	bs := boxes{on: func(Worlds) string { return "the cluster runs one of them" }}
-	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](1)}, Conns: netset.AllConns, Worlds: 1, Verdict: Allowed})
-	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](2)}, Conns: netset.AllConns, Worlds: 2, Verdict: Allowed})
-	bs.merge(Box{Region: Region{IDs: netset.Points[netset.ID](3)}, Conns: netset.AllConns, Worlds: 2, Verdict: Allowed})
-	if all := bs.all(); len(all) != 2 || all[0].Verdict != Depends || all[0].Base != Allowed {
+	p := under(t, "calico,cilium", onePod)
+	var bs boxes
+	for i, on := range []Worlds{1, 2, 2} {
+		bs.add(p.box(p.IDRegion(i), netset.AllConns, p.On(on), policy.Egress, nil, nil))
+	}
+	if all := bs.all(); len(all) != 2 || all[0].Verdict != Depends || p.underCertainly(all[0].When) != 1 {
 		t.Errorf("%+v", all)
 	}
 }
@@ -218,8 +221,8 @@ func TestNewNamespacesThatAPolicyMisses(t *testing.T) {
 func TestViewOfOneConnection(t *testing.T) {
 	p := under(t, "calico,cilium", onePod)
 	for _, box := range p.In(2).Between(AtHolder(0), AtHolder(0)) {
-		if box.Worlds != 2 {
-			t.Errorf("a box of %b", box.Worlds)
+		if box.Verdict != Allowed {
+			t.Errorf("a box of %v", box.When)
 		}
 	}
 }

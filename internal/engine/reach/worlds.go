@@ -2,10 +2,9 @@ package reach
 
 import (
 	"math/bits"
-	"slices"
-	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // Worlds is a set of a program's profiles, by index, one bit each.
@@ -25,16 +24,13 @@ func (w Worlds) Count() int { return bits.OnesCount64(uint64(w)) }
 
 func worldsOf(n int) Worlds { return Worlds(1<<n - 1) }
 
-// branch is a part of the worlds with what must also hold there.
-type branch struct {
-	worlds Worlds
-	cond   Cond
+// opinions is what the profiles say to each question, and the condition under which it is so.
+type opinions struct {
+	yes, maybe [cni.Questions]Worlds
+	where      [cni.Questions]when.When
 }
 
-// opinions is what the profiles say to each question.
-type opinions struct{ yes, maybe [cni.Questions]Worlds }
-
-func opinionsOf(profiles []cni.Profile) (a opinions) {
+func opinionsOf(profiles []cni.Profile, asks *questions) (a opinions) {
 	for i, p := range profiles {
 		for q := range cni.Questions {
 			switch p.Says(q) {
@@ -45,48 +41,14 @@ func opinionsOf(profiles []cni.Profile) (a opinions) {
 			}
 		}
 	}
+	for q := range cni.Questions {
+		a.where[q] = asks.on(a.yes[q]).Or(asks.on(a.maybe[q]).And(asks.so[q]))
+	}
 	return a
 }
 
-// where returns the worlds in which q is so, and those in which it perhaps is.
-func (a *opinions) where(q cni.Question) []branch {
-	return branches(a.yes[q], a.maybe[q], ifSo[q])
-}
-
-func branches(yes, maybe Worlds, cond Cond) []branch {
-	var out []branch
-	if yes != 0 {
-		out = append(out, branch{yes, Cond{}})
-	}
-	if maybe != 0 {
-		out = append(out, branch{maybe, cond})
-	}
-	return out
-}
-
-// possible is the worlds in which q is not excluded.
+// possible is the profiles that do not say no to q.
 func (a *opinions) possible(q cni.Question) Worlds { return a.yes[q] | a.maybe[q] }
-
-// ifSo says in words what an uncertain answer leaves open, where yes makes something match.
-var ifSo = [cni.Questions]Cond{
-	cni.BlocksMatchPods:        onlyIf("blocks match pods"),
-	cni.BlocksMatchNodes:       onlyIf("blocks match nodes"),
-	cni.SelectorsMatchHost:     onlyIf("selectors match pods on the host network"),
-	cni.SelectorsMatchServices: onlyIf("selectors match the addresses of Services"),
-	cni.HostNetworkJudged:      onlyIf("policies are enforced on pods on the host network"),
-	cni.JudgedBeforeService:    beforeService,
-	cni.IPv4EscapesIPv6:        onlyIf("IPv4 traffic of pods with IPv6 addresses is not judged"),
-	cni.UntypedRulesApply:      onlyIf("rules of a direction that policyTypes leaves out apply"),
-	cni.NodeSelectors:          onlyIf("peers that select nodes are enabled"),
-}
-
-func init() {
-	for q := range cni.Questions {
-		if ifSo[q].IsZero() {
-			ifSo[q] = onlyIf(q.String())
-		}
-	}
-}
 
 // Profiles returns the profiles that p speaks of.
 func (p *Program) Profiles() []cni.Profile {
@@ -109,7 +71,9 @@ func (p *Program) Names() []string { return p.namesOf(p.in) }
 func (p *Program) Worlds() Worlds { return p.in }
 
 // In returns the same program, as far as some of its profiles are concerned. Nothing is compiled again.
-func (p *Program) In(w Worlds) *Program { return &Program{p.Ground, p.compiled, w & p.in} }
+func (p *Program) In(w Worlds) *Program {
+	return &Program{p.Ground, p.compiled, w & p.in, p.asks.on(w & p.in)}
+}
 
 // Says returns the answer of all of p's profiles to q: uncertain where they differ.
 func (p *Program) Says(q cni.Question) cni.Answer {
@@ -127,7 +91,10 @@ func (p *Program) Answering(q cni.Question) (yes, maybe Worlds) {
 	return p.says.yes[q] & p.in, p.says.maybe[q] & p.in
 }
 
-// judging returns the worlds in which policies of a dialect are enforced, and those in which they perhaps are.
+// Where is the condition under which q is so.
+func (p *Program) Where(q cni.Question) when.When { return p.narrow(p.says.where[q]) }
+
+// judging returns the profiles under which policies of a dialect are enforced, and those under which they perhaps are.
 func (c *compiled) judging(dialect string) (yes, maybe Worlds) {
 	if dialect == "" {
 		return c.all, 0
@@ -159,33 +126,109 @@ func (c *compiled) namesOf(w Worlds) []string {
 	return out
 }
 
-// On says under which of p's profiles something holds, completing "if ..."; "" for all of them.
-func (p *Program) On(w Worlds) string {
-	w &= p.in
-	if w == p.in {
-		return ""
+// On is the condition that the cluster runs one of some profiles.
+func (p *Program) On(w Worlds) when.When { return p.narrow(p.asks.on(w)) }
+
+// narrow is w as far as p's profiles are concerned.
+func (p *Program) narrow(w when.When) when.When {
+	if p.in == p.all || !w.AsksKind(when.CNI) {
+		return w
 	}
-	if kept, ok := p.onTexts.Load([2]Worlds{w, p.in}); ok {
-		return kept.(string)
-	}
-	text := OnText(p.namesOf(w), p.namesOf(p.in&^w))
-	p.onTexts.Store([2]Worlds{w, p.in}, text)
-	return text
+	return w.Assume(p.care)
 }
 
-// OnText says that the cluster runs one of some plugins and none of the others, whichever is shorter, completing "if ...".
-func OnText(these, others []string) string {
-	if len(others) < len(these) {
-		return "the cluster does not run " + orList(others)
-	}
-	return "the cluster runs " + orList(these)
+// WorldsOf returns the profiles of p under which w holds in some world.
+func (p *Program) WorldsOf(w when.When) Worlds {
+	return p.in & Worlds(w.ByCNI().Holds)
 }
 
-// orList joins names as a sentence does.
-func orList(names []string) string {
-	names = slices.Clone(names)
-	if n := len(names); n > 1 {
-		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+// Verdict says what w, the condition under which something passes, comes to under p's profiles: where all of them agree, what they agree on.
+func (p *Program) Verdict(w when.When) Verdict {
+	if w.IsAlways() {
+		return Allowed
 	}
-	return strings.Join(names, "")
+	if w.IsNever() {
+		return Denied
+	}
+	got, in := w.ByCNI(), uint64(p.in)
+	never, always := in&^got.Holds, in&^got.Fails
+	none := uint64(0)
+	if loose := in & uint64(p.unenforced) &^ always; loose != 0 { // where nothing enforces, that is no question
+		free := w.Assume(p.enforced.Not()).ByCNI()
+		none = loose &^ free.Fails
+		got.Unjudged = got.Unjudged&^loose | free.Unjudged&loose
+		never |= loose &^ free.Holds
+	}
+	unknown := in & got.Unjudged &^ (never | always | none)
+	for v, of := range [...]uint64{Unknown: unknown, Denied: never, NotEnforced: none, Allowed: always} {
+		if of == in {
+			return Verdict(v)
+		}
+	}
+	if none|always == in {
+		return NotEnforced
+	}
+	return Depends
+}
+
+// Refine splits sets of profiles until w is one condition within each of them.
+func (p *Program) Refine(sets []Worlds, w when.When) []Worlds {
+	if !w.AsksKind(when.CNI) {
+		return sets
+	}
+	for _, by := range p.parts(w) {
+		for i, n := 0, len(sets); i < n; i++ {
+			if in, out := sets[i]&by, sets[i]&^by; in != 0 && out != 0 {
+				sets[i] = in
+				sets = append(sets, out)
+			}
+		}
+	}
+	return sets
+}
+
+// parts returns the profiles under which w is one condition, set by set. A cluster has few conditions, which are asked about again and again.
+func (p *Program) parts(w when.When) []Worlds {
+	p.partsLock.Lock()
+	defer p.partsLock.Unlock()
+	if kept, ok := p.partsOf[w.Hash()]; ok && kept.of.Equal(w) {
+		return kept.sets
+	}
+	var sets []Worlds
+	for _, c := range w.By(p.asks.cni, when.Answers{Bits: uint64(p.all)}) {
+		sets = append(sets, Worlds(c.In.Bits))
+	}
+	if p.partsOf == nil || len(p.partsOf) >= mostParts {
+		p.partsOf = map[uint64]parted{}
+	}
+	p.partsOf[w.Hash()] = parted{w, sets}
+	return sets
+}
+
+// mostParts is how many conditions are remembered with their parts.
+const mostParts = 4096
+
+type parted struct {
+	of   when.When
+	sets []Worlds
+}
+
+// Words are the names under which conditions are put into words; an end may be "".
+func (p *Program) Words(src, dst, via string) when.Names {
+	names := when.Names{Src: src, Dst: dst, Via: via}
+	at := map[string]int{}
+	for i, profile := range p.profiles {
+		names.CNIs = append(names.CNIs, profile.Name)
+		if profile.Family == "" {
+			continue
+		}
+		j, ok := at[profile.Family]
+		if !ok {
+			j = len(names.Families)
+			at[profile.Family] = j
+			names.Families = append(names.Families, when.CNIFamily{Name: profile.Family})
+		}
+		names.Families[j].Bits |= 1 << i
+	}
+	return names
 }

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestCiliumRules(t *testing.T) {
 		{"other protocols", "{toEntities: [all], toPorts: [{ports: [{port: '0', protocol: VRRP}, {port: '0', protocol: IGMP}]}]}", ""},
 		{"entities", "{toEntities: [all, world, cluster, host, remote-node, kube-apiserver, none, ingress]}",
 			rule + "toEntities[0]@6 all | toEntities[1]@6 world | toEntities[2]@6 cluster | toEntities[3]@6 host | toEntities[4]@6 remote-node | toEntities[5]@6 kube-apiserver | toEntities[6]@6 nobody | toEntities[7]@6 nobody; any port"},
-		{"unmanaged", "{toEntities: [unmanaged]}", rule + "toEntities[0]@6 cluster if Cilium does not manage what has the address; any port"},
+		{"unmanaged", "{toEntities: [unmanaged]}", rule + "toEntities[0]@6 cluster if Cilium does not manage {peer}; any port"},
 		{"blocks", "{toCIDR: [10.0.0.0/8, 10.9.9.9/24, '::/0']}", rule + "toCIDR[0]@6 10.0.0.0/8 | toCIDR[1]@6 10.9.9.0/24 | toCIDR[2]@6 ::/0; any port"},
 		{"block with exceptions", "{toCIDRSet: [{cidr: 10.0.0.0/8, except: [10.1.0.0/16, 10.0.0.0/8]}]}", rule + "toCIDRSet[0]@6 10.0.0.0/8 except 10.1.0.0/16, 10.0.0.0/8; any port"},
 		{"names", "{toFQDNs: [{matchName: API.github.com.}, {matchPattern: '*'}, {matchPattern: '**.'}, {matchPattern: '*.a.com'}, {matchPattern: '***.a.com'}, {matchPattern: 'b**c.**.com'}, {matchPattern: '**x.com'}]}",
@@ -57,19 +58,19 @@ func TestCiliumRules(t *testing.T) {
 		{"DNS without rules", "{toPorts: [{ports: [{port: '53', protocol: UDP}], rules: {dns: []}}]}", rule + "anyone; UDP 53-53"},
 		{"Kafka", "{toPorts: [{ports: [{port: '9092', protocol: TCP}], rules: {kafka: [{apiKey: Fetch, apiVersion: '1', topic: a.b, clientID: c}, {role: produce}]}}]}", rule + "anyone; TCP 9092-9092; if the request is one that its Kafka rules allow"},
 		{"other rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2, l7: [{cmd: READ}]}}]}", rule + "anyone; TCP 9-9; if the request is one that its rules allow"},
-		{"a proxy without rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2}}]}", rule + `anyone; TCP 9-9; if the proxy for "r2d2" lets it pass`},
-		{"server names", "{toPorts: [{ports: [{port: '443', protocol: TCP}], serverNames: [a.b, '*.c.d', '**.e']}]}", rule + `anyone; TCP 443-443; if its TLS server name is "a.b", "*.c.d" or "**.e"`},
+		{"a proxy without rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2}}]}", rule + `anyone; TCP 9-9; if the proxy for "r2d2" lets the request pass`},
+		{"server names", "{toPorts: [{ports: [{port: '443', protocol: TCP}], serverNames: [a.b, '*.c.d', '**.e']}]}", rule + `anyone; TCP 443-443; if the TLS server name is "a.b", "*.c.d" or "**.e"`},
 		{"TLS", "{toPorts: [{ports: [{port: '443', protocol: TCP}], serverNames: [a.b], terminatingTLS: {secret: {name: s}}, originatingTLS: {secret: {name: s}, trustedCA: x}, rules: {http: [{}]}}]}",
-			rule + `anyone; TCP 443-443; if its TLS server name is "a.b" and the proxy that ends its TLS accepts it and the request is one that its HTTP rules allow`},
-		{"a listener", "{toPorts: [{ports: [{port: '443', protocol: TCP}], listener: {name: l, priority: 1, envoyConfig: {kind: CiliumEnvoyConfig, name: c}}}]}", rule + `anyone; TCP 443-443; if the Envoy listener "l" lets it pass`},
+			rule + `anyone; TCP 443-443; if the request is one that its HTTP rules allow and the proxy accepts the TLS of the client (terminatingTLS) and the proxy accepts the TLS of the destination (originatingTLS) and the TLS server name is "a.b"`},
+		{"a listener", "{toPorts: [{ports: [{port: '443', protocol: TCP}], listener: {name: l, priority: 1, envoyConfig: {kind: CiliumEnvoyConfig, name: c}}}]}", rule + `anyone; TCP 443-443; if the Envoy listener "l" lets the connection pass`},
 		{"authentication", "{toEntities: [all], authentication: {mode: required}}", rule + "toEntities[0]@6 all; any port; if both ends prove their identity"},
 		{"no authentication", "{toEntities: [all], authentication: {mode: disabled}}", rule + "toEntities[0]@6 all; any port"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := cilium(t, cnpHead+"spec:\n  egress:\n  - "+tt.rule+"\n  endpointSelector: {}\n")
 			same(t, "policy", stands(p), head+tt.want)
-			if p.Dialect != policy.CiliumNetworkPolicy || p.Namespace != "ns" || p.Name != "p" || p.Only != "" || p.Origin.Object != "CiliumNetworkPolicy ns/p" {
-				t.Errorf("%s %s %s %q %+v", p.Dialect, p.Namespace, p.Name, p.Only, p.Origin)
+			if p.Dialect != policy.CiliumNetworkPolicy || p.Namespace != "ns" || p.Name != "p" || p.If != nil || p.Origin.Object != "CiliumNetworkPolicy ns/p" {
+				t.Errorf("%s %s %s %v %+v", p.Dialect, p.Namespace, p.Name, p.If, p.Origin)
 			}
 			for _, r := range p.Rules {
 				if r.Tier != policy.TierNetworkPolicy || r.Order != policy.OrderAllow {
@@ -131,7 +132,7 @@ status: {conditions: [x]}
 }
 
 func TestCiliumSubjects(t *testing.T) {
-	for _, tt := range []struct{ head, selector, want, only string }{
+	for _, tt := range []struct{ head, selector, want, facts string }{
 		{cnpHead, "{}", "ns kubernetes.io/metadata.name=ns pods everything", ""},
 		{cnpHead, "{matchLabels: {'k8s:app': x, 'any:tier': q, z: ~}, matchExpressions: [{key: v, operator: NotIn, values: [w]}]}", "ns kubernetes.io/metadata.name=ns pods app=x,tier=q,v!=w", ""},
 		{cnpHead, "{matchLabels: {'k8s:io.kubernetes.pod.namespace': other}}", "ns kubernetes.io/metadata.name=ns pods everything", ""},
@@ -150,7 +151,7 @@ func TestCiliumSubjects(t *testing.T) {
 		{cnpHead, "{matchLabels: {pod-template-hash: x}}", "ns kubernetes.io/metadata.name=ns pods pod-template-hash=x", ""},
 		{cnpHead, "{matchExpressions: [{key: topology.kubernetes.io/zone, operator: DoesNotExist}]}", "ns kubernetes.io/metadata.name=ns pods !topology.kubernetes.io/zone", ""},
 		{cnpHead, "{matchLabels: {app.kubernetes.io/name: x}}", "ns kubernetes.io/metadata.name=ns pods app.kubernetes.io/name=x", ""},
-		{cnpHead, "{matchLabels: {'container:x': q}}", "ns kubernetes.io/metadata.name=ns pods everything", `Cilium gives it the labels of source "container" that the selector asks for`},
+		{cnpHead, "{matchLabels: {'container:x': q}}", "ns kubernetes.io/metadata.name=ns pods everything", `Cilium gives the selected pod the labels of source "container" that the selector asks for`},
 		{ccnpHead, "{}", "ns everything pods everything", ""},
 		{ccnpHead, "{matchLabels: {'k8s:io.kubernetes.pod.namespace': other, app: x}}", "ns kubernetes.io/metadata.name=other pods app=x", ""},
 		{ccnpHead, "{matchExpressions: [{key: io.kubernetes.pod.namespace, operator: NotIn, values: [kube-system]}]}", "ns kubernetes.io/metadata.name!=kube-system pods everything", ""},
@@ -158,18 +159,18 @@ func TestCiliumSubjects(t *testing.T) {
 	} {
 		t.Run(tt.selector, func(t *testing.T) {
 			p := cilium(t, tt.head+"spec: {endpointSelector: "+tt.selector+", ingress: [{}]}\n")
-			got, only := "", ""
+			got, needs := "", ""
 			for _, s := range p.Stances {
 				got += subject(s.Subject)
-				only += s.Only
+				needs += facts(s.If)
 			}
 			for _, r := range p.Rules {
-				if r.Only != only {
-					t.Errorf("a rule if %s", r.Only)
+				if facts(r.If) != needs {
+					t.Errorf("a rule if %s", facts(r.If))
 				}
 			}
-			if got != tt.want || only != tt.only || p.Only != "" {
-				t.Errorf("%s if %s", got, only)
+			if got != tt.want || needs != tt.facts || p.If != nil {
+				t.Errorf("%s if %s", got, needs)
 			}
 		})
 	}
@@ -181,7 +182,7 @@ func TestCiliumSubjects(t *testing.T) {
 
 func TestCiliumPeers(t *testing.T) {
 	const own = "ns kubernetes.io/metadata.name=ns pods "
-	const others = "all if Cilium is told not to keep selectors to its own cluster (policy-default-local-cluster: false)"
+	const others = "all if Cilium does not keep selectors to its own cluster (policy-default-local-cluster: false)"
 	for _, tt := range []struct{ head, selector, want string }{
 		{cnpHead, "{}", own + "everything"},
 		{cnpHead, "{matchLabels: {app: x}}", own + "app=x"},
@@ -201,8 +202,8 @@ func TestCiliumPeers(t *testing.T) {
 		{cnpHead, "{matchLabels: {'reserved:world-ipv6': ''}}", "world-ipv6 if the cluster has both IP families"},
 		{cnpHead, "{matchExpressions: [{key: 'reserved:ingress', operator: Exists}]}", "nobody"},
 		{cnpHead, "{matchLabels: {'reserved:host': x}}", "nobody"},
-		{cnpHead, "{matchLabels: {'reserved:host': '', app: x}}", "host if the labels that Cilium gives it are all that the selector asks for"},
-		{cnpHead, "{matchExpressions: [{key: 'reserved:world', operator: DoesNotExist}]}", "all if the labels that Cilium gives it are all that the selector asks for"},
+		{cnpHead, "{matchLabels: {'reserved:host': '', app: x}}", "host if the labels that Cilium gives {peer} are all that the selector asks for"},
+		{cnpHead, "{matchExpressions: [{key: 'reserved:world', operator: DoesNotExist}]}", "all if the labels that Cilium gives {peer} are all that the selector asks for"},
 		{ccnpHead, "{}", "ns everything pods everything"},
 		{ccnpHead, "{matchExpressions: [{key: io.cilium.k8s.namespace.labels.env, operator: DoesNotExist}]}", "ns !env pods everything"},
 		{ccnpHead, "{matchExpressions: [{key: io.kubernetes.pod.namespace, operator: NotIn, values: [a]}]}", "ns kubernetes.io/metadata.name!=a pods everything | " + others},
@@ -223,36 +224,87 @@ func TestCiliumPeers(t *testing.T) {
 	same(t, "a policy that names what is starting", stands(p), "4: ingress isolates ns everything pods everything, else deny\n4: allow ingress spec.ingress[0]: fromEndpoints[0]@4 ns everything pods everything | fromEndpoints[0]@4 "+others+"; any port")
 
 	p = cilium(t, cnpHead+"spec: {endpointSelector: {}, egress: [{toNodes: [{matchLabels: {a: b, 'node:c': d}}, {matchLabels: {'k8s:x': q}}]}]}\n")
-	if len(p.Rules) != 1 || p.Only != "node selectors are enabled (enable-node-selector-labels)" {
-		t.Fatalf("%d rules, only if %s", len(p.Rules), p.Only)
+	if len(p.Rules) != 1 || facts(p.If) != "node selectors are enabled (enable-node-selector-labels)" {
+		t.Fatalf("%d rules, if %s", len(p.Rules), facts(p.If))
 	}
 	same(t, "nodes", peerText(p.Rules[0].Peers[0]), "nodes a=b,c=d")
-	same(t, "nodes", peerText(p.Rules[0].Peers[1]), `nodes everything if Cilium gives the node the labels of source "k8s" that the selector asks for`)
+	same(t, "nodes", peerText(p.Rules[0].Peers[1]), `nodes everything if Cilium gives {peer} the labels of source "k8s" that the selector asks for`)
 
 	p = cilium(t, cnpHead+"spec: {endpointSelector: {}, egressDeny: [{toGroups: [{aws: {labels: {a: b}, region: x, securityGroupsIds: [sg-1], securityGroupsNames: [nn]}}]}]}\n")
-	if len(p.Rules) != 1 || p.Only != "the Cilium operator can look its groups up at AWS" {
-		t.Fatalf("%d rules, only if %s", len(p.Rules), p.Only)
+	if len(p.Rules) != 1 || facts(p.If) != "the Cilium operator can look groups up at AWS" {
+		t.Fatalf("%d rules, if %s", len(p.Rules), facts(p.If))
 	}
-	same(t, "groups", peerText(p.Rules[0].Peers[0]), "world if a group at AWS holds the address")
+	same(t, "groups", peerText(p.Rules[0].Peers[0]), "world if a group at AWS that the rule names holds the address of {peer}")
 
 	p = cilium(t, cnpHead+"spec: {endpointSelector: {}, egress: [{toPorts: [{ports: [{protocol: TCP}]}]}]}\n")
-	if p.Only != "other protocols are enabled (enable-extended-ip-protocols), without which every port needs a number" || len(p.Rules) != 1 || p.Rules[0].Ports[0].Hi != 65535 {
+	if facts(p.If) != "other protocols are enabled (enable-extended-ip-protocols)" || len(p.Rules) != 1 || p.Rules[0].Ports[0].Hi != 65535 {
 		t.Errorf("no port: %+v", p)
 	}
 }
 
+// Facts about the cluster are the same wherever they stand, and no two that may differ share an ID.
+func TestCiliumFactIDs(t *testing.T) {
+	named := func(operator, values string) string {
+		return "{toEndpoints: [{matchExpressions: [{key: io.cilium.k8s.policy.cluster, operator: " + operator + ", values: [" + values + "]}]}]}"
+	}
+	services := func(items string) string {
+		return "{toServices: [" + items + "], toPorts: [{ports: [{port: '80'}]}]}"
+	}
+	tls := func(port, names string) string {
+		return "{ports: [{port: '" + port + "', protocol: TCP}], serverNames: [" + names + "]}"
+	}
+	for _, tt := range []struct{ name, rules, want string }{
+		{"a cluster's name", named("In", "b, a") + ", " + named("NotIn", "a, b, a"), "cluster name in a,b | not cluster name in a,b"},
+		{"names that are not all written", named("In", "a, b, c, d, e") + ", " + named("In", "a, b, c, d, f"), "cluster name in a,b,c,d,e | cluster name in a,b,c,d,f"},
+		{"Services", services("{k8sService: {serviceName: t}}, {k8sService: {serviceName: s, namespace: ns}}") + ", " + services("{k8sService: {serviceName: s, namespace: ns}}, {k8sService: {serviceName: t}}") + ", " + services("{k8sServiceSelector: {selector: {matchLabels: {app: x}}}}"),
+			"not Service named s in namespace ns or named t | not Service named s in namespace ns or named t | not Service with labels app=x"},
+		{"IP families", "{toEndpoints: [{matchLabels: {'reserved:world': ''}}, {matchLabels: {'reserved:world-ipv4': ''}}]}", "not cluster has both IP families | cluster has both IP families"},
+		{"TLS server names that are not all written", "{toPorts: [" + tls("1", "a.b, b.b, c.b, d.b, e.b") + ", " + tls("2", "a.b, b.b, c.b, d.b, f.b") + ", " + tls("3", "a.b, b.b, c.b, d.b, e.b") + "]}",
+			"TLS server name in a.b,b.b,c.b,d.b,e.b | TLS server name in a.b,b.b,c.b,d.b,f.b"},
+		{"listeners of one name", "{toPorts: [{ports: [{port: '1'}], listener: {name: l, envoyConfig: {name: c}}}, {ports: [{port: '2'}], listener: {name: l, envoyConfig: {name: d}}}]}",
+			`Envoy listener "l" of "" "c" | Envoy listener "l" of "" "d"`},
+	} {
+		var got []string
+		for _, r := range cilium(t, cnpHead+"spec: {endpointSelector: {}, egress: ["+tt.rules+"]}\n").Rules {
+			lists := [][]policy.Fact{r.If}
+			for _, peer := range r.Peers {
+				lists = append(lists, peer.If)
+			}
+			for _, f := range slices.Concat(lists...) {
+				got = append(got, map[bool]string{true: "not "}[f.Not]+f.ID)
+			}
+		}
+		same(t, tt.name, strings.Join(got, " | "), tt.want)
+	}
+}
+
+// soundFacts fails unless each fact has an ID and two texts, one ID has one pair of texts, and what is not about a peer does not name one.
+func soundFacts(t *testing.T, list []policy.Fact, peer bool) {
+	t.Helper()
+	texts := map[string]string{}
+	for _, f := range list {
+		text := f.Yes + "/" + f.No
+		if before, ok := texts[f.ID]; f.ID == "" || f.Yes == "" || f.No == "" || f.Yes == f.No || ok && before != text || (f.Cluster || !peer) && strings.Contains(text, "{peer}") || !peer && !f.Cluster {
+			t.Fatalf("fact %+v", f)
+		}
+		texts[f.ID] = text
+	}
+}
+
 func TestCiliumServices(t *testing.T) {
-	const open = " | toServices[0]@4 all if the cluster has no Service that toServices names, for then Cilium takes every peer"
+	open := func(which string) string {
+		return " | toServices[0]@4 all if no Service named " + which + " has a selector or endpoints"
+	}
 	const ports = ", toPorts: [{ports: [{port: '80', protocol: TCP}]}]"
 	service := func(spec string) string {
 		return "---\napiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: ns, labels: {app: x, name: q}}\nspec: " + spec + "\n"
 	}
 	for _, tt := range []struct{ name, rule, more, want string }{
 		{"by name", "egress: [{toServices: [{k8sService: {serviceName: s, namespace: ns}}]}]", "", "allow egress spec.egress[0]: toServices[0]@4 service ns/s; any port"},
-		{"with ports, and no such Service", "egress: [{toServices: [{k8sService: {serviceName: s, namespace: ns}}]" + ports + "}]", "", "allow egress spec.egress[0]: toServices[0]@4 service ns/s" + open + "; TCP 80-80"},
-		{"with ports, and one of another namespace", "egress: [{toServices: [{k8sService: {serviceName: s, namespace: other}}]" + ports + "}]", service("{selector: {a: b}}"), "allow egress spec.egress[0]: toServices[0]@4 service other/s" + open + "; TCP 80-80"},
+		{"with ports, and no such Service", "egress: [{toServices: [{k8sService: {serviceName: s, namespace: ns}}]" + ports + "}]", "", "allow egress spec.egress[0]: toServices[0]@4 service ns/s" + open("s in namespace ns") + "; TCP 80-80"},
+		{"with ports, and one of another namespace", "egress: [{toServices: [{k8sService: {serviceName: s, namespace: other}}]" + ports + "}]", service("{selector: {a: b}}"), "allow egress spec.egress[0]: toServices[0]@4 service other/s" + open("s in namespace other") + "; TCP 80-80"},
 		{"with ports, and a Service of any namespace", "egress: [{toServices: [{k8sService: {serviceName: s}}]" + ports + "}]", service("{selector: {a: b}}"), "allow egress spec.egress[0]: toServices[0]@4 service /s; TCP 80-80"},
-		{"with ports, and a Service with nothing behind it", "egress: [{toServices: [{k8sService: {serviceName: s}}]" + ports + "}]", service("{}"), "allow egress spec.egress[0]: toServices[0]@4 service /s" + open + "; TCP 80-80"},
+		{"with ports, and a Service with nothing behind it", "egress: [{toServices: [{k8sService: {serviceName: s}}]" + ports + "}]", service("{}"), "allow egress spec.egress[0]: toServices[0]@4 service /s" + open("s") + "; TCP 80-80"},
 		{"by labels", "egress: [{toServices: [{k8sServiceSelector: {namespace: ns, selector: {matchLabels: {app: x}}}}]" + ports + "}]", service("{selector: {a: b}}"), "allow egress spec.egress[0]: toServices[0]@4 services ns/ app=x; TCP 80-80"},
 		{"by labels with a dot, which Cilium cuts", "egress: [{toServices: [{k8sServiceSelector: {selector: {matchLabels: {app.name: q}}}}]" + ports + "}]", service("{selector: {a: b}}"), "allow egress spec.egress[0]: toServices[0]@4 services / name=q; TCP 80-80"},
 		{"every one", "egress: [{toServices: [{k8sServiceSelector: {selector: {}}, k8sService: {serviceName: s}}]" + ports + "}]", service("{selector: {a: b}}"), "allow egress spec.egress[0]: toServices[0]@4 services / everything; TCP 80-80"},
@@ -276,8 +328,7 @@ func group(version, name, labels, cidrs string) string {
 }
 
 func TestCiliumCIDRGroups(t *testing.T) {
-	const unknown = "world if CiliumCIDRGroup g, which the input does not show, holds the address"
-	const unsure = "world if CiliumCIDRGroup g, which is not known for certain, holds the address"
+	const unknown = "world if a CiliumCIDRGroup named g holds the address of {peer}"
 	nested := group("v2", "a", "{env: prod, io.cilium.k8s.x: q}", "[10.0.0.0/8, 192.0.2.0/24, 'fd00::/8']") + group("v2", "b", "{env: dev}", "[10.1.0.0/16]") + group("v2", "c", "{env: prod}", "[10.1.2.0/24, 10.2.0.0/16]") + group("v2", "d", "{other: x}", "[10.1.3.0/24]")
 	for _, tt := range []struct{ name, item, groups, want, problem string }{
 		{"none", "{cidrGroupRef: g}", "", unknown, ""},
@@ -287,23 +338,25 @@ func TestCiliumCIDRGroups(t *testing.T) {
 		{"unknown version", "{cidrGroupRef: g}", group("v3", "g", "{}", "[10.0.0.0/8]"), unknown, ""},
 		{"empty", "{cidrGroupRef: g}", group("v2", "g", "{}", "[]"), "", ""},
 		{"twice the same", "{cidrGroupRef: g}", group("v2", "g", "{}", "[10.0.0.0/8]") + group("v2alpha1", "g", "{}", "[10.0.0.0/8]"), "10.0.0.0/8", ""},
-		{"invalid", "{cidrGroupRef: g}", group("v2", "g", "{}", "[10.0.0.0/8, 10.0.0.1]"), unsure, `TM902 9 spec.externalCIDRs[1]: not a CIDR: "10.0.0.1" (for one address write /32 after it, or /128 for IPv6)`},
-		{"unknown field", "{cidrGroupRef: g}", group("v2", "g", "{}", "[10.0.0.0/8], more: x"), unsure, `TM902 9 spec.more: unknown field`},
-		{"without addresses", "{cidrGroupRef: g}", group("v2", "g", "{}", "~"), unsure, `TM902 9 spec.externalCIDRs: missing ([] is a group of no addresses)`},
-		{"two that differ", "{cidrGroupRef: g}", group("v2", "g", "{}", "[10.0.0.0/8]") + group("v2", "g", "{}", "[11.0.0.0/8]"), unsure, `TM904 11 defined differently in f.yaml:6 (read the files of one environment at a time, or leave some out with --exclude)`},
-		{"labels of none", "{cidrGroupSelector: {matchLabels: {env: prod}}}", "", "world if a CiliumCIDRGroup with labels env=prod, which the input does not show, holds the address", ""},
-		{"labels of none that is there", "{cidrGroupSelector: {matchLabels: {env: x}}}", nested, "world if a CiliumCIDRGroup with labels env=x, which the input does not show, holds the address", ""},
+		{"invalid", "{cidrGroupRef: g}", group("v2", "g", "{}", "[10.0.0.0/8, 10.0.0.1]"), unknown, `TM902 9 spec.externalCIDRs[1]: not a CIDR: "10.0.0.1" (for one address write /32 after it, or /128 for IPv6)`},
+		{"unknown field", "{cidrGroupRef: g}", group("v2", "g", "{}", "[10.0.0.0/8], more: x"), unknown, `TM902 9 spec.more: unknown field`},
+		{"without addresses", "{cidrGroupRef: g}", group("v2", "g", "{}", "~"), unknown, `TM902 9 spec.externalCIDRs: missing ([] is a group of no addresses)`},
+		{"two that differ", "{cidrGroupRef: g}", group("v2", "g", "{}", "[10.0.0.0/8]") + group("v2", "g", "{}", "[11.0.0.0/8]"), unknown, `TM904 11 defined differently in f.yaml:6 (read the files of one environment at a time, or leave some out with --exclude)`},
+		{"labels of none", "{cidrGroupSelector: {matchLabels: {env: prod}}}", "", "world if a CiliumCIDRGroup with labels env=prod holds the address of {peer}", ""},
+		{"labels of none that is there", "{cidrGroupSelector: {matchLabels: {env: x}}}", nested, "world if a CiliumCIDRGroup with labels env=x holds the address of {peer}", ""},
 		{"labels", "{cidrGroupSelector: {matchLabels: {env: prod}}}", nested, "10.0.0.0/8 except 10.1.0.0/16 | 10.1.2.0/24 | 192.0.2.0/24 | fd00::/8", ""},
 		{"labels of what is inside", "{cidrGroupSelector: {matchLabels: {env: dev}, matchExpressions: [{key: io.cilium.policy.cidrgroupname/a, operator: Exists}]}}", nested, "10.1.0.0/16 except 10.1.2.0/24", ""},
 		{"labels that are only of some", "{cidrGroupSelector: {matchExpressions: [{key: env, operator: Exists}, {key: other, operator: DoesNotExist}]}}", nested, "10.0.0.0/8 except 10.1.3.0/24 | 192.0.2.0/24 | fd00::/8", ""},
-		{"labels that a user cannot set", "{cidrGroupSelector: {matchLabels: {io.cilium.k8s.x: q}}}", nested, "world if a CiliumCIDRGroup with labels io.cilium.k8s.x=q, which the input does not show, holds the address", ""},
+		{"labels that a user cannot set", "{cidrGroupSelector: {matchLabels: {io.cilium.k8s.x: q}}}", nested, "world if a CiliumCIDRGroup with labels io.cilium.k8s.x=q holds the address of {peer}", ""},
 		{"exceptions", "{cidrGroupSelector: {matchLabels: {env: dev}}, except: [10.1.1.0/24, 10.9.0.0/16]}", nested, "10.1.0.0/16 except 10.1.1.0/24, 10.1.2.0/24", ""},
 		{"every label, and none", "{cidrGroupSelector: {}}", nested, "all", ""},
-		{"what is in no group", "{cidrGroupSelector: {matchExpressions: [{key: env, operator: NotIn, values: [prod]}]}}", nested, "all if its address is in no exception, and in no CiliumCIDRGroup that the selector leaves out", ""},
+		{"what is in no group", "{cidrGroupSelector: {matchExpressions: [{key: env, operator: NotIn, values: [prod]}]}}", nested, "all if no CiliumCIDRGroup that the selector leaves out holds the address of {peer}", ""},
+		{"what is in no group, with exceptions", "{cidrGroupSelector: {matchExpressions: [{key: env, operator: NotIn, values: [prod]}]}, except: [10.1.0.0/16]}", nested,
+			"all if no CiliumCIDRGroup that the selector leaves out holds the address of {peer} and no CIDR in except holds the address of {peer}", ""},
 		{"labels in contradiction", "{cidrGroupSelector: {matchLabels: {env: prod}}}", group("v2", "g", "{env: prod}", "[10.0.0.0/8]") + group("v2", "h", "{env: dev}", "[10.0.0.0/8]"),
-			"10.0.0.0/8 | world if a CiliumCIDRGroup with labels env=prod, which is not known for certain, holds the address", ""},
+			"10.0.0.0/8 | world if a CiliumCIDRGroup with labels env=prod holds the address of {peer}", ""},
 		{"labels beside what is invalid", "{cidrGroupSelector: {matchLabels: {env: prod}}}", group("v2", "g", "{env: prod}", "[10.0.0.0/8]") + group("v2", "h", "{}", "[x]"),
-			"10.0.0.0/8 | world if a CiliumCIDRGroup with labels env=prod, which is not known for certain, holds the address", `TM902 14 spec.externalCIDRs[0]: not a CIDR: "x" (for one address write /32 after it, or /128 for IPv6)`},
+			"10.0.0.0/8 | world if a CiliumCIDRGroup with labels env=prod holds the address of {peer}", `TM902 14 spec.externalCIDRs[0]: not a CIDR: "x" (for one address write /32 after it, or /128 for IPv6)`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := load(cnpHead + "spec: {endpointSelector: {}, egress: [{toCIDRSet: [" + tt.item + "], toPorts: [{ports: [{port: '1'}]}, {ports: [{port: '2', protocol: TCP}], rules: {http: [{}]}}]}]}\n" + tt.groups)
@@ -466,7 +519,7 @@ func TestCiliumGroupsAreBounded(t *testing.T) {
 		s := load(cnpHead + "spec: {endpointSelector: {}, egress: [{toCIDRSet: [" + strings.Repeat(item+",", 1_000) + "]}]}\n" + group("v2", "g", "{env: prod}", "["+cidrs.String()+"]"))
 		same(t, "problems", problems(s), "")
 		peers := s.Policies[0].Rules[0].Peers
-		if last := peers[len(peers)-1]; len(peers) > 1<<19+1_000 || peers[0].Block == nil || last.Entity != policy.World || !strings.Contains(last.Only, "not known for certain") {
+		if last := peers[len(peers)-1]; len(peers) > 1<<19+1_000 || peers[0].Block == nil || last.Entity != policy.World || last.If == nil {
 			t.Errorf("%d peers, the last is %s", len(peers), peerText(last))
 		}
 	}
@@ -510,7 +563,12 @@ func FuzzCilium(f *testing.F) {
 				t.Fatal("nothing to see")
 			}
 			for _, p := range s.Policies {
+				soundFacts(t, p.If, false)
+				for _, st := range p.Stances {
+					soundFacts(t, st.If, true)
+				}
 				for _, r := range p.Rules {
+					soundFacts(t, r.If, true)
 					if r.Action != policy.Unjudged && (r.Path == "" || !r.AnyPort && len(r.Ports) == 0 || r.Tier != policy.TierNetworkPolicy) {
 						t.Fatalf("rule %+v", r)
 					}
@@ -520,6 +578,7 @@ func FuzzCilium(f *testing.F) {
 						}
 					}
 					for _, peer := range r.Peers {
+						soundFacts(t, peer.If, true)
 						forms := 0
 						for _, set := range []bool{peer.NS != nil && peer.Pod != nil, peer.Block != nil, peer.Entity != policy.NoEntity, peer.Node != nil, peer.Name != "", peer.Service != nil} {
 							if set {

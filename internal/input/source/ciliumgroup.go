@@ -78,9 +78,9 @@ type use struct {
 	services []policy.ServicePeer // the peer counts if the cluster has none of these
 }
 
-// unknownGroup is the peer that stands for a group of which nothing is known.
+// unknownGroup is the peer that stands for a group of which not everything is known.
 func unknownGroup(what string) policy.Peer {
-	return policy.Peer{Entity: policy.World, Only: what + ", which the input does not show, holds the address"}
+	return policy.Peer{Entity: policy.World, If: []policy.Fact{holds(what)}}
 }
 
 // resolve completes the drafts.
@@ -174,11 +174,7 @@ func (r *resolver) peers(u use, stand policy.Peer) []policy.Peer {
 		return r.labelled(u, stand, at)
 	}
 	groups := r.byName[u.group]
-	if len(groups) == 0 {
-		return []policy.Peer{stand}
-	}
-	if len(groups) > 1 || groups[0].unsound || !r.spend(len(groups[0].cidrs)*(perPeer+len(u.except))) {
-		stand.Only = "CiliumCIDRGroup " + u.group + ", which is not known for certain, holds the address"
+	if len(groups) != 1 || groups[0].unsound || !r.spend(len(groups[0].cidrs)*(perPeer+len(u.except))) {
 		return []policy.Peer{stand}
 	}
 	out := make([]policy.Peer, len(groups[0].cidrs))
@@ -221,17 +217,16 @@ func (r *resolver) hasService(peer policy.ServicePeer) bool {
 func (r *resolver) labelled(u use, stand policy.Peer, at func(policy.Peer) policy.Peer) []policy.Peer {
 	if _, may := u.labels.Match(label.Labels{}); may { // what is in no group satisfies it, even pods
 		peer := at(policy.Peer{Entity: policy.All})
-		if !u.labels.SelectsAll() || len(u.except) > 0 {
-			peer.Only = "its address is in no exception, and in no CiliumCIDRGroup that the selector leaves out"
+		if !u.labels.SelectsAll() {
+			peer.If = append(peer.If, not(holds("CiliumCIDRGroup that the selector leaves out")))
+		}
+		if len(u.except) > 0 {
+			peer.If = append(peer.If, not(holds("CIDR in except")))
 		}
 		return []policy.Peer{peer}
 	}
 	out, certain := r.matching(u, at)
-	if len(out) == 0 && certain {
-		return []policy.Peer{stand} // the input shows no such group: it shows none, or not all
-	}
-	if r.unsound || !certain {
-		stand.Only = "a CiliumCIDRGroup with labels " + doc.Clean(u.labels.String(), 120) + ", which is not known for certain, holds the address"
+	if r.unsound || !certain || len(out) == 0 { // where the input shows no such group, it shows none, or not all
 		out = append(out, stand)
 	}
 	return out

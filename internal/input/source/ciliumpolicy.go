@@ -38,7 +38,6 @@ func (p *part) ciliumPolicy(o *object) {
 			d.spec(item, "specs["+strconv.Itoa(i)+"]")
 		}
 	}
-	d.Only = both(d.only)
 
 	problems := root.Close()
 	if len(problems) == 0 {
@@ -64,18 +63,24 @@ type ciliumDecoder struct {
 	*object
 	draft
 	wide     policy.Subject   // every pod that it may be about
-	only     []string         // what else must hold for it to be in force
 	subjects []policy.Subject // of each spec
 	specs    int              // how many there are
 	nodes    int              // how many of them are about nodes
 	unclear  bool             // the selector of one could not be read
 
 	// Of the spec that is being read:
-	subject  policy.Subject
-	specOnly []string // what else must hold for it to be about them
-	none     bool     // it is about no pods
-	starting bool     // it names endpoints that are starting
-	host     bool     // it is about nodes
+	subject   policy.Subject
+	specFacts []policy.Fact // what else must hold for it to be about them
+	none      bool          // it is about no pods
+	starting  bool          // it names endpoints that are starting
+	host      bool          // it is about nodes
+}
+
+// need makes the policy depend on a fact about the cluster.
+func (d *ciliumDecoder) need(f policy.Fact) {
+	if !slices.Contains(d.If, f) {
+		d.If = append(d.If, f)
+	}
 }
 
 // ciliumField is one of the four lists of rules in a spec.
@@ -116,7 +121,7 @@ func (d *ciliumDecoder) spec(c *doc.Cursor, path string) {
 		if len(items) > 0 && !d.none && isolates[f.dir] && stanced != f.dir {
 			stanced = f.dir
 			d.Stances = append(d.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: f.dir, Subject: d.subject, Else: policy.Deny,
-				Only: both(d.specOnly), Origin: d.at.At(list.Line())})
+				If: d.specFacts, Origin: d.at.At(list.Line())})
 		}
 		for i, item := range items {
 			d.rule(item, f, path+"."+f.name+"["+strconv.Itoa(i)+"]")
@@ -152,7 +157,7 @@ func (d *ciliumDecoder) about(c *doc.Cursor) {
 	before := c.Problems()
 	list := readCiliumSelector(pods, extendKey)
 	readCiliumSelector(nodes, extendKey)
-	d.subject, d.specOnly, d.none, d.host, d.starting = d.wide, nil, true, nodes.IsSet(), selectsStarting(list)
+	d.subject, d.specFacts, d.none, d.host, d.starting = d.wide, nil, true, nodes.IsSet(), selectsStarting(list)
 	switch {
 	case c.Problems() > before:
 	case pods.IsSet() && nodes.IsSet():
@@ -165,7 +170,6 @@ func (d *ciliumDecoder) about(c *doc.Cursor) {
 		pods.Fail("missing", "{} selects every pod")
 	default:
 		e := ciliumSubject(list, d.meta.namespace)
-		d.subject, d.none = e.Subject, e.none
-		d.specOnly = e.only
+		d.subject, d.specFacts, d.none = e.Subject, e.facts, e.none
 	}
 }

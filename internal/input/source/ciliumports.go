@@ -1,6 +1,7 @@
 package source
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,7 +18,7 @@ const maxCilium = 40
 // portSet is one item of toPorts or icmps. Without ports it matches nothing of what is judged.
 type portSet struct {
 	ports []policy.Port
-	only  []string
+	facts []policy.Fact
 	path  string
 	line  int
 }
@@ -56,7 +57,7 @@ func (d *ciliumDecoder) toPorts(c *doc.Cursor, f ciliumField, path string) portS
 		return out
 	}
 	l7 := readL7(c.Field("rules"))
-	out.only = append(out.only, l7.only...)
+	out.facts = append(out.facts, l7.facts...)
 	tls := d.proxied(c, f, &out, l7.some())
 	if !l7.some() {
 		return out
@@ -120,7 +121,7 @@ func (d *ciliumDecoder) port(c *doc.Cursor) ciliumPort {
 		number.Fail("not a port: "+doc.Quote(text), `a number such as "443", or a name of at most 15 letters, digits and '-'`)
 	default:
 		if !number.IsSet() {
-			d.only = append(d.only, "other protocols are enabled (enable-extended-ip-protocols), without which every port needs a number")
+			d.need(otherProtocols)
 		}
 		out.zero, out.ranged = number.IsSet() && n == 0, last > int64(n)
 		base.Lo, base.Hi = netset.Port(n), max(netset.Port(n), netset.Port(last))
@@ -154,19 +155,21 @@ func isServiceName(s string) bool { return isPortName(strings.ToLower(s)) }
 
 // proxied reads what sends connections through a proxy, and reports whether it ends their TLS.
 func (d *ciliumDecoder) proxied(c *doc.Cursor, f ciliumField, out *portSet, inspected bool) (tls bool) {
-	for _, field := range []string{"terminatingTLS", "originatingTLS"} {
-		if at := c.Field(field); at.IsSet() {
+	for _, side := range [][2]string{{"terminatingTLS", "client"}, {"originatingTLS", "destination"}} {
+		if at := c.Field(side[0]); at.IsSet() {
 			readTLS(at)
-			out.only = append(out.only, "the proxy that ends its TLS accepts it")
+			text := "the TLS of the " + side[1] + " (" + side[0] + ")"
+			out.facts = append(out.facts, fact(side[0], "the proxy accepts "+text, "the proxy refuses "+text))
 		}
 	}
-	if names := c.Field("serverNames"); names.IsSet() {
-		out.only = append(out.only, "its TLS server name is "+listed(readServerNames(names)))
+	if at := c.Field("serverNames"); at.IsSet() {
+		names := readServerNames(at)
+		out.facts = append(out.facts, fact("TLS server name in "+strings.Join(names, ","),
+			"the TLS server name is "+listed(names), "the TLS server name is not "+listed(names)))
 	}
 	listener := c.Field("listener")
 	if listener.IsSet() {
-		d.listener(listener)
-		out.only = append(out.only, "the Envoy listener "+doc.Quote(listener.Field("name").Text())+" lets it pass")
+		out.facts = append(out.facts, d.listener(listener))
 		if f.dir == policy.Ingress {
 			listener.Fail("not allowed for ingress", "")
 		} else if inspected {
@@ -224,9 +227,10 @@ func readServerNames(c *doc.Cursor) []string {
 	return out
 }
 
-func (d *ciliumDecoder) listener(c *doc.Cursor) {
+// listener reads a listener, and returns the fact that it lets a connection pass.
+func (d *ciliumDecoder) listener(c *doc.Cursor) policy.Fact {
 	config := c.Field("envoyConfig")
-	needText(config.Field("name"))
+	of := needText(config.Field("name"))
 	kind := config.Field("kind")
 	switch text := kind.Text(); {
 	case !kind.IsSet() || text == "CiliumClusterwideEnvoyConfig":
@@ -235,18 +239,21 @@ func (d *ciliumDecoder) listener(c *doc.Cursor) {
 	case d.meta.namespace == "":
 		kind.Fail("not allowed in a "+d.kind, "it can use a CiliumClusterwideEnvoyConfig")
 	}
-	needText(c.Field("name"))
+	name := needText(c.Field("name"))
 	priority := c.Field("priority")
 	if n, ok := priority.Int(); ok && (n < 1 || n > 100) {
 		priority.Fail("not from 1 to 100", "")
 	}
+	what := "the Envoy listener " + doc.Quote(name)
+	return fact(fmt.Sprintf("Envoy listener %q of %q %q", name, kind.Text(), of),
+		what+" lets the connection pass", what+" does not let the connection pass")
 }
 
 // l7Rules is what rules for requests say.
 type l7Rules struct {
-	only []string
-	dns  int // how many of its rules are for DNS
-	n    int // how many rules it has in all
+	facts []policy.Fact
+	dns   int // how many of its rules are for DNS
+	n     int // how many rules it has in all
 }
 
 // some reports whether requests are inspected. A list without rules does not inspect any.
@@ -268,24 +275,27 @@ func readL7(c *doc.Cursor) l7Rules {
 	if given != 1 && c.IsMap() {
 		c.Fail("not one of http, kafka, dns and l7proto", "")
 	}
-	each := func(c *doc.Cursor, only string, read func(*doc.Cursor)) {
+	each := func(c *doc.Cursor, allowed policy.Fact, read func(*doc.Cursor)) {
 		items := ciliumItems(c)
 		for _, item := range items {
 			read(item)
 		}
 		if out.n += len(items); len(items) > 0 {
-			out.only = append(out.only, only)
+			out.facts = append(out.facts, allowed)
 		}
 	}
-	each(http, "the request is one that its HTTP rules allow", readHTTP)
-	each(kafka, "the request is one that its Kafka rules allow", readKafka)
-	each(dns, "the query is for a name that its DNS rules allow", func(item *doc.Cursor) { readDNSName(item); out.dns++ })
+	each(http, allowedBy("HTTP rules"), readHTTP)
+	each(kafka, allowedBy("Kafka rules"), readKafka)
+	query := fact("DNS query", "the query is for a name that its DNS rules allow", "the query is for no name that its DNS rules allow")
+	each(dns, query, func(item *doc.Cursor) { readDNSName(item); out.dns++ })
 	proto := name.Text()
-	if each(pairs, "the request is one that its rules allow", func(item *doc.Cursor) { item.TextMap() }); pairs.IsSet() && out.n > 0 && proto == "" {
+	if each(pairs, allowedBy("rules"), func(item *doc.Cursor) { item.TextMap() }); pairs.IsSet() && out.n > 0 && proto == "" {
 		pairs.Fail("without l7proto", "")
 	}
 	if proto != "" && out.n == 0 {
-		out.only = append(out.only, "the proxy for "+doc.Quote(proto)+" lets it pass")
+		what := "the proxy for " + doc.Quote(proto)
+		out.facts = append(out.facts, fact("proxy for "+strconv.Quote(proto),
+			what+" lets the request pass", what+" does not let the request pass"))
 	}
 	return out
 }
@@ -347,17 +357,17 @@ func readKafka(c *doc.Cursor) {
 	c.Field("clientID").Text()
 }
 
-// readAuthentication reads what authentication a rule wants, and returns it as a condition.
-func readAuthentication(c *doc.Cursor) []string {
+// readAuthentication reads what authentication a rule wants, and returns it as facts.
+func readAuthentication(c *doc.Cursor) []policy.Fact {
 	mode := c.Field("mode")
 	if c.IsSet() && !mode.IsSet() {
 		mode.Fail("missing", "disabled or required")
 	}
 	switch readOneOf(mode, "disabled", "required", "test-always-fail") {
 	case "required":
-		return []string{"both ends prove their identity"}
+		return []policy.Fact{fact("authentication", "both ends prove their identity", "an end does not prove its identity")}
 	case "test-always-fail":
-		return []string{"an authentication succeeds that is set to fail"}
+		return []policy.Fact{fact("authentication", "an authentication succeeds that is set to fail", "the authentication fails, as it is set to")}
 	}
 	return nil
 }

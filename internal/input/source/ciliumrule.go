@@ -23,38 +23,41 @@ type ciliumRule struct {
 // rule reads one item of ingress, ingressDeny, egress or egressDeny. Items of toPorts that hold on one condition make one rule.
 func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 	r := d.peers(c, f)
-	var only []string
+	facts := d.specFacts
 	if f.action == policy.Allow {
-		only = readAuthentication(c.Field("authentication"))
+		facts = slices.Concat(facts, readAuthentication(c.Field("authentication")))
 	}
 	ports := d.ports(c, f)
 	if d.none || r.empty || ports == nil && r.any {
 		return
 	}
 	base := policy.Rule{Tier: policy.TierNetworkPolicy, Action: f.action, Order: policy.OrderAllow, Dir: f.dir, Subject: d.subject,
-		Peers: r.peers, AnyPeer: r.any, Path: path, Origin: d.at.At(c.Line())}
+		Peers: r.peers, AnyPeer: r.any, If: facts, Path: path, Origin: d.at.At(c.Line())}
 	if f.action == policy.Deny {
 		base.Order = policy.OrderDeny
 	}
 	first := len(d.Rules)
 	if ports == nil {
-		base.AnyPort, base.Only = true, both(slices.Concat(d.specOnly, only))
+		base.AnyPort = true
 		if n := len(r.uses); n > 0 && r.uses[n-1].services != nil { // without ports, Services that do not exist are nothing
 			base.Peers, r.uses = base.Peers[:len(base.Peers)-1], r.uses[:n-1]
 		}
 		d.Rules = append(d.Rules, base)
 	}
-	at := map[string]int{} // by condition: index of the rule
+	at := map[string]int{} // by the IDs of a set's facts: index of the rule
 	for _, set := range ports {
 		if len(set.ports) == 0 {
 			continue
 		}
-		condition := both(slices.Concat(d.specOnly, only, set.only))
-		i, ok := at[condition]
+		key := ""
+		for _, f := range set.facts {
+			key += f.ID + "\n"
+		}
+		i, ok := at[key]
 		if !ok {
-			i, at[condition] = len(d.Rules), len(d.Rules)
+			i, at[key] = len(d.Rules), len(d.Rules)
 			out := base
-			if out.Only = condition; len(ports) > 1 && len(set.only) > 0 {
+			if out.If = slices.Concat(facts, set.facts); len(ports) > 1 && len(set.facts) > 0 {
 				out.Path, out.Origin = path+"."+set.path, d.at.At(set.line)
 			}
 			d.Rules = append(d.Rules, out)
@@ -110,13 +113,13 @@ func (d *ciliumDecoder) peers(c *doc.Cursor, f ciliumField) ciliumRule {
 	}))
 	each("CIDRSet", func(item *doc.Cursor) []policy.Peer { return d.cidrSet(item, &r) })
 	each("Nodes", func(item *doc.Cursor) []policy.Peer {
-		d.only = append(d.only, "node selectors are enabled (enable-node-selector-labels)")
+		d.need(nodeSelectors)
 		return []policy.Peer{ciliumNodes(readCiliumSelector(item, extendKey))}
 	})
 	each("Groups", func(item *doc.Cursor) []policy.Peer {
-		d.only = append(d.only, "the Cilium operator can look its groups up at AWS")
+		d.need(looksUpGroups)
 		readGroup(item)
-		return []policy.Peer{{Entity: policy.World, Only: "a group at AWS holds the address"}}
+		return []policy.Peer{unknownGroup("group at AWS that the rule names")}
 	})
 	if f.dir == policy.Egress {
 		if each("Services", one(readServicePeer)); given == "toServices" {
@@ -148,7 +151,7 @@ func (r *ciliumRule) services(f ciliumField) {
 	last := r.peers[len(r.peers)-1]
 	r.uses = append(r.uses, use{peer: len(r.peers), services: named})
 	r.peers = append(r.peers, policy.Peer{Entity: policy.All, Path: last.Path, Origin: last.Origin,
-		Only: "the cluster has no Service that toServices names, for then Cilium takes every peer"})
+		If: []policy.Fact{not(anyService(named))}})
 }
 
 var entities = map[string]policy.Peer{
@@ -227,14 +230,14 @@ func (d *ciliumDecoder) cidrSet(c *doc.Cursor, r *ciliumRule) []policy.Peer {
 	switch {
 	case name.IsSet():
 		r.uses = append(r.uses, use{peer: len(r.peers), group: ref, except: except})
-		return []policy.Peer{unknownGroup("CiliumCIDRGroup " + ref)}
+		return []policy.Peer{unknownGroup("CiliumCIDRGroup named " + ref)}
 	case selector.IsSet():
 		var sel label.Selector
 		for _, q := range list {
 			sel = sel.Require(q.key, q.values)
 		}
 		r.uses = append(r.uses, use{peer: len(r.peers), labels: &sel, except: except})
-		return []policy.Peer{unknownGroup("a CiliumCIDRGroup with labels " + doc.Clean(sel.String(), 120))}
+		return []policy.Peer{unknownGroup("CiliumCIDRGroup with labels " + doc.Clean(sel.String(), 120))}
 	}
 	return []policy.Peer{{Block: &policy.Block{CIDR: block, Except: except}}}
 }

@@ -108,12 +108,12 @@ type ciliumEndpoints struct {
 	labelled   bool // it asks for labels of the namespace
 	beyond     bool // what lives in no namespace satisfies it too
 	reserved   []requirement
-	others     int      // requirements that are not reserved
-	only       []string // what else must hold for it to select
+	others     int           // requirements that are not reserved
+	facts      []policy.Fact // what else must hold for it to select
 }
 
-// endpointsOf translates requirements.
-func endpointsOf(list []requirement) ciliumEndpoints {
+// endpointsOf translates requirements. Facts call what is selected who.
+func endpointsOf(list []requirement, who string) ciliumEndpoints {
 	e := ciliumEndpoints{beyond: true}
 	for _, r := range list {
 		switch r.source {
@@ -123,7 +123,7 @@ func endpointsOf(list []requirement) ciliumEndpoints {
 		case "k8s", "any":
 			e.require(r)
 		default:
-			e.only = append(e.only, "Cilium gives it the labels of source "+doc.Quote(r.source)+" that the selector asks for")
+			e.facts = append(e.facts, labelsFrom(r.source, who))
 		}
 		e.others++
 		e.beyond = e.beyond && (r.values.AllowsAbsent() || r.key == ciliumCluster)
@@ -159,9 +159,9 @@ func (e *ciliumEndpoints) cluster(v label.Values) {
 	case len(names) == 0:
 		e.beyond = false
 	case others:
-		e.only = append(e.only, "the cluster is not called "+listed(names))
+		e.facts = append(e.facts, not(clusterNamed(names)))
 	default:
-		e.only = append(e.only, "the cluster is called "+listed(names))
+		e.facts = append(e.facts, clusterNamed(names))
 		e.beyond = false
 	}
 }
@@ -192,7 +192,7 @@ func ciliumSubject(list []requirement, namespace string) ciliumEndpoints {
 			return r.equal && r.source == "k8s" && r.key == ciliumPodNamespace
 		})
 	}
-	e := endpointsOf(list)
+	e := endpointsOf(list, "the selected pod")
 	if namespace != "" {
 		e.NS = e.NS.And(label.Named(namespace))
 	}
@@ -208,14 +208,10 @@ func selectsStarting(list []requirement) bool {
 	return slices.ContainsFunc(list, func(r requirement) bool { return r.source == "reserved" && r.key == "init" })
 }
 
-// otherClusters completes what selects beyond namespaces: with the default, selectors match only what has the cluster's name for a label
-// (cilium v1.19.1, pkg/k8s/apis/cilium.io/utils, addClusterFilterByDefault).
-const otherClusters = "Cilium is told not to keep selectors to its own cluster (policy-default-local-cluster: false)"
-
 // ciliumPeers translates an item of fromEndpoints or toEndpoints. starting says that the policy selects endpoints that are starting, in
 // which case a cluster-wide policy's selector holds beyond namespaces.
 func ciliumPeers(list []requirement, namespace string, starting bool) []policy.Peer {
-	e := endpointsOf(list)
+	e := endpointsOf(list, "{peer}")
 	if e.reserved != nil {
 		return []policy.Peer{reservedPeer(e)}
 	}
@@ -228,20 +224,15 @@ func ciliumPeers(list []requirement, namespace string, starting bool) []policy.P
 	}
 	var out []policy.Peer
 	if !e.none && !e.NS.IsEmpty() && !e.Pod.IsEmpty() {
-		out = append(out, policy.Peer{NS: &e.NS, Pod: &e.Pod, Only: both(e.only)})
+		out = append(out, policy.Peer{NS: &e.NS, Pod: &e.Pod, If: e.facts})
 	}
 	if e.beyond {
-		out = append(out, policy.Peer{Entity: policy.All, Only: both(append(e.only, otherClusters))})
+		out = append(out, policy.Peer{Entity: policy.All, If: append(e.facts, otherClusters)})
 	}
 	if out == nil {
 		out = []policy.Peer{{Entity: policy.Nobody}}
 	}
 	return out
-}
-
-func both(conditions []string) string {
-	slices.Sort(conditions)
-	return strings.Join(slices.Compact(conditions), " and ")
 }
 
 // reservedPeer translates a selector that asks for a reserved label: it gets no namespace, and means a part of the world.
@@ -262,25 +253,26 @@ func reservedPeer(e ciliumEndpoints) policy.Peer {
 		case "kube-apiserver":
 			peer.Entity = policy.APIServer
 		case "world":
-			peer = policy.Peer{Entity: policy.World, Only: "the cluster has one IP family only"}
+			peer = policy.Peer{Entity: policy.World, If: []policy.Fact{not(bothFamilies)}}
 		case "world-ipv4":
-			peer = policy.Peer{Entity: policy.WorldIPv4, Only: "the cluster has both IP families"}
+			peer = policy.Peer{Entity: policy.WorldIPv4, If: []policy.Fact{bothFamilies}}
 		case "world-ipv6":
-			peer = policy.Peer{Entity: policy.WorldIPv6, Only: "the cluster has both IP families"}
+			peer = policy.Peer{Entity: policy.WorldIPv6, If: []policy.Fact{bothFamilies}}
 		case "unmanaged":
 			peer = unmanaged
 		}
 		if len(e.reserved)+e.others > 1 && peer.Entity != policy.Nobody {
-			peer.Only = otherReserved
+			peer.If = otherReserved
 		}
 		return peer
 	}
-	return policy.Peer{Entity: policy.All, Only: otherReserved}
+	return policy.Peer{Entity: policy.All, If: otherReserved}
 }
 
-const otherReserved = "the labels that Cilium gives it are all that the selector asks for"
+var otherReserved = []policy.Fact{fact("reserved labels", "the labels that Cilium gives {peer} are all that the selector asks for",
+	"the labels that Cilium gives {peer} are not all that the selector asks for")}
 
-var unmanaged = policy.Peer{Entity: policy.Cluster, Only: "Cilium does not manage what has the address"}
+var unmanaged = policy.Peer{Entity: policy.Cluster, If: []policy.Fact{fact("unmanaged", "Cilium does not manage {peer}", "Cilium manages {peer}")}}
 
 // ciliumNodes translates an item of fromNodes or toNodes. Nodes have their labels from the source "node".
 func ciliumNodes(list []requirement) policy.Peer {
@@ -293,11 +285,11 @@ func ciliumNodes(list []requirement) policy.Peer {
 		case r.source == "any" || r.source == "node":
 			sel = sel.Require(r.key, r.values)
 		default:
-			e.only = append(e.only, "Cilium gives the node the labels of source "+doc.Quote(r.source)+" that the selector asks for")
+			e.facts = append(e.facts, labelsFrom(r.source, "{peer}"))
 		}
 	}
 	if e.none || sel.IsEmpty() {
 		return policy.Peer{Entity: policy.Nobody}
 	}
-	return policy.Peer{Node: &sel, Only: both(e.only)}
+	return policy.Peer{Node: &sel, If: e.facts}
 }

@@ -68,8 +68,8 @@ func stands(p policy.Policy) string {
 		if r.Untyped {
 			line += ", though untyped"
 		}
-		if r.Only != "" {
-			line += "; if " + r.Only
+		if r.If != nil {
+			line += "; if " + facts(r.If)
 		}
 		out = append(out, line)
 	}
@@ -94,10 +94,21 @@ func peerText(peer policy.Peer) string {
 	default:
 		text = peer.Entity.String()
 	}
-	if peer.Only != "" {
-		text += " if " + peer.Only
+	if peer.If != nil {
+		text += " if " + facts(peer.If)
 	}
 	return text
+}
+
+// facts writes what must hold.
+func facts(list []policy.Fact) string {
+	texts := make([]string, len(list))
+	for i, f := range list {
+		if texts[i] = f.Yes; f.Not {
+			texts[i] = f.No
+		}
+	}
+	return strings.Join(texts, " and ")
 }
 
 // unjudged returns the subject of each policy that judges nothing, one a line, and fails where one does so in one direction only.

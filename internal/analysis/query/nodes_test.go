@@ -51,8 +51,8 @@ func TestNodes(t *testing.T) {
 		{"cilium", "app/a", "n1:23", reach.Denied, ""},
 		{"cilium", "app/a", "n2:23", reach.Allowed, ""},
 		{"cilium", "app/a", "app/host:23", reach.Allowed, ""},
-		{"cilium", "app/floating", "n1:22", reach.Depends, "it is on the pod's own node"},
-		{"cilium", "app/floating", "n1:23", reach.Depends, "it is on another node than the pod's own"},
+		{"cilium", "app/floating", "n1:22", reach.Depends, "app/Pod/floating and node n1 are on the same node"},
+		{"cilium", "app/floating", "n1:23", reach.Depends, "app/Pod/floating and node n1 are on different nodes"},
 		{"cilium", "app/shut", "n1:80", reach.Denied, ""},
 		{"cilium", "app/shut", "n2:80", reach.Allowed, ""},
 		{"cilium", "app/far", "n1:80", reach.Allowed, ""},
@@ -66,7 +66,7 @@ func TestNodes(t *testing.T) {
 		{"calico", "10.9.0.2", "app/Pod/spread-2:80", reach.Allowed, ""},
 	} {
 		a := ask(t, under(t, nodes, tt.cni), tt.from, tt.to)
-		if a.Verdict != tt.want || !strings.Contains(a.When, tt.when) || (a.When == "") == (tt.want == reach.Depends) {
+		if a.Verdict != tt.want || !strings.Contains(a.When.String(), tt.when) || (a.When.String() == "") == (tt.want == reach.Depends) {
 			t.Errorf("%s: %s -> %s: got %v if %q %q, want %v if %q", tt.cni, tt.from, tt.to, a.Verdict, a.When, a.Notes, tt.want, tt.when)
 		}
 		checkSteps(t, a)

@@ -1,0 +1,429 @@
+package query
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
+)
+
+// front is how connections get to what is behind a port: of a Service, of a node, of a pod that has
+// it on its node. The zero value is a headless Service, whose name resolves to what is behind.
+type front struct {
+	via     *end      // what the client sends to; nil where nobody judges that
+	before  when.When // egress policy judges it on via, and else on what is behind
+	nodes   []end     // what may take connections in: the destination then sees the client's own address or that of one of them
+	node    string    // how one of these is called
+	escapes when.When // ingress policy does not judge it
+	local   bool      // it leads to pods on the node that is via only
+}
+
+// backend is what answers behind a front.
+type backend struct {
+	end
+	asked, arriving netset.Conns // as the question names them, and as they arrive
+	unknown         netip.Addr   // of an endpoint that somebody unknown may be
+}
+
+// straight is the front of a headless Service.
+var straight = front{before: when.Never, escapes: when.Never}
+
+// through decides for one backend.
+func (a *asker) through(from end, f front, b backend) []way {
+	if f.local && a.isPods(b.end) && slices.Equal(a.placements(*f.via, b.end), []placement{otherNode}) {
+		a.note(f.via.name + " has no pod behind this port, and externalTrafficPolicy Local sends to no other node")
+		return may(b.asked, when.Never)
+	}
+	if own := a.ownPod(from, b.end); own != nil {
+		return own
+	}
+	r := route{from: from, to: b.end, via: f.via, out: b.end, as: from, outConns: b.arriving, inConns: b.arriving, asked: b.asked}
+	out := within(a.enter(r, f), f.before.Not())
+	if !f.before.IsNever() {
+		r.before, r.out, r.outConns = true, *f.via, b.asked
+		out = append(out, within(a.enter(r, f), f.before)...)
+	}
+	return slices.DeleteFunc(out, func(w way) bool { return w.given.IsNever() })
+}
+
+// enter decides a route for each way in which ingress policy may see it.
+func (a *asker) enter(r route, f front) []way {
+	out := a.decide(r)
+	if len(f.nodes) > 0 {
+		via := ""
+		if r.via != nil {
+			via = r.via.called()
+		}
+		kept := a.p.Ask(fmt.Sprintf("client's address kept: %s through %s to %s %s", r.from.called(), via, r.to.called(), r.asked), when.Cluster,
+			"the client's own address is kept on the way", "it arrives with the address of "+f.node)
+		var worlds []world
+		for _, n := range f.nodes {
+			as := r
+			if as.as = n; r.via == nil { // behind a load balancer the family may be another one than the client's
+				as.from = n
+			}
+			worlds = append(worlds, world{n.name, a.decide(as)})
+		}
+		others := a.oneOf(nil, worlds, func(names []string) when.When {
+			return a.is("it arrives with the address of ", "it does not arrive with the address of ", names)
+		})
+		out = append(within(out, kept), within(others, kept.Not())...)
+	}
+	if f.escapes.IsNever() {
+		return out
+	}
+	r.unjudged = true
+	return append(within(out, f.escapes.Not()), within(a.decide(r), f.escapes)...)
+}
+
+// answering decides for all that may answer behind a front of a Service. asked are the connections
+// that the question is about, arriving what they may become at a pod.
+func (a *asker) answering(from end, service int, f front, backends []backend, asked, arriving netset.Conns) []way {
+	svc, name := &a.p.Snapshot.Services[service], serviceName(a, service)
+	var tried []way
+	for _, b := range backends {
+		if tried = append(tried, a.through(from, f, b)...); b.unknown.IsValid() {
+			tried = append(tried, a.toEndpoint(from, b)...)
+		}
+	}
+	switch {
+	case svc.Selector != nil && !a.selects(service):
+		return append(tried, a.toNobody(from, service, f, asked, arriving)...)
+	case tried != nil:
+		return tried
+	case !svc.Headless && len(a.p.Backends(service)) > 0:
+		a.note("no pod behind " + name + " names the port that the Service sends this to, so nothing listens")
+		return may(asked, when.Never)
+	}
+	a.note("the input does not show the endpoints of " + name)
+	tried = a.toHost(from, "an endpoint of "+name, asked.Union(arriving))
+	for i := range tried {
+		tried[i].conns = asked
+	}
+	return tried
+}
+
+// selects reports whether some pod of the input may be one that the Service selects.
+func (a *asker) selects(service int) bool {
+	svc := &a.p.Snapshot.Services[service]
+	return svc.Selector != nil && slices.ContainsFunc(a.p.Backends(service), func(b reach.Backing) bool {
+		return a.p.NamespaceOf(b.Class) == svc.Namespace && a.p.Matches(*svc.Selector, b.Class)
+	})
+}
+
+// toEndpoint decides for whoever may hold the address of a backend.
+func (a *asker) toEndpoint(from end, b backend) []way {
+	if a.held > maxHeld {
+		return a.toHost(from, "an address that the input gives to nothing", b.arriving)
+	}
+	defer a.quietly()()
+	out := a.toUnknown(from, b.unknown, b.arriving)
+	for i := range out {
+		out[i].conns = b.asked
+	}
+	return out
+}
+
+// toNobody answers for a Service that selects no pod of the input: if one comes to be, it may be
+// reachable.
+func (a *asker) toNobody(from end, service int, f front, asked, arriving netset.Conns) []way {
+	svc, name := &a.p.Snapshot.Services[service], serviceName(a, service)
+	a.note(name + " selects no pod of the input")
+	opens := when.Always
+	if a.isPods(from) {
+		opens = when.Never
+		for _, pods := range a.p.Hypothetical(from.Holder, policy.Egress) {
+			where := pods.Namespace == svc.Namespace || pods.Namespace == "" // which also stands for existing ones
+			if where && !pods.Pod.And(*svc.Selector).IsEmpty() && pods.Conns.Overlaps(arriving) || pods.Conns.IsEmpty() {
+				opens = opens.Or(pods.When.Exists(isChosen))
+			}
+		}
+		if f.via != nil {
+			for _, e := range a.side(from, *f.via, unplaced, policy.Egress, asked) {
+				opens = opens.Or(e.when.Exists(isChosen).And(f.before))
+			}
+		}
+	}
+	comes := a.p.Ask("pods to come of "+name, when.Cluster, "a pod that "+name+" selects comes to be and lets it in", "no pod that "+name+" selects comes to be and lets it in")
+	return may(asked, opens.And(comes))
+}
+
+// isChosen reports whether a question is about what is one of many: an end, or the IP family.
+func isChosen(q *when.Question) bool { return q.End != when.Cluster || q.Kind == when.Family }
+
+// toService tries everything that may answer behind a Service, and where it has no answer to give,
+// whoever else may have its address.
+func (a *asker) toService(from end, at entry) []way {
+	svc := &a.p.Snapshot.Services[at.service]
+	switch {
+	case svc.Type == "ExternalName":
+		return a.toExternalName(from, at.service)
+	case svc.Headless:
+		a.note(serviceName(a, at.service) + " is headless: its name resolves to its pods, and ports are not translated")
+		return a.answering(from, at.service, straight, a.headless(at.service), a.conns, a.conns)
+	}
+	var others []way
+	door := at.front
+	if door == nil {
+		vip, _ := a.p.VIP(at.service)
+		door = &end{End: reach.AtHolder(vip), name: serviceName(a, at.service), workload: -1}
+		for _, addr := range svc.ClusterIPs {
+			if a.contested(addr.Unmap()) {
+				pl := a.address(addr.Unmap())
+				if pl.unknown.IsValid() {
+					others = append(others, a.toEndpoint(from, backend{asked: a.conns, arriving: a.conns, unknown: pl.unknown})...)
+					pl.unknown = netip.Addr{}
+				}
+				others = append(others, a.choices(from, pl)...)
+			}
+		}
+	}
+	if slices.ContainsFunc(svc.Ports, func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) }) {
+		f := a.serviceFront(from, door, svc)
+		return append(others, a.answering(from, at.service, f, a.backends(at.service, a.conns), a.conns, arriving(svc, a.conns))...)
+	}
+	so := "nothing listens"
+	switch {
+	case at.front != nil: // who else has the address is asked beside
+		so = "what connects there goes to whoever else has " + at.front.called()
+	case others != nil:
+		so = "what connects there goes to whoever else has its address"
+	default:
+		others = may(a.conns, when.Never)
+	}
+	a.notePorts(svc, so)
+	return others
+}
+
+// serviceFront is a Service at one of its addresses. What connects to another one than its own may
+// arrive with a node's address, and some CNIs then do not judge it.
+func (a *asker) serviceFront(from end, door *end, svc *model.Service) front {
+	f := front{via: door, before: when.Never, escapes: when.Never, node: "the node that took it in"}
+	switch own := from.Holder >= 0 && door.Holder >= 0; {
+	case own && a.isPods(from):
+		f.before = a.p.Where(cni.JudgedBeforeService)
+		return f
+	case own:
+		return f
+	case a.isPods(from): // who translates the address, and where, is open
+		f.before = a.p.Ask("external address judged "+door.called(), when.Cluster, "policy is judged on a Service's address, before it is translated",
+			"policy is judged on the pod's address, after the Service's is translated")
+	case from.Holder < 0: // which comes through a load balancer or a node
+		f.via = nil
+	}
+	if svc.Type != "NodePort" && svc.Type != "LoadBalancer" && len(svc.ExternalIPs) == 0 {
+		a.note(svc.Namespace + "/Service/" + svc.Name + " has no address outside the cluster; the answer is for its pods")
+		return f
+	}
+	if svc.Type == "LoadBalancer" {
+		a.assume("load balancers keep the client's address, or a node's takes its place")
+	}
+	if !svc.Local {
+		f.nodes, f.escapes = a.allNodes(), a.p.Where(cni.NodePortsEscape)
+	}
+	return f
+}
+
+// notePorts says what ports a Service has, where none of them is asked about, and what follows.
+func (a *asker) notePorts(svc *model.Service, so string) {
+	var has []string
+	for _, p := range svc.Ports {
+		text := fmt.Sprintf("%d/%s", p.Port, p.Protocol)
+		if p.Name != "" {
+			text += " (" + p.Name + ")"
+		}
+		has = append(has, text)
+	}
+	id := svc.Namespace + "/Service/" + svc.Name
+	if has == nil {
+		a.note(id + " has no ports, so " + so)
+	} else {
+		a.note(fmt.Sprintf("%s has no port %s, so %s; it has %s", id, strings.TrimPrefix(a.suffix(), ":"), so, listed(has, 8)))
+	}
+}
+
+// backends lists what answers some of a Service's ports: what the selector selects, and what
+// endpoints name, which may be more.
+func (a *asker) backends(service int, conns netset.Conns) []backend {
+	var out []backend
+	type answer struct {
+		reach.End
+		protocol        netset.Protocol
+		service, target netset.Port
+	}
+	seen := map[answer]bool{}
+	add := func(e end, unknown netip.Addr, proto netset.Protocol, port, target netset.Port) {
+		if key := (answer{e.End, proto, port, target}); conns.Contains(proto, port) && !seen[key] {
+			seen[key] = true
+			out = append(out, backend{e, one(proto, port), one(proto, target), unknown})
+		}
+	}
+	svc := &a.p.Snapshot.Services[service]
+	for _, b := range a.p.Backends(service) {
+		e := a.holderEnd(b.Class)
+		a.noteHost(e)
+		for _, m := range b.Ports {
+			add(e, netip.Addr{}, m.Protocol, m.Service, m.Target)
+		}
+	}
+	for _, e := range svc.Endpoints {
+		ends, unknown := a.endsAt(e)
+		for _, p := range svc.Ports {
+			for _, t := range e.Ports {
+				if t.Protocol == p.Protocol && (t.Name == p.Name || len(svc.Ports) == 1) {
+					for _, at := range ends {
+						add(at, unknown, p.Protocol, p.Port, t.Port)
+					}
+				}
+			}
+		}
+	}
+	if svc.Namespace == "default" && svc.Name == "kubernetes" && svc.Endpoints == nil {
+		for _, e := range a.kubeAPI().ends {
+			for _, port := range a.apiPorts(e) {
+				add(e, netip.Addr{}, netset.TCP, apiService, port)
+			}
+		}
+	}
+	return out
+}
+
+// headless lists what a headless Service's name resolves to.
+func (a *asker) headless(service int) []backend {
+	var out []backend
+	for _, b := range a.p.Backends(service) {
+		e := a.holderEnd(b.Class)
+		a.noteHost(e)
+		out = append(out, backend{end: e, asked: a.conns, arriving: a.conns})
+	}
+	for _, e := range a.p.Snapshot.Services[service].Endpoints {
+		ends, unknown := a.endsAt(e)
+		for _, at := range ends {
+			out = append(out, backend{at, a.conns, a.conns, unknown})
+		}
+	}
+	return out
+}
+
+// endsAt is who an endpoint's address is known to belong to, else the address itself, which
+// somebody unknown may have if it lies in the plan.
+func (a *asker) endsAt(e model.Endpoint) (ends []end, unknown netip.Addr) {
+	addr := e.Addr.Unmap()
+	for _, pod := range a.holding().pods[addr] {
+		for _, c := range a.p.ClassesOf(pod.Workload) {
+			if slices.Contains(a.p.Class(c).Members, pod) {
+				ends = append(ends, a.holderEnd(c))
+			}
+		}
+	}
+	for _, n := range a.holding().holders[addr] {
+		ends = append(ends, a.holderEnd(n))
+	}
+	if ends == nil && a.p.Plan(familyOf(addr)).Contains(addr) {
+		unknown = addr
+	}
+	if ends == nil || reserved(addr) {
+		ends = append(ends, plain(addr))
+	}
+	return ends, unknown
+}
+
+// arriving is connections to ports of svc as they may arrive at a pod behind it.
+func arriving(svc *model.Service, conns netset.Conns) netset.Conns {
+	var out netset.Conns
+	for _, p := range svc.Ports {
+		switch {
+		case !conns.Contains(p.Protocol, p.Port):
+		case p.TargetName != "" || p.Target == 0:
+			out = out.Union(netset.ConnsOf(p.Protocol, netset.AllPorts))
+		default:
+			out = out.Union(one(p.Protocol, p.Target))
+		}
+	}
+	return out
+}
+
+// allNodes returns the nodes that were read, or the one that stands for all of them.
+func (a *asker) allNodes() []end {
+	var out []end
+	for n := a.p.Classes(); n < a.p.Holders(); n++ {
+		if a.p.Class(n).Kind == reach.Node {
+			out = append(out, a.holderEnd(n))
+		}
+	}
+	return out
+}
+
+// apiService is the port of the API server's Service.
+const apiService = 443
+
+// apiPorts lists the ports that the API server may listen on.
+func (a *asker) apiPorts(api end) []netset.Port {
+	var out []netset.Port
+	for r := range a.p.Class(api.Holder).Conns.Of(netset.TCP).Runs() {
+		for port := r.Lo; ; port++ {
+			if out = append(out, port); port == r.Hi {
+				break
+			}
+		}
+	}
+	return out
+}
+
+// toKubeAPI decides a connection to the API server's Service where the input does not show it, and
+// door is its address: on what port the server itself listens is open.
+func (a *asker) toKubeAPI(from, api, door end) []way {
+	f := front{via: &door, before: when.Never, escapes: when.Never}
+	if a.isPods(from) {
+		f.before = a.p.Where(cni.JudgedBeforeService)
+	}
+	var worlds []world
+	for _, port := range a.apiPorts(api) {
+		b := backend{end: api, asked: one(netset.TCP, apiService), arriving: one(netset.TCP, port)}
+		worlds = append(worlds, world{fmt.Sprint(port), a.through(from, f, b)})
+	}
+	return a.oneOf(nil, worlds, func(names []string) when.When {
+		return a.is("the API server listens on port ", "the API server does not listen on port ", names)
+	})
+}
+
+// toExternalName follows a Service that is another name for a host.
+func (a *asker) toExternalName(from end, service int) []way {
+	svc, id := &a.p.Snapshot.Services[service], serviceName(a, service)
+	host := strings.TrimSuffix(strings.ToLower(svc.ExternalName), ".")
+	if host == "" {
+		a.note(id + " is another name for a host that the input does not name")
+		return a.toHost(from, id, a.conns)
+	}
+	a.note(id + " is another name for " + svc.ExternalName)
+	a.names++
+	a.followed++
+	defer func() { a.followed-- }()
+	if a.followed > maxFollowed || a.names > maxNames {
+		a.note("names that stand for names were followed " + fmt.Sprint(maxFollowed) + " times")
+		return a.toHost(from, host, a.conns)
+	}
+	name := Name{Host: host}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" {
+		name = Name{Addr: addr.Unmap()}
+	}
+	target, err := a.target(name, somewhere(""))
+	switch {
+	case err != nil:
+		return a.toHost(from, host, a.conns)
+	case target.always != nil:
+		return target.always
+	}
+	return a.choices(from, target)
+}
+
+// How many Services of type ExternalName are followed one after the other, and in all: several may
+// have one name.
+const maxFollowed, maxNames = 4, 256

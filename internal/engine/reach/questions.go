@@ -1,0 +1,220 @@
+package reach
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
+)
+
+// questions is everything that the engine asks about a world. It is the only file that makes questions, so that each names its end and
+// all that its answer depends on: two that might differ never share an ID. docs/design/2026-11-30-conditions-are-values.md lists them.
+type questions struct {
+	space  *when.Space
+	ranks  map[string]int // when the rules first ask a fact, by ID
+	family *when.Question
+	cni    *when.Question
+	has    [2]when.When // the cluster has addresses of a family, where that is not known
+	so     [cni.Questions]when.When
+}
+
+// The answers to the question on which node an end is.
+const (
+	ownNode   uint64 = 1 // on that of the other end
+	otherNode uint64 = 2
+	noNode    uint64 = 4 // on none: an address that no node has, an API server outside of the cluster
+)
+
+// nodeNames are these answers in JSON.
+var nodeNames = []string{"same", "other", "none"}
+
+// What a policy does that could not be judged.
+const (
+	mayAllow uint64 = 1
+	mayDeny  uint64 = 2
+	maySkip  uint64 = 4
+)
+
+func newQuestions(profiles int) questions {
+	q := questions{space: when.NewSpace(), ranks: map[string]int{}}
+	q.family = q.space.Ask(when.Question{ID: "IP family", Kind: when.Family, All: when.Answers{Bits: 3}, Words: []string{1: "it is over IPv4", 2: "it is over IPv6"}})
+	q.cni = q.space.Ask(when.Question{ID: "CNI", Kind: when.CNI, All: when.Answers{Bits: uint64(worldsOf(profiles))}})
+	for _, f := range Families {
+		q.has[f] = q.space.Fact("cluster has "+f.String(), when.Cluster, 0, "pods have "+f.String()+" addresses", "pods have no "+f.String()+" addresses").Has(when.Yes)
+	}
+	for c := range cni.Questions {
+		q.so[c] = q.space.Fact("CNI fact "+c.Name(), when.Cluster, 0, c.String(), c.Not()).Has(when.Yes)
+	}
+	return q
+}
+
+// peerEnd is the end that a direction's rules name, ownEnd the one whose rules they are.
+func peerEnd(d policy.Direction) when.End {
+	return [...]when.End{policy.Ingress: when.Source, policy.Egress: when.Destination}[d]
+}
+
+func ownEnd(d policy.Direction) when.End { return peerEnd(d.Opposite()) }
+
+// word is how texts name an end.
+func word(end when.End) string {
+	return [...]string{when.Destination: "{dst}", when.Via: "{via}", when.Source: "{src}"}[end]
+}
+
+func endName(end when.End) string {
+	return [...]string{when.Cluster: "", when.Destination: "dst", when.Via: "via", when.Source: "src"}[end]
+}
+
+// over is the condition that the client uses one family.
+func (q *questions) over(f Family) when.When { return q.family.Has(1 << f) }
+
+// on is the condition that the cluster runs one of some CNIs.
+func (q *questions) on(w Worlds) when.When { return q.cni.Has(uint64(w)) }
+
+// addressIn is the condition that the address of an end lies in addrs, or is a public one, where it is one of a group whose addresses are not known.
+func (q *questions) addressIn(end when.End, group int, u *unplaced, f Family, addrs netset.Addrs, public bool) when.When {
+	all := when.Answers{Addrs: u.plan[f]}
+	in := when.Answers{Addrs: addrs}
+	if u.public {
+		all.Bits = when.Public
+	}
+	if public {
+		in.Bits = when.Public
+	}
+	id := fmt.Sprintf("%s address of %s, group %d", f, endName(end), group)
+	return q.space.Ask(when.Question{ID: id, Kind: when.Address, End: end, All: all}).Is(in)
+}
+
+// node is the condition on which node an end is. Whether it may be on none depends on what it is: anything is the domain.
+func (q *questions) node(end when.End, domain, in uint64) when.When {
+	own, other := when.Destination, when.Source
+	if end == when.Source {
+		own, other = when.Source, when.Destination
+	}
+	words := make([]string, 8)
+	if domain&noNode == 0 { // the same question from both ends
+		words[ownNode], words[otherNode] = "{src} and {dst} are on the same node", "{src} and {dst} are on different nodes"
+		return q.space.Ask(when.Question{ID: "node", Kind: when.Node, End: when.Destination, All: when.Answers{Bits: domain}, Words: words, Names: nodeNames}).Has(in)
+	}
+	words[ownNode] = word(own) + " is on the node of " + word(other)
+	words[otherNode] = word(own) + " is on another node than " + word(other)
+	words[noNode] = word(own) + " is on no node of the cluster"
+	words[ownNode|otherNode] = word(own) + " is on a node of the cluster"
+	words[ownNode|noNode] = word(own) + " is not on another node than " + word(other)
+	words[otherNode|noNode] = word(own) + " is not on the node of " + word(other)
+	return q.space.Ask(when.Question{ID: "node or none of " + endName(end), Kind: when.Node, End: end, All: when.Answers{Bits: domain}, Words: words, Names: nodeNames}).Has(in)
+}
+
+// ask makes a fact. Its rank is that of the first rule that mentions it, or rank if none was noted.
+func (q *questions) ask(id string, end when.End, rank int, yes, no string) when.When {
+	if first, ok := q.ranks[id]; ok {
+		rank = first
+	}
+	return q.space.Fact(id, end, rank, yes, no).Has(when.Yes)
+}
+
+// note says when a fact is first asked.
+func (q *questions) note(id string, rank int) {
+	if _, ok := q.ranks[id]; !ok {
+		q.ranks[id] = rank
+	}
+}
+
+// selectedID names the fact that an end satisfies a pair of selectors.
+func selectedID(end when.End, ns, pod label.Selector) string {
+	return "labels of " + endName(end) + ": namespace {" + ns.String() + "} pod {" + pod.String() + "}"
+}
+
+// selected is the condition that an end satisfies a pair of selectors, where its labels do not tell.
+func (q *questions) selected(end when.End, ns, pod label.Selector) when.When {
+	var asked []string
+	if !pod.SelectsAll() {
+		asked = append(asked, "labels "+pod.String())
+	}
+	if !ns.SelectsAll() {
+		asked = append(asked, "a namespace with "+ns.String())
+	}
+	what := strings.Join(asked, " and ")
+	return q.ask(selectedID(end, ns, pod), end, 0, word(end)+" has "+what, word(end)+" does not have "+what)
+}
+
+func nameID(end when.End, name netset.Name) string {
+	return "name of " + endName(end) + ": " + string(name)
+}
+
+// named is the condition that a host name resolves to the address of an end.
+func (q *questions) named(end when.End, name netset.Name) when.When {
+	return q.ask(nameID(end, name), end, 0, string(name)+" resolves to "+word(end), string(name)+" does not resolve to "+word(end))
+}
+
+// NameOf returns the host name that a question is about.
+func NameOf(q *when.Question) (name netset.Name, ok bool) {
+	for _, end := range []when.End{when.Destination, when.Source} {
+		if text, found := strings.CutPrefix(q.ID, nameID(end, "")); found {
+			return netset.Name(text), true
+		}
+	}
+	return "", false
+}
+
+// only is the condition that facts hold which a policy, a rule or a peer needs. scope names whose they are; end is what {peer} stands for.
+func (q *questions) only(facts []policy.Fact, scope string, rank int, end when.End) when.When {
+	all := when.Always
+	for _, f := range facts {
+		id, of := f.ID, when.Cluster
+		if !f.Cluster {
+			id, of = scope+": "+f.ID, end
+		}
+		place := strings.NewReplacer("{peer}", word(end))
+		one := q.ask(id, of, rank, place.Replace(f.Yes), place.Replace(f.No))
+		if f.Not {
+			one = one.Not()
+		}
+		all = all.And(one)
+	}
+	return all
+}
+
+// judged is what an unjudged rule does: the condition that it allows, and the one that it says nothing.
+func (q *questions) judged(r *ruleIn) (allows, silent when.When) {
+	name := r.Origin.Object
+	words := make([]string, 8)
+	words[mayAllow], words[mayDeny], words[maySkip] = name+" allows it", name+" denies it", name+" says nothing about it"
+	words[mayAllow|maySkip], words[mayAllow|mayDeny], words[mayDeny|maySkip] = name+" does not deny it", name+" speaks about it", name+" does not allow it"
+	asked := q.space.Ask(when.Question{ID: "unjudged: " + r.scope, Kind: when.Unjudged, Rank: r.rank,
+		All: when.Answers{Bits: mayAllow | mayDeny | maySkip}, Words: words, Names: []string{"allows", "denies", "nothing"}})
+	return asked.Has(mayAllow), asked.Has(maySkip)
+}
+
+// unknown is a question without an answer: something that is too much to be told apart.
+func (q *questions) unknown(what string) when.When {
+	words := []string{when.No: what, when.Yes: what}
+	return q.space.Ask(when.Question{ID: "unknown: " + what, Kind: when.Unjudged, All: when.Answers{Bits: when.Yes | when.No}, Words: words}).Has(when.Yes)
+}
+
+// addrsText lists addresses, at most n ranges.
+func addrsText(a netset.Addrs, n int) string { return PrefixText(netset.CIDRs(a), n) }
+
+// PrefixText lists prefixes, at most n of them and how many more there are. A single address is written without its length.
+func PrefixText(prefixes []netip.Prefix, n int) string {
+	var b strings.Builder
+	for i, p := range prefixes {
+		if i == n {
+			fmt.Fprintf(&b, " and %d more", len(prefixes)-n)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if p.IsSingleIP() {
+			b.WriteString(p.Addr().String())
+		} else {
+			b.WriteString(p.String())
+		}
+	}
+	return b.String()
+}
