@@ -131,15 +131,18 @@ func selectedID(end when.End, ns, pod label.Selector) string {
 
 // selected is the condition that an end satisfies a pair of selectors, where its labels do not tell.
 func (q *questions) selected(end when.End, ns, pod label.Selector) when.When {
-	var asked []string
-	if !pod.SelectsAll() {
-		asked = append(asked, "labels "+pod.String())
+	labels, in := "labels "+pod.String(), "a namespace labelled "+ns.String()
+	if names, others := ns.On(label.MetadataName).Listed(); len(names) == 1 && !others && len(ns.Keys()) == 1 {
+		in = "namespace " + names[0]
 	}
-	if !ns.SelectsAll() {
-		asked = append(asked, "a namespace with "+ns.String())
+	yes, no := word(end)+" has "+labels, word(end)+" does not have "+labels
+	switch {
+	case pod.SelectsAll():
+		yes, no = word(end)+" is in "+in, word(end)+" is not in "+in
+	case !ns.SelectsAll():
+		yes, no = yes+" and is in "+in, no+" or is not in "+in
 	}
-	what := strings.Join(asked, " and ")
-	return q.ask(selectedID(end, ns, pod), end, 0, word(end)+" has "+what, word(end)+" does not have "+what)
+	return q.ask(selectedID(end, ns, pod), end, 0, yes, no)
 }
 
 func nameID(end when.End, name netset.Name) string {
@@ -181,10 +184,12 @@ func (q *questions) only(facts []policy.Fact, scope string, rank int, end when.E
 
 // judged is what an unjudged rule does: the condition that it allows, and the one that it says nothing.
 func (q *questions) judged(r *ruleIn) (allows, silent when.When) {
-	name := r.Origin.Object
+	name, it := r.Origin.Object, [...]string{policy.Ingress: "the ingress of {dst}", policy.Egress: "the egress of {src}"}[r.Dir]
 	words := make([]string, 8)
-	words[mayAllow], words[mayDeny], words[maySkip] = name+" allows it", name+" denies it", name+" says nothing about it"
-	words[mayAllow|maySkip], words[mayAllow|mayDeny], words[mayDeny|maySkip] = name+" does not deny it", name+" speaks about it", name+" does not allow it"
+	for set, verb := range map[uint64]string{mayAllow: "allows", mayDeny: "denies", maySkip: "says nothing about",
+		mayAllow | maySkip: "does not deny", mayAllow | mayDeny: "speaks about", mayDeny | maySkip: "does not allow"} {
+		words[set] = name + " " + verb + " " + it
+	}
 	asked := q.space.Ask(when.Question{ID: "unjudged: " + r.scope, Kind: when.Unjudged, Rank: r.rank,
 		All: when.Answers{Bits: mayAllow | mayDeny | maySkip}, Words: words, Names: []string{"allows", "denies", "nothing"}})
 	return asked.Has(mayAllow), asked.Has(maySkip)

@@ -93,6 +93,9 @@ type Question struct {
 	// for yes and no.
 	Names []string
 
+	// Who is the name of the one thing that an address question is about, where its end does not say it.
+	Who string
+
 	space  *Space
 	home   *Question // the question that this one was moved from
 	domain []span    // All

@@ -211,7 +211,7 @@ func (n Names) literal(l Literal) (subject, what string) {
 	case CNI:
 		return "the cluster", n.cni(l, "runs ", "or", "does not run ", "or")
 	case Address:
-		return n.end(l.Question.End), "has " + n.address(l)
+		return cmp.Or(l.Question.Who, n.end(l.Question.End)), "has " + n.address(l)
 	}
 	q := l.Question
 	text := q.words(l.In.Bits)
