@@ -345,7 +345,11 @@ func (p *Program) namedPods(g *group, worlds Worlds) (surely, perhaps Region) {
 		if r.Action != policy.Allow || r.AnyPeer {
 			continue
 		}
-		for _, m := range slices.Concat(r.peers, p.matchingServices(r)) {
+		named := r.peers
+		if r.Dir == policy.Egress {
+			named = slices.Concat(named, p.matchingServices(r))
+		}
+		for _, m := range named {
 			if m.ends.IDs.IsEmpty() && m.ends.Cubes == nil || !m.when.Overlaps(longest) {
 				continue
 			}
