@@ -133,13 +133,9 @@ func (m *toolmoatAWS) look(d policy.Direction, pod, other awsEnd, q question) ve
 	if _, ok := m.tables[key]; !ok {
 		m.tables[key] = m.program.Reach(key[0], d)
 	}
-	family := reach.IPv4
-	if other.addr.Is6() {
-		family = reach.IPv6
-	}
 	var boxes []reach.Box
 	for _, b := range m.tables[key] {
-		if n, ok := m.holder(other); ok && b.Region.IDs.Contains(m.program.ID(n, family)) || !ok && b.Region.Addrs.Contains(other.addr) {
+		if n, ok := m.holder(other); ok && m.program.Holds(b.Region.IDs, n) || !ok && b.Region.Addrs.Contains(other.addr) {
 			boxes = append(boxes, b)
 		}
 	}

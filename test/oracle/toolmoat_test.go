@@ -14,6 +14,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
@@ -67,13 +68,15 @@ func meaning(policies []policy.Policy) string {
 
 // toolmoat is our own engine, under the profile that reads the API as the upstream end-to-end tests do: an ipBlock matches pods.
 //
-// Each question is answered three times, from what the source reaches, from who reaches the destination, and for the pair alone; some are
-// also explained.
-// Answers that contradict each other, and boxes that are not disjoint, are reported as unsure, which no test takes.
+// Each question is answered four times: from what the policies of each end let through in its
+// family, and, which forgets the family, from what the source reaches, from who reaches the
+// destination, and for the pair alone; some are also explained. Answers that contradict each other,
+// and boxes that are not disjoint, are reported as unsure, which no test takes.
 type toolmoat struct {
 	program *reach.Program
 	classes map[string]int   // by "namespace/name" of the pod
 	reach   [3][][]reach.Box // by direction and class
+	sides   [3][][]reach.Box // likewise, whatever the other end says
 	asked   int
 
 	foreseen map[string][]reach.Stranger
@@ -104,6 +107,7 @@ func newToolmoat(t *testing.T, s *state) *toolmoat {
 	for _, d := range policy.Directions {
 		for class := range m.program.Classes() {
 			m.reach[d] = append(m.reach[d], m.program.Reach(class, d))
+			m.sides[d] = append(m.sides[d], m.program.OneSided(class, d))
 		}
 	}
 	return m
@@ -112,25 +116,67 @@ func newToolmoat(t *testing.T, s *state) *toolmoat {
 func (*toolmoat) name() string { return "toolmoat" }
 
 func (m *toolmoat) judge(q question) verdict {
-	var answers []verdict
-	if q.from.pod != nil {
-		answers = append(answers, m.look(policy.Egress, q.from, q.to, q))
+	out, other := m.inFamily(q, familyOf(q.to.addr)), denied
+	if dual(q.from) && dual(q.to) {
+		other = m.inFamily(q, 1-familyOf(q.to.addr))
 	}
-	if q.to.pod != nil {
-		answers = append(answers, m.look(policy.Ingress, q.to, q.from, q))
+	if out == unsure || other == unsure {
+		return unsure
 	}
-	if !dual(q.from) || !dual(q.to) { // of a pair of pods with both families, Between says what passes in either
-		answers = append(answers, judgeBoxes(m.program.Between(m.end(q.from), m.end(q.to)), q))
-		if m.asked++; m.asked%explainEvery == 0 {
-			answers = append(answers, ourVerdict[m.program.Explain(m.end(q.from), m.end(q.to), ourProtocol[q.proto], netset.Port(q.port)).Verdict])
-		}
-	}
-	for _, v := range answers[1:] {
-		if v != answers[0] {
+	for _, v := range m.inAnyFamily(q) {
+		if v != max(out, other) {
 			return unsure
 		}
 	}
-	return answers[0]
+	return out
+}
+
+// inFamily joins what the policies of both ends let through over one family.
+func (m *toolmoat) inFamily(q question, f reach.Family) verdict {
+	passes := m.program.Meet(m.end(q.from), m.end(q.to))
+	for _, side := range []struct {
+		d          policy.Direction
+		pod, other end
+	}{{policy.Egress, q.from, q.to}, {policy.Ingress, q.to, q.from}} {
+		if side.pod.pod == nil {
+			continue
+		}
+		lets, found := when.Never, false
+		for _, b := range m.boxes(m.sides[side.d], side.pod, side.other) {
+			if !b.Conns.Contains(ourProtocol[q.proto], netset.Port(q.port)) {
+				continue
+			}
+			if found {
+				return unsure
+			}
+			lets, found = b.When, true
+		}
+		passes = passes.And(lets)
+	}
+	return ourVerdict[m.program.Verdict(m.program.InFamily(passes, f))]
+}
+
+// inAnyFamily answers q in every way that forgets the family.
+func (m *toolmoat) inAnyFamily(q question) []verdict {
+	var out []verdict
+	if q.from.pod != nil {
+		out = append(out, judgeBoxes(m.boxes(m.reach[policy.Egress], q.from, q.to), q))
+	}
+	if q.to.pod != nil {
+		out = append(out, judgeBoxes(m.boxes(m.reach[policy.Ingress], q.to, q.from), q))
+	}
+	out = append(out, judgeBoxes(m.program.Between(m.end(q.from), m.end(q.to)), q))
+	if m.asked++; m.asked%explainEvery == 0 {
+		out = append(out, ourVerdict[m.program.Explain(m.end(q.from), m.end(q.to), ourProtocol[q.proto], netset.Port(q.port)).Verdict])
+	}
+	return out
+}
+
+func familyOf(a netip.Addr) reach.Family {
+	if a.Is4() {
+		return reach.IPv4
+	}
+	return reach.IPv6
 }
 
 func dual(e end) bool { return e.pod != nil && len(e.pod.Status.PodIPs) > 1 }
@@ -144,20 +190,15 @@ func (m *toolmoat) end(e end) reach.End {
 	return reach.AtHolder(m.class(e))
 }
 
-// look finds what the whole reach of one pod says of one other end, in the family of the question.
-func (m *toolmoat) look(d policy.Direction, pod, other end, q question) verdict {
-	family := reach.IPv4
-	if other.addr.Is6() {
-		family = reach.IPv6
-	}
-	var boxes []reach.Box
-	for _, b := range m.reach[d][m.class(pod)] {
-		if other.pod == nil && b.Region.Addrs.Contains(other.addr) ||
-			other.pod != nil && b.Region.IDs.Contains(m.program.ID(m.class(other), family)) {
-			boxes = append(boxes, b)
+// boxes picks those that are about a pod and one other end, of the tables of all classes.
+func (m *toolmoat) boxes(tables [][]reach.Box, pod, other end) []reach.Box {
+	var out []reach.Box
+	for _, b := range tables[m.class(pod)] {
+		if other.pod == nil && b.Region.Addrs.Contains(other.addr) || other.pod != nil && m.program.Holds(b.Region.IDs, m.class(other)) {
+			out = append(out, b)
 		}
 	}
-	return judgeBoxes(boxes, q)
+	return out
 }
 
 var ourProtocol = map[corev1.Protocol]netset.Protocol{corev1.ProtocolTCP: netset.TCP, corev1.ProtocolUDP: netset.UDP, corev1.ProtocolSCTP: netset.SCTP}

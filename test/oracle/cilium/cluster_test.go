@@ -165,6 +165,14 @@ type end struct {
 	addr      netip.Addr
 }
 
+// nodeOf is where an end runs, or -1.
+func (c *cluster) nodeOf(e end) int {
+	if e.pod >= 0 {
+		return c.pods[e.pod].node
+	}
+	return e.node
+}
+
 func (c *cluster) text(e end) string {
 	switch {
 	case e.pod >= 0:

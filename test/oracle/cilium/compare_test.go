@@ -12,6 +12,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // question is one connection.
@@ -89,8 +90,23 @@ const (
 
 var agreementNames = [agreements]string{"wrong", "unsure without need", "own node", "perhaps a node's", "by configuration", "by name or proxy", "same", "same, by way of the proxy"}
 
-func agree(ours reach.Verdict, cond reach.Cond, plain, named answer, node bool) agreement {
-	switch ours {
+// claim is what we say of a connection, or of one side of it: also where all is known that we leave
+// open and the cluster at hand settles, by what DNS has told.
+type claim struct {
+	verdict reach.Verdict
+	when    when.When
+	settled [variants]reach.Verdict
+	byNode  bool // the pod's own node is the client, which is taken to get in also where a rule denies it
+}
+
+// agree compares what we claim with Cilium's answers.
+func agree(ours claim, plain, named answer, node bool) agreement {
+	for v, theirs := range [variants]answer{plain, named} {
+		if s := ours.settled[v]; s == reach.Allowed && !theirs.allowed && !ours.byNode || s == reach.Denied && theirs.allowed {
+			return wrong
+		}
+	}
+	switch ours.verdict {
 	case reach.Allowed:
 		if !plain.allowed || !named.allowed {
 			return wrong
@@ -105,28 +121,43 @@ func agree(ours reach.Verdict, cond reach.Cond, plain, named answer, node bool) 
 		}
 		return same
 	}
-	switch {
+	switch onNode := ours.when.Asks(isNode); {
 	case plain.allowed != named.allowed || plain.proxied || named.proxied:
 		return nameOrL7
-	case node && strings.Contains(cond.String(), "node"):
+	case node && onNode:
 		return ownNode
-	case !node && strings.Contains(cond.String(), "it is an address of"):
+	case !node && onNode:
 		return perhapsNode
-	case slices.ContainsFunc(settings, func(text string) bool { return strings.Contains(cond.String(), text) }):
+	case ours.when.Asks(isSetting):
 		return configured
 	}
 	return unsure
 }
 
-// settings are parts of conditions that say how Cilium is set up, or that a pod escapes it.
-var settings = []string{"the cluster is called", "the cluster is not called", "the label", "does not manage", "the input does not show", "which is not known for certain", "in no CiliumCIDRGroup that the selector leaves out", "IP famil", "policy-default-local-cluster", "are all that the selector asks for"}
+func isNode(q *when.Question) bool {
+	return q.Kind == when.Node
+}
+
+// settings are what the facts are called that say how Cilium is set up, that a pod escapes it, or
+// that a group has more blocks than the input shows.
+var settings = []string{
+	"setting ", "cluster name in ", "cluster has both IP families", "Service ", "CiliumCIDRGroup ",
+	"labels of source ", "unmanaged", "reserved labels", "port name ", "behind a Service: ", "group at AWS",
+}
+
+func isSetting(q *when.Question) bool {
+	return slices.ContainsFunc(settings, func(s string) bool {
+		return strings.HasPrefix(q.ID, s) || strings.Contains(q.ID, ": "+s) // of one rule or peer
+	})
+}
 
 // tally counts what a test compared.
 type tally struct {
 	clusters, connections, verdicts, allowed, denied int
 	by                                               map[string]map[bool]int // verdicts that a feature decided, by direction and feature
 	agreed                                           [agreements]int
-	conds                                            map[string]int // of answers that are not certain
+	conds                                            map[string]int // of connections that are not certain
+	settled                                          int            // how many of those are, where all is known
 	shown                                            int
 }
 
@@ -135,7 +166,16 @@ func (n *tally) String() string {
 	for a, name := range agreementNames {
 		text += fmt.Sprintf(", %d %s", n.agreed[a], name)
 	}
-	return text
+	return text + fmt.Sprintf("; %d of %d connections left open are settled by the cluster, and then the same", n.settled, n.open())
+}
+
+// open is how many connections are not certain.
+func (n *tally) open() int {
+	open := 0
+	for _, times := range n.conds {
+		open += times
+	}
+	return open
 }
 
 // decided lists what decided how many verdicts.
@@ -203,8 +243,11 @@ func (n *tally) compare(t *testing.T, c *cluster, questions []question) {
 				n.verdicts++
 				n.agreed[a]++
 			}
-			if ours.whole != reach.Allowed && ours.whole != reach.Denied {
-				n.conds[ours.cond.String()]++
+			if ours.whole.verdict != reach.Allowed && ours.whole.verdict != reach.Denied {
+				n.conds[ours.whole.when.String()]++
+				if ours.whole.settled[unnamed] != reach.Depends {
+					n.settled++
+				}
 			}
 			if worst > unsure {
 				continue
@@ -222,14 +265,14 @@ func (n *tally) compare(t *testing.T, c *cluster, questions []question) {
 // compareOne returns how the verdicts of the whole and of each side agree, and the worst.
 func compareOne(theirs theirs, ours opinion, q question) (as []agreement, worst agreement) {
 	node := q.from.node >= 0 || q.to.node >= 0
-	as = []agreement{agree(ours.whole, ours.cond, theirs[unnamed].whole, theirs[named].whole, node)}
+	as = []agreement{agree(ours.whole, theirs[unnamed].whole, theirs[named].whole, node)}
 	for d, s := range theirs[unnamed].sides {
 		side, ok := ours.sides[d]
 		if !ok {
 			as = append(as, wrong)
 			continue
 		}
-		as = append(as, agree(side.Verdict, side.Cond, s, theirs[named].sides[d], node))
+		as = append(as, agree(side, s, theirs[named].sides[d], node))
 	}
 	return as, slices.Min(as)
 }

@@ -94,6 +94,9 @@ func (n *tally) healthy(t *testing.T) {
 			t.Errorf("%d of %d answers are not certain: %s", n.agreed[a], n.verdicts, agreementNames[a])
 		}
 	}
+	if n.settled*10 < n.open()*8 {
+		t.Errorf("the cluster settles %d of %d connections that are left open", n.settled, n.open())
+	}
 }
 
 // TestLookupFlow checks that the way we ask Cilium's engine is the way its own tests do, where these can be asked: they know no redirects, and

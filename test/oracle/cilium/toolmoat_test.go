@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
@@ -11,6 +12,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
@@ -35,7 +37,7 @@ func problems(text []byte) (out []string) {
 // conditional reports whether everything that one manifest says depends on something.
 func conditional(text []byte) bool {
 	policies := source.LoadFiles(source.File{Name: "case.yaml", Data: text}).Policies
-	return !slices.ContainsFunc(policies, func(p policy.Policy) bool { return p.Only == "" })
+	return !slices.ContainsFunc(policies, func(p policy.Policy) bool { return p.If == nil })
 }
 
 // toolmoat is our own engine under the profile of Cilium.
@@ -86,17 +88,17 @@ var ourProtocol = map[string]netset.Protocol{"TCP": netset.TCP, "UDP": netset.UD
 
 // opinion is what we say of one connection: of the whole, and of each side that policies judge.
 type opinion struct {
-	whole reach.Verdict
-	cond  reach.Cond
-	sides map[policy.Direction]reach.Side
+	whole claim
+	sides map[policy.Direction]claim
+	by    map[policy.Direction][]reach.By
 }
 
 func (o opinion) String() string {
-	text := fmt.Sprintf("verdict %v", o.whole)
+	text := fmt.Sprintf("verdict %v", o.whole.verdict)
 	for d, s := range o.sides {
-		text += fmt.Sprintf("; %v: verdict %v, if %q", d, s.Verdict, s.Cond)
-		for _, r := range s.By {
-			text += fmt.Sprintf(" [%v %s]", r.Origin, r.Path)
+		text += fmt.Sprintf("; %v: verdict %v, if %q, settled %v", d, s.verdict, s.when, s.settled)
+		for _, b := range o.by[d] {
+			text += fmt.Sprintf(" [%v %s]", b.Rule.Origin, b.Rule.Path)
 		}
 	}
 	return text
@@ -108,12 +110,64 @@ func (m *toolmoat) ask(t testing.TB, q question) []opinion {
 	for _, from := range m.ends(q.from) {
 		for _, to := range m.ends(q.to) {
 			trace := m.program.Explain(from, to, ourProtocol[q.protocol], netset.Port(q.port))
-			o := opinion{trace.Verdict, trace.Cond, map[policy.Direction]reach.Side{}}
+			o := opinion{m.claim(trace.Verdict, trace.When, q), map[policy.Direction]claim{}, map[policy.Direction][]reach.By{}}
 			for _, s := range trace.Sides {
-				o.sides[s.Dir] = s
+				o.sides[s.Dir], o.by[s.Dir] = m.claim(s.Verdict, s.When, q), s.By
 			}
 			out = append(out, o)
 		}
 	}
 	return out
+}
+
+func (m *toolmoat) claim(v reach.Verdict, w when.When, q question) claim {
+	out := claim{verdict: v, when: w, byNode: q.from.node >= 0 && q.from.node == m.c.nodeOf(q.to)}
+	for i := range out.settled {
+		out.settled[i] = m.program.Verdict(m.settled(w, q, variant(i)))
+	}
+	return out
+}
+
+// settled is w where both ends are on their nodes, Cilium is set up as it is by default, and DNS has
+// told it no name of an address, or every one.
+func (m *toolmoat) settled(w when.When, q question, v variant) when.When {
+	from, to := m.c.nodeOf(q.from), m.c.nodeOf(q.to)
+	switch {
+	case from < 0 || to < 0:
+		w = reach.OffNode(w)
+	case from == to:
+		w = reach.SameNode(w)
+	default:
+		w = reach.OtherNode(w)
+	}
+	for _, asked := range w.Questions() {
+		if answer := m.c.answer(asked, v); answer != 0 {
+			w = w.Assume(asked.Has(answer))
+		}
+	}
+	return w
+}
+
+// answer says what is so in c of what facts ask; 0 for what is left open.
+func (c *cluster) answer(q *when.Question, v variant) uint64 {
+	yes := func(so bool) uint64 {
+		if so {
+			return when.Yes
+		}
+		return when.No
+	}
+	if _, ok := reach.NameOf(q); ok {
+		return yes(v == named)
+	}
+	if names, ok := strings.CutPrefix(q.ID, "cluster name in "); ok {
+		return yes(slices.Contains(strings.Split(names, ","), clusterName))
+	}
+	switch {
+	case q.ID == "cluster has both IP families":
+		return yes(c.dual)
+	case strings.HasPrefix(q.ID, "setting "), strings.HasPrefix(q.ID, "port name ") && strings.HasSuffix(q.ID, " is given"),
+		strings.HasPrefix(q.ID, "behind a Service: "), strings.HasSuffix(q.ID, ": unmanaged"):
+		return when.No
+	}
+	return 0
 }
