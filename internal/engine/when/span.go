@@ -88,8 +88,25 @@ func bitSpans(set uint64) []span {
 // bitsIn returns the bits of a span of a question that is answered by bits.
 func bitsIn(s span) uint64 { return ^uint64(0) << s.lo.lo & (^uint64(0) >> (63 - s.hi.lo)) }
 
-// lastMapped ends mapped, as an IPv6 address.
-var lastMapped = netip.MustParseAddr("::ffff:255.255.255.255")
+// families are where IPv6 addresses are kept, before and after those of IPv4.
+var families = [...]span{{point{}, mapped.lo.prev()}, mapped, {mapped.hi.next(), public.prev()}}
+
+// inMapped is the IPv6 addresses of mapped.
+var inMapped = netset.Run[netip.Addr]{Lo: netip.MustParseAddr("::ffff:0.0.0.0"), Hi: netip.MustParseAddr("::ffff:255.255.255.255")}
+
+func later(a, b point) point {
+	if a.compare(b) > 0 {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b point) point {
+	if a.compare(b) < 0 {
+		return a
+	}
+	return b
+}
 
 func pointOf(a netip.Addr) point {
 	all := a.As16() // of IPv4, in mapped
@@ -104,14 +121,21 @@ func (q *Question) answers(spans []span) Answers {
 		switch {
 		case q.Kind != Address:
 			out.Bits |= bitsIn(s)
-		case s.lo == public:
-			out.Bits |= Public
 		default:
-			hi := addrOf(s.hi)
-			if s.hi.next() == mapped.lo {
-				hi = lastMapped
+			if s.hi == public {
+				if out.Bits |= Public; s.lo == public {
+					continue
+				}
+				s.hi = s.hi.prev()
 			}
-			runs = append(runs, netset.Run[netip.Addr]{Lo: addrOf(s.lo), Hi: hi})
+			for _, in := range families { // neighbours of two families may be one span
+				if lo, hi := later(s.lo, in.lo), earlier(s.hi, in.hi); lo.compare(hi) <= 0 {
+					runs = append(runs, netset.Run[netip.Addr]{Lo: addrOf(lo), Hi: addrOf(hi)})
+				}
+			}
+			if s.lo.compare(mapped.lo) < 0 && s.hi.compare(mapped.lo.prev()) >= 0 { // so that what is around mapped is one run again
+				runs = append(runs, inMapped)
+			}
 		}
 	}
 	out.Addrs = netset.Of(runs...)

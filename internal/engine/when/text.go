@@ -322,6 +322,12 @@ func (n Names) cnis(l Literal) []string {
 	return out
 }
 
+// On names CNIs, those of bits among all: "AWS VPC CNI, calico and 2 more".
+func (n Names) On(bits uint64) string {
+	all := Answers{Bits: 1<<len(n.CNIs) - 1}
+	return n.list(n.cnis(Literal{In: Answers{Bits: bits}, Domain: all}), "and")
+}
+
 // list joins texts: "a, b and c". Where not all is wanted, more than four are three "and 2 more".
 func (n Names) list(texts []string, word string) string {
 	if n.Max > 0 && len(texts) > 4 {

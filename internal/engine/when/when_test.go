@@ -590,3 +590,24 @@ func TestAQuestionWithoutAnswersIsNever(t *testing.T) {
 		t.Errorf("got %s", dump(w.n))
 	}
 }
+
+// TestAnswersOfBothFamilies demands that sets of addresses come out of a diagram as they went in, also where those of two families are neighbours.
+func TestAnswersOfBothFamilies(t *testing.T) {
+	all := netset.MustPrefixes("0.0.0.0/0", "::/0")
+	q := NewSpace().Ask(Question{ID: "address", Kind: Address, All: Answers{Bits: Public, Addrs: all}})
+	for _, in := range []Answers{
+		{Addrs: all}, {Bits: Public}, {Bits: Public, Addrs: netset.MustPrefixes("::/0")}, {Addrs: netset.MustPrefixes("0.0.0.0/0")},
+		{Addrs: netset.MustPrefixes("::/0")}, {Addrs: netset.MustPrefixes("10.0.0.0/8", "::/1")}, {Bits: Public, Addrs: netset.MustPrefixes("240.0.0.0/4", "8000::/1")},
+		{Addrs: netset.MustPrefixes("0.0.0.0/1", "::/97")},
+	} {
+		last := Answers{Addrs: netset.MustPrefixes("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128")} // which stands for the public ones
+		if got := q.answers(q.spans(in)); !got.or(last).equal(in.or(last)) {
+			t.Errorf("got %v %v, want %v %v", got.Bits, netset.CIDRs(got.Addrs), in.Bits, netset.CIDRs(in.Addrs))
+		}
+		for _, c := range q.Is(in).By(q, q.All) {
+			if c.In.IsEmpty() {
+				t.Errorf("%v: a case without answers", netset.CIDRs(in.Addrs))
+			}
+		}
+	}
+}
