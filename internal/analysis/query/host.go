@@ -92,8 +92,9 @@ func (a *asker) toHostOn(from end, host string, conns netset.Conns) when.When {
 	case addrs[reach.IPv6].State == reach.NoAddr:
 		pass = over[reach.IPv4]
 	case addrs[reach.IPv4].State == reach.NoAddr:
-		pass = over[reach.IPv6].Or(is4.And(a.escapes(from)))
+		pass = over[reach.IPv6]
 	}
+	pass = pass.Or(is4.And(a.escapes(from)))
 	if !inside.IsNever() {
 		what := " resolves to a pod, Service or node that the policies let " + from.name + " reach"
 		pass = pass.Or(inside.And(a.p.Ask(host+what, when.Cluster, host+what, host+" does not resolve to what the policies let "+from.name+" reach")))

@@ -250,13 +250,7 @@ var documentation = netip.AddrFrom4([4]byte{192, 0, 2, 1})
 // escapes is the condition under which a pod without an IPv4 address gets out over IPv4, judged by
 // nobody.
 func (a *asker) escapes(from end) when.When {
-	out := when.Never
-	if a.isPods(from) && a.p.Class(from.Holder).Addrs[reach.IPv4].State == reach.NoAddr {
-		for _, b := range a.p.Between(from.End, reach.AtAddr(documentation)) {
-			out = out.Or(b.When)
-		}
-	}
-	return out
+	return a.p.WayOut(from.End, reach.AtAddr(documentation))
 }
 
 // escaping returns what passes that way of a route to an IPv4 address that is no pod's.

@@ -25,6 +25,7 @@ var FactKinds = []FactKind{
 		"CNI fact ownNodeReachable"},
 	{"IP family", ofCluster, "IPv4 or IPv6", "which IP family the client uses", "IP family"},
 	{"cluster has <family>", ofCluster, yesOrNo, "whether pods have addresses of an IP family", "cluster has IPv6"},
+	{"nodes have <family>", ofCluster, yesOrNo, "whether nodes and the API server have addresses of an IP family", "nodes have IPv6"},
 	{"cluster has both IP families", ofCluster, yesOrNo, "whether Cilium runs with both IP families", "cluster has both IP families"},
 
 	{"<family> address of <end>, group <n>", ofEnd, "CIDRs, or public", "where an address lies that the input does not show", "IPv4 address of dst, group 0"},

@@ -116,7 +116,7 @@ func (p *Program) apply(segs []segment, r *ruleIn, m *match) []segment {
 }
 
 // enoughDoubts is how many policies that could not be judged are asked one by one, where they may decide in the same worlds.
-const enoughDoubts = 16
+const enoughDoubts = 4
 
 // decide lets a rule decide a segment where hit holds.
 func (s *segment) decide(p *Program, r *ruleIn, matches, hit when.When) {

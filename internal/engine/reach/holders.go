@@ -182,7 +182,7 @@ type heldAddr struct {
 // indexAddrs sorts the holders by what is known of their addresses.
 func (g *Ground) indexAddrs() {
 	var lost [kinds][2][]netset.ID
-	states := map[[2]AddrState][]netset.ID{}
+	states := map[existence][]netset.ID{}
 	for n := range g.holders {
 		h, id := &g.holders[n], netset.ID(n)
 		for _, f := range Families {
@@ -208,22 +208,31 @@ func (g *Ground) indexAddrs() {
 		g.existing = append(g.existing, existing{state, netset.Points(ids...)})
 	}
 	slices.SortFunc(g.existing, func(a, b existing) int {
-		return cmp.Or(cmp.Compare(b.state[IPv4], a.state[IPv4]), cmp.Compare(b.state[IPv6], a.state[IPv6]))
+		return cmp.Or(cmp.Compare(b.state[IPv4], a.state[IPv4]), cmp.Compare(b.state[IPv6], a.state[IPv6]), cmp.Compare(a.ids.First(), b.ids.First()))
 	})
 }
 
-// existing is the holders that have addresses in the same families: state is NoAddr, MayHave or Has, by Family.
-type existing struct {
+// existence says in which families there is an address, known or not: NoAddr, MayHave or Has, by Family. Whether nodes have addresses of a
+// family is another question than whether pods do.
+type existence struct {
 	state [2]AddrState
-	ids   netset.IDs
+	nodes bool // it has the addresses of nodes, or is the API server
 }
 
-// existence says in which families h has an address, known or not.
-func (h *Holder) existence() (state [2]AddrState) {
+// existing is the holders with one existence.
+type existing struct {
+	existence
+	ids netset.IDs
+}
+
+// existence says in which families h has an address.
+func (h *Holder) existence() (e existence) {
+	k := h.kind()
+	e.nodes = k != ofPods && k != ofServices
 	for _, f := range Families {
-		state[f] = min(h.Addrs[f].State, Has)
+		e.state[f] = min(h.Addrs[f].State, Has)
 	}
-	return state
+	return e
 }
 
 // KnownIn returns the holders whose known address lies in addrs.

@@ -26,7 +26,7 @@ type Stranger struct {
 // nothing to what an attacker with some namespace can do.
 func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
 	var out []Stranger
-	meet := p.meet(p.holders[class].existence(), p.states)
+	meet := p.meet(p.holders[class].existence(), existence{state: p.states})
 	for _, seg := range p.seen(p.groupFor(class, d).strange()) {
 		if seg.pass = seg.pass.And(meet); seg.pass.IsNever() {
 			continue

@@ -152,7 +152,7 @@ func (p *Program) unsettledMatches(g *group, worlds Worlds) [][]match {
 		}
 		for _, peer := range r.Peers {
 			if peer.Block != nil && peer.If == nil {
-				blocks = blocks.Union(peer.Block.Addrs())
+				blocks = blocks.Union(netset.Prefixes(peer.Block.CIDR)) // its exceptions too may get its ports, by a prefix between them
 			}
 		}
 		if blocks.IsEmpty() {

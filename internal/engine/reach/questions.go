@@ -19,8 +19,10 @@ type questions struct {
 	ranks  map[string]int // when the rules first ask a fact, by ID
 	family *when.Question
 	cni    *when.Question
-	has    [2]when.When // the cluster has addresses of a family, where that is not known
-	so     [cni.Questions]when.When
+	has    [2]when.When // pods and Services have addresses of a family, where that is not known
+
+	nodesHave [2]when.When // likewise, nodes and the API server
+	so        [cni.Questions]when.When
 }
 
 // The answers to the question on which node an end is.
@@ -46,6 +48,7 @@ func newQuestions(profiles int) questions {
 	q.cni = q.space.Ask(when.Question{ID: "CNI", Kind: when.CNI, All: when.Answers{Bits: uint64(worldsOf(profiles))}})
 	for _, f := range Families {
 		q.has[f] = q.space.Fact("cluster has "+f.String(), when.Cluster, 0, "pods have "+f.String()+" addresses", "pods have no "+f.String()+" addresses").Has(when.Yes)
+		q.nodesHave[f] = q.space.Fact("nodes have "+f.String(), when.Cluster, 0, "nodes have "+f.String()+" addresses", "nodes have no "+f.String()+" addresses").Has(when.Yes)
 	}
 	for c := range cni.Questions {
 		q.so[c] = q.space.Fact("CNI fact "+c.Name(), when.Cluster, 0, c.String(), c.Not()).Has(when.Yes)

@@ -144,7 +144,7 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 			if ids.IsEmpty() {
 				continue
 			}
-			passes := seg.pass.And(p.meet(p.holders[class].existence(), e.state))
+			passes := seg.pass.And(p.meet(p.holders[class].existence(), e.existence))
 			for _, part := range p.connectable(ids, passes, d) {
 				out.add(p.box(Region{IDs: part.ids}, seg.conns, part.passes.AnyFamily(), d, seg.by, nil))
 			}
@@ -162,33 +162,35 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 
 var familySpace = [2]netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")}
 
-// inFamily is the condition under which something whose address is in such a state has one.
-func (p *Program) inFamily(state AddrState, f Family) when.When {
-	switch state {
-	case NoAddr:
+// inFamily is the condition under which something has an address in a family.
+func (p *Program) inFamily(e existence, f Family) when.When {
+	switch {
+	case e.state[f] == NoAddr:
 		return when.Never
-	case MayHave:
+	case e.state[f] == MayHave && e.nodes:
+		return p.asks.nodesHave[f]
+	case e.state[f] == MayHave:
 		return p.asks.has[f]
 	}
 	return when.Always
 }
 
 // meet is the condition under which two ends have addresses in the family that the client uses.
-func (p *Program) meet(a, b [2]AddrState) when.When {
+func (p *Program) meet(a, b existence) when.When {
 	out := when.Never
 	for _, f := range Families {
-		out = out.Or(p.asks.over(f).And(p.inFamily(a[f], f)).And(p.inFamily(b[f], f)))
+		out = out.Or(p.asks.over(f).And(p.inFamily(a, f)).And(p.inFamily(b, f)))
 	}
 	return out
 }
 
 // escapes is the condition under which a pod without an IPv4 address has a way out over IPv4 that nothing judges.
 func (p *Program) escapes(class int) when.When {
-	state := p.holders[class].existence()
-	if state[IPv6] == NoAddr {
+	e := p.holders[class].existence()
+	if e.state[IPv6] == NoAddr {
 		return when.Never
 	}
-	return p.says.where[cni.IPv4EscapesIPv6].Minus(p.inFamily(state[IPv4], IPv4))
+	return p.says.where[cni.IPv4EscapesIPv6].Minus(p.inFamily(e, IPv4))
 }
 
 // escaping adds what a class reaches over IPv4 though it has no address of that family.
@@ -200,10 +202,13 @@ func (p *Program) escaping(out *boxes, class int) {
 	out.add(p.box(Region{Addrs: familySpace[IPv4]}, netset.AllConns, free, policy.Egress, nil, nil))
 	for _, e := range p.existing {
 		if e.state[IPv4] != NoAddr {
-			out.add(p.box(Region{IDs: e.ids.Minus(p.Pods())}, netset.AllConns, free.And(p.inFamily(e.state[IPv4], IPv4)), policy.Egress, nil, nil))
+			out.add(p.box(Region{IDs: e.ids.Minus(p.Pods())}, netset.AllConns, free.And(p.inFamily(e.existence, IPv4)), policy.Egress, nil, nil))
 		}
 	}
 }
+
+// WayOut is the condition under which a pod without an IPv4 address sends to an end over IPv4 all the same, judged by nobody.
+func (p *Program) WayOut(from, to End) when.When { return p.narrow(p.wayOut(from, to)) }
 
 // wayOut is [Program.escapes] for one connection.
 func (p *Program) wayOut(from, to End) when.When {
@@ -333,7 +338,7 @@ func (p *Program) addPods(out *boxes, class int, seg, back *segment, ids netset.
 	}
 	for _, e := range p.existing {
 		if in := ids.Intersect(e.ids); !in.IsEmpty() {
-			both := passes.And(p.meet(p.holders[class].existence(), e.state)).AnyFamily()
+			both := passes.And(p.meet(p.holders[class].existence(), e.existence)).AnyFamily()
 			out.add(p.box(Region{IDs: in}, conns, both, d, seg.by, back.by))
 		}
 	}
@@ -361,11 +366,11 @@ func (p *Program) Meet(ends ...End) when.When {
 	for _, f := range Families {
 		all := p.asks.over(f)
 		for _, e := range ends {
-			state := p.existenceOf(e)[f]
+			has := p.existenceOf(e)
 			if shown {
-				state = surely(state)
+				has.state[f] = surely(has.state[f])
 			}
-			all = all.And(p.inFamily(state, f))
+			all = all.And(p.inFamily(has, f))
 		}
 		out = out.Or(all)
 	}
@@ -379,10 +384,11 @@ func surely(s AddrState) AddrState {
 	return s
 }
 
-func (p *Program) existenceOf(e End) (state [2]AddrState) {
+func (p *Program) existenceOf(e End) existence {
 	if e.Holder < 0 {
-		state[familyOf(e.Addr)] = Has
-		return state
+		var has existence
+		has.state[familyOf(e.Addr)] = Has
+		return has
 	}
 	return p.holders[e.Holder].existence()
 }

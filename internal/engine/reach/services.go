@@ -314,11 +314,11 @@ func (p *Program) throughServices(out *boxes, class int) {
 			continue
 		}
 		for _, front := range p.existing {
-			e := entrance{through, front.state, doors.Intersect(front.ids), nodes.Overlaps(front.ids)}
+			e := entrance{through, front.existence, doors.Intersect(front.ids), nodes.Overlaps(front.ids)}
 			if e.doors.IsEmpty() && !e.nodes {
 				continue
 			}
-			if e.pass = e.pass.And(p.meet(p.holders[class].existence(), front.state)); e.pass.IsNever() {
+			if e.pass = e.pass.And(p.meet(p.holders[class].existence(), front.existence)); e.pass.IsNever() {
 				continue
 			}
 			for _, o := range p.outsiders {
@@ -337,7 +337,7 @@ func (p *Program) throughServices(out *boxes, class int) {
 // entrance is what a segment lets through to Services and nodes that have addresses in the same families.
 type entrance struct {
 	segment
-	state [2]AddrState
+	existence
 	doors netset.IDs // holders of addresses of Services
 	nodes bool       // some node
 }

@@ -94,7 +94,7 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 		byPath := own.Minus(p.asks.on(p.says.yes[cni.LongestPrefixDecides]))
 		segs = exempt(segs, Region{Addrs: special.OnNode}, byPath.And(p.asks.node(end, anyNode, ownNode)))
 	}
-	if p.podFamilies[IPv6] {
+	if p.podFamilies[IPv6] || p.states[IPv6] == Has {
 		free := p.says.where[cni.IPv6Escapes]
 		segs = exempt(segs, Region{Addrs: familySpace[IPv6]}, free)
 		segs = exempt(segs, p.everyone().without(netset.Universe), free.And(p.asks.over(IPv6)))
