@@ -124,7 +124,7 @@ func (a auditText) finding(f shared, servers []audit.Server) Note {
 		scope = append(scope, some(f.of))
 	}
 	if f.CNI != nil {
-		scope = append(scope, a.limit(a.worlds(f.CNI)))
+		scope = append(scope, "on "+a.onCNIs(a.worlds(f.CNI)))
 	}
 	if scope != nil {
 		n.Text = strings.Join(scope, ", ") + ": " + n.Text

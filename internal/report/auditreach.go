@@ -44,6 +44,15 @@ func (a auditText) limit(worlds reach.Worlds) string {
 	return ""
 }
 
+// onCNIs names the CNIs on which something was found. It may be otherwise on the others, or the same for another reason.
+func (a auditText) onCNIs(worlds reach.Worlds) string {
+	names := a.res.Program.Words("", "", "")
+	if !a.Verbose {
+		names.Max = conditionsShown
+	}
+	return names.On(uint64(worlds))
+}
+
 // stated collects what is said with the condition under which it is so.
 type stated struct {
 	auditText
