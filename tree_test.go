@@ -58,6 +58,7 @@ var layers = map[string]int{
 
 	"test/synth":     0, // makes test input; imports nothing of ours
 	"test/corpus":    0, // reads testdata/corpus; imports nothing of ours
+	"test/facts":     0, // reads the patterns of facts; imports nothing of ours
 	"test/mutants":   0, // tests only
 	"test/slow":      4, // the slow twin of reach
 	"test/synth/cmd": 8,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/toolmoat/toolmoat/internal/analysis/query"
 	"github.com/toolmoat/toolmoat/internal/analysis/rule"
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
@@ -40,13 +41,16 @@ type FactsResult struct {
 
 // FactsJSON returns the kinds of facts that conditions may ask for as JSON.
 func FactsJSON() FactsResult {
-	return FactsResult{"toolmoat.dev/facts-of-conditions/v1", reach.FactKinds}
+	return FactsResult{"toolmoat.dev/facts-of-conditions/v1", factKinds()}
 }
+
+func factKinds() []reach.FactKind { return slices.Concat(reach.FactKinds, query.FactKinds) }
 
 // Facts lists the kinds of facts that conditions may ask for.
 func Facts() Document {
-	notes := make(Notes, len(reach.FactKinds))
-	for i, k := range reach.FactKinds {
+	kinds := factKinds()
+	notes := make(Notes, len(kinds))
+	for i, k := range kinds {
 		notes[i] = Note{Label: k.Pattern, Tone: Strong, Text: k.What, Below: []string{"answers: " + k.Answers}}
 		if k.Example != k.Pattern {
 			notes[i].Aside = []string{"example: " + k.Example}

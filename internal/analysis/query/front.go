@@ -61,7 +61,7 @@ func (a *asker) enter(r route, f front) []way {
 		if r.via != nil {
 			via = r.via.called()
 		}
-		kept := a.p.Ask(fmt.Sprintf("client's address kept: %s through %s to %s %s", r.from.called(), via, r.to.called(), r.asked), when.Cluster,
+		kept := a.p.Ask(fmt.Sprintf("client's address kept: from %s through %s to %s %s", r.from.called(), via, r.to.called(), r.asked), when.Cluster,
 			"the client's own address is kept on the way", "it arrives with the address of "+f.node)
 		var worlds []world
 		for _, n := range f.nodes {
@@ -72,7 +72,7 @@ func (a *asker) enter(r route, f front) []way {
 			worlds = append(worlds, world{n.name, a.decide(as)})
 		}
 		others := a.oneOf(nil, worlds, func(names []string) when.When {
-			return a.is("it arrives with the address of ", "it does not arrive with the address of ", names)
+			return a.is("arrives with the address of: ", "it arrives with the address of ", "it does not arrive with the address of ", names)
 		})
 		out = append(within(out, kept), within(others, kept.Not())...)
 	}
@@ -151,7 +151,7 @@ func (a *asker) toNobody(from end, service int, f front, asked, arriving netset.
 			}
 		}
 	}
-	comes := a.p.Ask("pods to come of "+name, when.Cluster, "a pod that "+name+" selects comes to be and lets it in", "no pod that "+name+" selects comes to be and lets it in")
+	comes := a.p.Ask("pods to come of: "+name, when.Cluster, "a pod that "+name+" selects comes to be and lets it in", "no pod that "+name+" selects comes to be and lets it in")
 	return may(asked, opens.And(comes))
 }
 
@@ -213,7 +213,7 @@ func (a *asker) serviceFront(from end, door *end, svc *model.Service) front {
 	case own:
 		return f
 	case a.isPods(from): // who translates the address, and where, is open
-		f.before = a.p.Ask("external address judged "+door.called(), when.Cluster, "policy is judged on a Service's address, before it is translated",
+		f.before = a.p.Ask("external address judged: "+door.called(), when.Cluster, "policy is judged on a Service's address, before it is translated",
 			"policy is judged on the pod's address, after the Service's is translated")
 	case from.Holder < 0: // which comes through a load balancer or a node
 		f.via = nil
@@ -390,7 +390,7 @@ func (a *asker) toKubeAPI(from, api, door end) []way {
 		worlds = append(worlds, world{fmt.Sprint(port), a.through(from, f, b)})
 	}
 	return a.oneOf(nil, worlds, func(names []string) when.When {
-		return a.is("the API server listens on port ", "the API server does not listen on port ", names)
+		return a.is("port of the API server: ", "the API server listens on port ", "the API server does not listen on port ", names)
 	})
 }
 

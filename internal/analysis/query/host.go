@@ -66,9 +66,9 @@ func (a *asker) toHostOn(from end, host string, conns netset.Conns) when.When {
 			named = named || b.When.Asks(func(q *when.Question) bool { name, ok := reach.NameOf(q); return ok && matches(name, host) })
 		}
 	}
-	id := " of what " + host + " resolves to"
+	id := " address of a name: " + host
 	if named {
-		space, id = special.Internet, id+", somewhere on the internet"
+		space, id = special.Internet, id+", on the internet"
 	}
 	over := [2]when.When{when.Never, when.Never}
 	inside, others := when.Never, when.Never
@@ -77,7 +77,7 @@ func (a *asker) toHostOn(from end, host string, conns netset.Conns) when.When {
 		others = others.Or(shared)
 		for f := range over {
 			if addrs := b.Region.Addrs.Intersect(familySpace[f]); !addrs.IsEmpty() {
-				at := a.p.AskAddr(reach.Family(f).String()+" address"+id, when.Destination, space.Intersect(familySpace[f]))
+				at := a.p.AskAddr(reach.Family(f).String()+id, when.Destination, space.Intersect(familySpace[f]))
 				over[f] = over[f].Or(at.In(addrs).And(a.p.InFamily(pass, reach.Family(f))))
 			}
 		}
@@ -86,7 +86,7 @@ func (a *asker) toHostOn(from end, host string, conns netset.Conns) when.When {
 			inside = inside.Or(pass.Exists(isChosen))
 		}
 	}
-	is4 := a.p.Ask("IP family of "+host, when.Cluster, host+" resolves to an IPv4 address", host+" resolves to an IPv6 address")
+	is4 := a.p.Ask("IP family of a name: "+host, when.Cluster, host+" resolves to an IPv4 address", host+" resolves to an IPv6 address")
 	pass := is4.And(over[reach.IPv4]).Or(over[reach.IPv6].Minus(is4))
 	switch addrs := a.p.Class(from.Holder).Addrs; {
 	case addrs[reach.IPv6].State == reach.NoAddr:
@@ -97,7 +97,7 @@ func (a *asker) toHostOn(from end, host string, conns netset.Conns) when.When {
 	pass = pass.Or(is4.And(a.escapes(from)))
 	if !inside.IsNever() {
 		what := " resolves to a pod, Service or node that the policies let " + from.name + " reach"
-		pass = pass.Or(inside.And(a.p.Ask(host+what, when.Cluster, host+what, host+" does not resolve to what the policies let "+from.name+" reach")))
+		pass = pass.Or(inside.And(a.p.Ask("resolves inside: "+host+" for "+from.name, when.Cluster, host+what, host+" does not resolve to what the policies let "+from.name+" reach")))
 	}
 	pass = pass.Or(others)
 	switch {
@@ -117,7 +117,7 @@ func matches(name netset.Name, host string) bool { return isName(host) && name.M
 func (a *asker) calledSo(from end, w when.When, host string) (pass, shared when.When) {
 	if own := reach.SameNode(w).Minus(a.p.Where(cni.OwnNodeReachable)); !own.Implies(reach.OffNode(w)) {
 		what := host + " resolves to the node of " + from.name
-		own = own.And(a.p.Ask(what, when.Cluster, what, host+" does not resolve to the node of "+from.name))
+		own = own.And(a.p.Ask("resolves to the own node: "+host+" for "+from.name, when.Cluster, what, host+" does not resolve to the node of "+from.name))
 		w = reach.OffNode(w).Or(own)
 	} else {
 		w = reach.OffNode(w)
@@ -132,7 +132,7 @@ func (a *asker) calledSo(from end, w when.When, host string) (pass, shared when.
 			pass, shared = pass.Assume(q.Has(when.Yes)), shared.Assume(q.Has(when.Yes))
 		default:
 			what := " an address in common with " + string(name)
-			shares := a.p.Ask(host+what, when.Cluster, host+" has"+what, host+" does not have"+what)
+			shares := a.p.Ask("address in common: "+host+" and "+string(name), when.Cluster, host+" has"+what, host+" does not have"+what)
 			pass = pass.Assume(q.Has(when.No))
 			shared = shares.And(shared.Assume(q.Has(when.Yes))).Or(shared.Assume(q.Has(when.No)).Minus(shares))
 		}

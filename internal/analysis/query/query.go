@@ -171,16 +171,16 @@ func (a *asker) assume(text string) {
 	}
 }
 
-// is asks whether something is so of one of some. yes and no begin the sentences that a list of
-// names completes.
-func (a *asker) is(yes, no string, names []string) when.When {
-	return a.p.Ask(yes+strings.Join(names, ", "), when.Cluster, yes+orList(names), no+orList(names))
+// is asks whether something is so of one of some. The ID that a list of names completes is of one of
+// [FactKinds]; yes and no begin the sentences that it completes.
+func (a *asker) is(id, yes, no string, names []string) when.When {
+	return a.p.Ask(id+strings.Join(names, ", "), when.Cluster, yes+orList(names), no+orList(names))
 }
 
 // runs asks whether a pod of one of some workloads runs on a node.
 func (a *asker) runs(names []string, node string) when.When {
 	on := " runs on " + node
-	return a.p.Ask("a pod of "+strings.Join(names, ", ")+on, when.Cluster, "a pod of "+orList(names)+on, "no pod of "+orList(names)+on)
+	return a.p.Ask("runs on "+node+": "+strings.Join(names, ", "), when.Cluster, "a pod of "+orList(names)+on, "no pod of "+orList(names)+on)
 }
 
 // decision is a question decided, under all CNIs.

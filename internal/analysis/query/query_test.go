@@ -29,6 +29,7 @@ func ask(t *testing.T, p *reach.Program, from, to string) Answer {
 	if err != nil {
 		t.Fatalf("%s -> %s: %v", from, to, err)
 	}
+	checkFacts(t, a)
 	return a
 }
 
@@ -89,6 +90,7 @@ func askAlone(t *testing.T, p *reach.Program, from, to string) Answer {
 	if err != nil {
 		t.Fatalf("%s -> %s: %v", from, to, err)
 	}
+	checkFacts(t, a)
 	return a
 }
 

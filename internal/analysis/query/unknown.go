@@ -82,7 +82,7 @@ func (a *asker) fromUnknown(addr netip.Addr, target place) []way {
 
 // has is the condition that an address is that of one of some.
 func (a *asker) has(addr netip.Addr, names []string) when.When {
-	return a.is(addr.String()+" is the address of ", addr.String()+" is not the address of ", names)
+	return a.is("holder of "+addr.String()+": ", addr.String()+" is the address of ", addr.String()+" is not the address of ", names)
 }
 
 // heldBy joins what is so if nobody that the input shows has addr with what is if somebody has.

@@ -306,7 +306,7 @@ func (a *asker) oneOf(base []way, worlds []world, ask func(names []string) when.
 	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(len(parts(a.ways)), len(parts(b.ways))) }) // denied first
 	if len(groups) > maxWorlds {                                                                                        // too many to be told apart: one of the others may let it through
 		var rest group
-		lets := a.p.Ask("one of others lets it through: "+groups[maxWorlds-1].name, when.Cluster, "its policies let the connection through", "its policies do not let the connection through")
+		lets := a.p.Ask("one of others lets it through, from: "+groups[maxWorlds-1].name, when.Cluster, "its policies let the connection through", "its policies do not let the connection through")
 		for _, g := range groups[maxWorlds-1:] {
 			rest.names = append(rest.names, g.names...)
 			for _, p := range parts(g.ways) {

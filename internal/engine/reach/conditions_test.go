@@ -109,6 +109,7 @@ func TestWhereAddressesMayLie(t *testing.T) {
 		{"a host pod and a node's address", "spec", host + nodeA + block("10.9.0.1/32"), "host", Depends, "an address in 10.9.0.1/32", ""},
 		{"an IPv4 Service and the IPv6 world", "cilium", service + to("toEndpoints: [{matchLabels: {'reserved:world-ipv6': ''}}]"), "VIP", Denied, "", ""},
 		{"an IPv4 Service and the IPv4 world", "cilium", service + to("toEndpoints: [{matchLabels: {'reserved:world-ipv4': ''}}]"), "VIP", Depends, "both IP families", ""},
+		{"a Service by a pattern of names", "cilium", service + to("toFQDNs: [{matchPattern: '*.example.com'}]"), "VIP", Denied, "", ""},
 		{"another node's link-local address", "cilium", to("toEntities: [remote-node]"), "169.254.1.1", Denied, "", ""},
 		{"another node's private address", "cilium", to("toEntities: [remote-node]"), "10.7.0.1", Depends, "another node", ""},
 		{"a node by its labels", "cilium", nodeA + to("toNodes: [{matchLabels: {zone: east}}]"), "node", Depends, other, zone},

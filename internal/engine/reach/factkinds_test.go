@@ -2,8 +2,7 @@ package reach
 
 import (
 	"os"
-	"regexp"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
@@ -11,52 +10,25 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 	"github.com/toolmoat/toolmoat/internal/input/source"
 	"github.com/toolmoat/toolmoat/test/corpus"
+	"github.com/toolmoat/toolmoat/test/facts"
 )
-
-// placeholders are what may stand for a part of a pattern; of all others it is anything.
-var placeholders = map[string]string{"<end>": "(src|dst|via)", "<family>": "IPv[46]", "<direction>": "(ingress|egress)", "<protocol>": `("[^"]*"|TCP|UDP|SCTP)`,
-	"<n>": "[0-9a-f]+", "<port>": "[a-z0-9-]+", "<setting>": "[^:]+", "<tls>": "(terminating|originating)",
-	"<rule>": `.*( isolates)? (ingress|egress) [0-9]+( peer [0-9]+)?`}
-
-var placeholder = regexp.MustCompile("<[a-z]+>")
-
-// expression matches the IDs of a pattern, also of those that were moved to another end.
-func expression(pattern string) *regexp.Regexp {
-	var out strings.Builder
-	at := 0
-	for _, m := range placeholder.FindAllStringIndex(pattern, -1) {
-		out.WriteString(regexp.QuoteMeta(pattern[at:m[0]]))
-		if text, ok := placeholders[pattern[m[0]:m[1]]]; ok {
-			out.WriteString(text)
-		} else {
-			out.WriteString(".*")
-		}
-		at = m[1]
-	}
-	return regexp.MustCompile("^" + out.String() + regexp.QuoteMeta(pattern[at:]) + "( @[0-9])?$")
-}
 
 // TestFactKinds demands that every question which the engine asks over the corpus is of one kind
 // that is listed, and so each example.
 func TestFactKinds(t *testing.T) {
-	all := make([]*regexp.Regexp, len(FactKinds))
-	for i, k := range FactKinds {
-		all[i] = expression(k.Pattern)
+	var patterns []string
+	for _, k := range FactKinds {
+		patterns = append(patterns, k.Pattern)
 	}
+	kinds := facts.Compile(patterns...)
 	check := func(id string) {
-		var kinds []string
-		for i, e := range all {
-			if e.MatchString(id) {
-				kinds = append(kinds, FactKinds[i].Pattern)
-			}
-		}
-		if len(kinds) != 1 {
-			t.Errorf("%q is of %d kinds: %q", id, len(kinds), kinds)
+		if of := kinds.Of(id); len(of) != 1 {
+			t.Errorf("%q is of %d kinds: %q", id, len(of), of)
 		}
 	}
-	for i, k := range FactKinds {
-		if check(k.Example); !all[i].MatchString(k.Example) {
-			t.Errorf("%q is no example of %q", k.Example, k.Pattern)
+	for _, k := range FactKinds {
+		if of := kinds.Of(k.Example); !slices.Equal(of, []string{k.Pattern}) {
+			t.Errorf("%q is no example of %q, but of %q", k.Example, k.Pattern, of)
 		}
 	}
 	seen := map[string]bool{}
