@@ -145,7 +145,7 @@ var mutants = []mutant{
 	{"engine/reach/reach.go", "case e.state[f] == NoAddr:\n\t\treturn when.Never", "case e.state[f] == NoAddr:\n\t\treturn when.Always", "pods connect over a family they lack"},
 	{"engine/reach/reach.go", "case e.state[f] == MayHave:\n\t\treturn p.asks.has[f]", "case e.state[f] == MayHave:\n\t\treturn when.Never", "pods that may have an address are never reached there"},
 	{"engine/reach/reach.go", "case e.state[f] == MayHave:\n\t\treturn p.asks.has[f]", "case e.state[f] == MayHave:\n\t\treturn when.Always", "pods that may have an address have one"},
-	{"engine/reach/reach.go", "if shown {", "if false {", "an address does not show that its family is in use"},
+	{"engine/reach/reach.go", "if shown {", "if shown && false {", "an address does not show that its family is in use"},
 	{"engine/reach/reach.go", "return slices.Concat(a.anybody, a.by[id])", "return a.by[id]", "what admits very many admits nobody"},
 	{"engine/reach/reach.go", "p.throughServices(&out, class)", "", "what only a Service's address lets out is forgotten"},
 	{"engine/reach/reach.go", "p.escaping(&out, class)", "", "a pod without an IPv4 address has no way out over IPv4"},

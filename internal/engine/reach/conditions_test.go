@@ -214,6 +214,18 @@ func TestExplainEitherFamily(t *testing.T) {
 	}
 }
 
+// Of two families the one that gets further is explained.
+func TestExplainTheFamilyThatGetsFurther(t *testing.T) {
+	const dual = "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: %s, labels: {app: %[1]s}}, spec: {containers: [{name: c, image: x}]}, status: {phase: Running, podIP: %s, podIPs: [{ip: %[2]s}, {ip: '%s'}]}}\n---\n"
+	both := fmt.Sprintf(dual, "a", "10.0.0.1", "fd00::1") + fmt.Sprintf(dual, "b", "10.0.0.2", "fd00::2")
+	for cidr, want := range map[string]Family{"10.0.0.2/32": IPv4, "fd00::2/128": IPv6} {
+		p := under(t, "spec", both+fmt.Sprintf(egress, "[{to: [{ipBlock: {cidr: '"+cidr+"'}}]}]"))
+		if got := to80(p, "b"); got.Family != want {
+			t.Errorf("only %s may be reached, and %v is explained: %v", cidr, got.Family, got.Verdict)
+		}
+	}
+}
+
 func TestBoxesOfTwoRulesStayApart(t *testing.T) {
 	p := under(t, "spec", onePod+podB+podC+fmt.Sprintf(egress, "[{to: [{podSelector: {matchLabels: {app: b}}}]}, {to: [{podSelector: {matchLabels: {app: c}}}]}]"))
 	for pod, path := range map[string]string{"b": "egress[0]", "c": "egress[1]"} {
