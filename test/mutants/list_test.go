@@ -145,6 +145,8 @@ var mutants = []mutant{
 	{"engine/reach/reach.go", "case e.state[f] == NoAddr:\n\t\treturn when.Never", "case e.state[f] == NoAddr:\n\t\treturn when.Always", "pods connect over a family they lack"},
 	{"engine/reach/reach.go", "case e.state[f] == MayHave:\n\t\treturn p.asks.has[f]", "case e.state[f] == MayHave:\n\t\treturn when.Never", "pods that may have an address are never reached there"},
 	{"engine/reach/reach.go", "case e.state[f] == MayHave:\n\t\treturn p.asks.has[f]", "case e.state[f] == MayHave:\n\t\treturn when.Always", "pods that may have an address have one"},
+	{"engine/reach/peers.go", "add(p.entirelyIn(m.ends.IDs, at), p.asks", "add(m.ends.IDs, p.asks", "host pods of other nodes have the address that a selector names"},
+	{"engine/reach/peers.go", "all = append(all, g.holders[id].others...)", "", "a selector names one node of the host pods alone"},
 	{"engine/reach/reach.go", "if shown {", "if shown && false {", "an address does not show that its family is in use"},
 	{"engine/reach/reach.go", "return slices.Concat(a.anybody, a.by[id])", "return a.by[id]", "what admits very many admits nobody"},
 	{"engine/reach/reach.go", "p.throughServices(&out, class)", "", "what only a Service's address lets out is forgotten"},

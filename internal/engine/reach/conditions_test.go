@@ -298,3 +298,31 @@ func TestSettled(t *testing.T) {
 		t.Error("what is on no node is on the own one, or what never is")
 	}
 }
+
+// Pods of one hostNetwork workload have the addresses of their nodes, and a selector names some of these only.
+func TestHostPodsOfSeveralNodes(t *testing.T) {
+	host := func(name string, node int) string {
+		return fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: %s-%d, labels: {app: %[1]s}, ownerReferences: [{apiVersion: apps/v1, kind: DaemonSet, name: %[1]s, uid: u%[1]s, controller: true}]}, "+
+			"spec: {hostNetwork: true, containers: [{name: c, image: x}]}, status: {phase: Running, hostIP: 10.9.0.%[2]d, podIP: 10.9.0.%[2]d, podIPs: [{ip: 10.9.0.%[2]d}]}}\n---\n", name, node)
+	}
+	rule := fmt.Sprintf(egress, "[{to: [{podSelector: {matchLabels: {app: named}}}]}]")
+	for _, tt := range []struct {
+		name, yaml, asked string
+		want              Verdict
+	}{
+		{"one of two nodes, the first", host("named", 1) + host("other", 1) + host("other", 2), "other", Depends},
+		{"one of two nodes, the second", host("named", 2) + host("other", 1) + host("other", 2), "other", Depends},
+		{"both nodes", host("named", 1) + host("named", 2) + host("other", 1) + host("other", 2), "other", Allowed},
+		{"the first address", host("named", 1) + host("named", 2), "10.9.0.1", Allowed},
+		{"the second address", host("named", 1) + host("named", 2), "10.9.0.2", Allowed},
+	} {
+		p := under(t, "aws-vpc-cni:strict", onePod+tt.yaml+rule)
+		end := AtHolder(named(p, tt.asked))
+		if a, err := netip.ParseAddr(tt.asked); err == nil {
+			end = AtAddr(a)
+		}
+		if got := p.Explain(AtHolder(named(p, "a")), end, netset.TCP, 80); got.Verdict != tt.want {
+			t.Errorf("%s: %v if %q, want %v", tt.name, got.Verdict, got.When, tt.want)
+		}
+	}
+}

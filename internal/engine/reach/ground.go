@@ -57,6 +57,7 @@ type Holder struct {
 	ports     []model.ContainerPort
 	host      bool
 	role      model.Role
+	others    []netip.Addr // known addresses of further pods of a hostNetwork class: those of their nodes
 }
 
 // HolderKind says what a holder is.
@@ -294,6 +295,11 @@ func (g *Ground) addClasses() {
 				d = &draft{b.String(), h}
 				byKey[d.key] = d
 				drafts = append(drafts, d)
+			}
+			for _, f := range Families {
+				if a := h.Addrs[f]; h.host && a.State == KnownAddr && a.Addr != d.Addrs[f].Addr {
+					d.others = append(d.others, a.Addr)
+				}
 			}
 			d.Members = append(d.Members, m.Member)
 			memberOf[w] = append(memberOf[w], d)

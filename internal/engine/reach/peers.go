@@ -122,7 +122,7 @@ func (p *Program) resolvePeer(ns, pod label.Selector, end when.End) []match {
 		if yes &= p.says.yes[cni.LongestPrefixDecides]; yes != 0 {
 			at := p.addrsOf(sel.must.Intersect(p.hosts))
 			for _, m := range p.knownIn(at) {
-				add(m.ends.IDs, p.asks.on(yes).And(m.when))
+				add(p.entirelyIn(m.ends.IDs, at), p.asks.on(yes).And(m.when))
 			}
 			out = append(out, match{ends: Region{Addrs: at}, when: p.asks.on(yes)})
 		}
@@ -140,9 +140,23 @@ func (g *Ground) addrsOf(ids netset.IDs) netset.Addrs {
 					all = append(all, a.Addr)
 				}
 			}
+			all = append(all, g.holders[id].others...)
 		}
 	}
 	return netset.Points(all...)
+}
+
+// entirelyIn is those of ids that have no other known address than those in addrs: the pods of a hostNetwork class run on several nodes.
+func (g *Ground) entirelyIn(ids netset.IDs, addrs netset.Addrs) netset.IDs {
+	var out []netset.ID
+	for run := range ids.Runs() {
+		for id := run.Lo; id <= run.Hi; id++ {
+			if !slices.ContainsFunc(g.holders[id].others, func(a netip.Addr) bool { return !addrs.Contains(a) }) {
+				out = append(out, id)
+			}
+		}
+	}
+	return netset.Points(out...)
 }
 
 // smallBlock is up to how many addresses a block is asked whether others have all of them already, so that nothing unknown can be in it.

@@ -163,6 +163,7 @@ func FuzzProfiles(f *testing.F) {
 	f.Add(uint64(362), byte('v'), byte('Y'))   // a policy that perhaps selects a pod, where pods that none selects are denied
 	f.Add(uint64(331), byte(0x9c), byte(0xdc)) // a Service without a selector, to whose pods no name leads
 	f.Add(uint64(309), byte('1'), byte(0xa1))  // a policy that perhaps selects a pod, whose exception gets ports by way of a longer prefix
+	f.Add(uint64(664), byte('P'), byte(0xfe))  // a selector names the address of one node, where a hostNetwork class runs on two
 	f.Add(uint64(19), byte('<'), byte('d'))    // a Service's address as a client, which no selector of an ingress rule names
 	f.Fuzz(func(t *testing.T, seed uint64, which, bits byte) {
 		profile := cni.Profiles[int(which)%len(cni.Profiles)]
