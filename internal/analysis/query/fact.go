@@ -160,3 +160,15 @@ func (a *asker) asIfEnforced(groups []Group) {
 		a.note(text + "; if they were: " + inWords(p, decision{passes: d.passes.Assume(strict.p.On(differ)), names: d.names}, p.Verdict(d.passes)))
 	}
 }
+
+// dialectsOf returns the dialects of p's policies, sorted.
+func dialectsOf(p *reach.Program) []string {
+	var out []string
+	for i := range p.Snapshot.Policies {
+		if d := string(p.Snapshot.Policies[i].Dialect); d != "" && !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
