@@ -29,11 +29,16 @@ const itself = "the server"
 
 // lines puts a condition into words, one thing that must hold a line.
 func (a auditText) lines(w when.When, src, dst string) []string {
+	return w.Lines(when.Always, a.names(src, dst))
+}
+
+// names are the words of conditions, of which a short report shows a few.
+func (a auditText) names(src, dst string) when.Names {
 	names := a.res.Program.Words(src, dst, "")
 	if !a.Verbose {
 		names.Max = conditionsShown
 	}
-	return w.Lines(when.Always, names)
+	return names
 }
 
 // limit says on which CNIs something holds, where that is not all of them.
@@ -46,11 +51,7 @@ func (a auditText) limit(worlds reach.Worlds) string {
 
 // onCNIs names the CNIs on which something was found. It may be otherwise on the others, or the same for another reason.
 func (a auditText) onCNIs(worlds reach.Worlds) string {
-	names := a.res.Program.Words("", "", "")
-	if !a.Verbose {
-		names.Max = conditionsShown
-	}
-	return names.On(uint64(worlds))
+	return a.names("", "").On(uint64(worlds))
 }
 
 // stated collects what is said with the condition under which it is so.
