@@ -12,17 +12,9 @@ var Deductions = map[finding.Severity]int{finding.Critical: 40, finding.High: 20
 // Grade turns a server's findings into a score from 0 to 100 and a grade from A to F: each rule
 // counts once, at its worst; any critical finding makes the grade F, any high one C at best.
 func Grade(findings []finding.Finding) (score int, grade string) {
-	return gradeOf(findings, func(finding.Finding) bool { return true })
-}
-
-// gradeOf grades what counts of findings.
-func gradeOf(findings []finding.Finding, counts func(finding.Finding) bool) (score int, grade string) {
 	byRule := map[string]finding.Severity{}
 	worst := finding.Info
 	for _, f := range findings {
-		if !counts(f) {
-			continue
-		}
 		byRule[f.Rule] = max(byRule[f.Rule], f.Severity)
 		worst = max(worst, f.Severity)
 	}
@@ -52,7 +44,8 @@ func grades(findings []finding.Finding, profiles []string) (score int, grade str
 	score, byProfile = 101, map[string]string{}
 	differ := false
 	for _, name := range profiles {
-		s, g := gradeOf(findings, func(f finding.Finding) bool { return f.CNI == nil || slices.Contains(f.CNI, name) })
+		elsewhere := func(f finding.Finding) bool { return f.CNI != nil && !slices.Contains(f.CNI, name) }
+		s, g := Grade(slices.DeleteFunc(slices.Clone(findings), elsewhere))
 		differ = differ || len(byProfile) > 0 && g != grade
 		byProfile[name] = g
 		if score > s {
