@@ -78,7 +78,7 @@ func TestConns(t *testing.T) {
 
 // FuzzParse demands that what parses is written and read as the same, and that its question can be asked.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"ns/a:80/tcp", "[fd00::1]:443", "ns/Service/a", "web.app.svc:80/udp", "10.0.0.1", "a/b/c/d", "::", "[", "/:"} {
+	for _, seed := range []string{"ns/a:80/tcp", "[fd00::1]:443", "ns/Service/a", "web.app.svc:80/udp", "10.0.0.1", "a/b/c/d", "::", "[", "/:", "A./udp"} {
 		f.Add(seed, seed)
 	}
 	p := program(scene)
@@ -91,8 +91,11 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		text := q.To.String()
-		if strings.Contains(text, ":") {
+		switch {
+		case strings.Contains(text, ":"):
 			text = "[" + text + "]"
+		case q.To.Host != "":
+			text += "." // "a/udp" is an object of namespace a, "a./udp" the host a
 		}
 		if q.Port != 0 {
 			text += fmt.Sprintf(":%d", q.Port)
