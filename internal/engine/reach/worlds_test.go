@@ -165,6 +165,7 @@ func FuzzProfiles(f *testing.F) {
 	f.Add(uint64(309), byte('1'), byte(0xa1))  // a policy that perhaps selects a pod, whose exception gets ports by way of a longer prefix
 	f.Add(uint64(664), byte('P'), byte(0xfe))  // a selector names the address of one node, where a hostNetwork class runs on two
 	f.Add(uint64(19), byte('<'), byte('d'))    // a Service's address as a client, which no selector of an ingress rule names
+	f.Add(uint64(45), byte('\v'), byte('9'))   // a selector names the API server's Service, which the input does not show
 	f.Fuzz(func(t *testing.T, seed uint64, which, bits byte) {
 		profile := cni.Profiles[int(which)%len(cni.Profiles)]
 		r := newRandom(seed, mixFor(profile, uint64(bits)))
