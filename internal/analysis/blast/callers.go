@@ -70,8 +70,10 @@ func (a *Atlas) callers(r Radius) []Caller {
 		in := a.Settle(r.Boxes[i][policy.Ingress])
 		strangers := a.strangerCallers(class)
 		out = slices.Concat(out, strangers, a.podCallers(class, in))
-		for _, w := range a.waysIn[class] {
-			out = append(out, a.through(w, class, in, strangers)...)
+		for _, w := range a.Ways(class) {
+			if w.Kind != reach.ByService {
+				out = append(out, a.through(w, class, in, strangers)...)
+			}
 		}
 	}
 	for i := range out {
@@ -177,18 +179,21 @@ func Certain(w when.When) when.When {
 
 // through are the clients outside the cluster that come by one way in. An ingress controller that
 // the input does not show may be one of the strangers.
-func (a *Atlas) through(w wayIn, class int, in []reach.Box, strangers []Caller) []Caller {
+func (a *Atlas) through(w reach.Way, class int, in []reach.Box, strangers []Caller) []Caller {
 	var out []Caller
+	arriving := a.Arriving(w)
 	// add notes who comes as from does, if enters. Whoever does so wherever it could adds nothing.
 	add := func(from Caller, enters when.When) {
-		c := Caller{Who: External, Names: []string{w.name}, Conns: from.Conns.Intersect(w.conns), When: from.When.And(enters), By: from.By}
-		if !c.Conns.IsEmpty() && !c.When.IsNever() && !slices.ContainsFunc(out, func(o Caller) bool {
-			return o.Conns.Equal(c.Conns) && (c.When.Equal(o.When) || c.When.Implies(Certain(o.When)))
-		}) {
-			out = append(out, c)
+		for _, at := range arriving {
+			c := Caller{Who: External, Names: []string{w.Name}, Conns: from.Conns.Intersect(at.Conns), When: from.When.And(enters).And(at.When), By: from.By}
+			if !c.Conns.IsEmpty() && !c.When.IsNever() && !slices.ContainsFunc(out, func(o Caller) bool {
+				return o.Conns.Equal(c.Conns) && (c.When.Equal(o.When) || c.When.Implies(Certain(o.When)))
+			}) {
+				out = append(out, c)
+			}
 		}
 	}
-	if w.routed {
+	if w.Kind == reach.ByRoute {
 		a.routed(w, class, in, strangers, add)
 		return out
 	}
@@ -197,16 +202,16 @@ func (a *Atlas) through(w wayIn, class int, in []reach.Box, strangers []Caller) 
 		switch {
 		case b.Region.Addrs.Overlaps(outside):
 			add(from, when.Always)
-		case w.keepsAddress || !b.Region.IDs.Overlaps(a.nodeIDs()):
+		case w.Local || !b.Region.IDs.Overlaps(a.nodeIDs()):
 		case reach.OnOwnNode(b.When):
 			from.When = reach.SameNode(b.When)
-			add(from, a.Enters(w.name, reach.AtOwnNode))
+			add(from, a.Enters(w.Name, reach.AtOwnNode))
 		default:
-			add(from, a.Enters(w.name, reach.AtNode))
+			add(from, a.Enters(w.Name, reach.AtNode))
 		}
 	}
-	if w.onNodes && !w.keepsAddress { // what enters through node ports is perhaps not judged
-		add(Caller{Conns: w.conns, When: a.Where(cni.NodePortsEscape)}, when.Always)
+	if w.Kind == reach.ByNodes && !w.Local { // what enters through node ports is perhaps not judged
+		add(Caller{Conns: netset.AllConns, When: a.Where(cni.NodePortsEscape)}, when.Always)
 	}
 	return out
 }
@@ -216,7 +221,7 @@ var outside = special.Internet.Union(special.Private)
 
 // routed adds what an ingress controller, or a load balancer of the cloud that does its work, can
 // connect to. What the input does not show is taken to be whatever the policies let in.
-func (a *Atlas) routed(w wayIn, class int, in []reach.Box, strangers []Caller, add func(from Caller, enters when.When)) {
+func (a *Atlas) routed(w reach.Way, class int, in []reach.Box, strangers []Caller, add func(from Caller, enters when.When)) {
 	known := len(a.ingress) > 0
 	controllers := a.IDs(a.ingress...)
 	others := a.pods.Minus(a.gatewayIDs).Minus(a.IDs(class))
@@ -226,7 +231,7 @@ func (a *Atlas) routed(w wayIn, class int, in []reach.Box, strangers []Caller, a
 			add(from, when.Always)
 			continue
 		}
-		atAddress := a.Enters(w.name, reach.ByAddress)
+		atAddress := a.Enters(w.Name, reach.ByAddress)
 		if _, free := a.let(b); !Certain(free).IsNever() { // nothing isolates the server, so it is open to whoever does this
 			open := Caller{Conns: b.Conns, When: Certain(free)}
 			from.When = from.When.Minus(open.When)
@@ -240,19 +245,19 @@ func (a *Atlas) routed(w wayIn, class int, in []reach.Box, strangers []Caller, a
 		case b.Region.Addrs.Overlaps(outside):
 			add(from, atAddress)
 		case !known && b.Region.IDs.Overlaps(others):
-			add(from, a.Enters(w.name, reach.ByController))
+			add(from, a.Enters(w.Name, reach.ByController))
 		}
 	}
 	if known {
 		return
 	}
 	for _, c := range strangers {
-		add(c, a.Enters(w.name, reach.ByController))
+		add(c, a.Enters(w.Name, reach.ByController))
 	}
 	for _, b := range in {
 		if from := callerOf(b); b.Region.IDs.Overlaps(a.nodeIDs()) {
 			from.When = reach.SameNode(b.When)
-			add(from, a.Enters(w.name, reach.ByHostController))
+			add(from, a.Enters(w.Name, reach.ByHostController))
 		}
 	}
 }

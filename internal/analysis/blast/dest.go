@@ -64,8 +64,7 @@ type Atlas struct {
 	resolver   []reach.Cube // resolver pods that may exist without being in the input
 	gateways   []int        // classes of gateways
 	gatewayIDs netset.IDs
-	ingress    []int // classes of ingress controllers
-	waysIn     map[int][]wayIn
+	ingress    []int          // classes of ingress controllers
 	named      map[string]int // how many servers have a namespace and name
 }
 
@@ -114,7 +113,6 @@ func NewAtlas(p *reach.Program) *Atlas {
 		a.whole[d] = wholeOf(places)
 	}
 	a.findIngress()
-	a.findWaysIn()
 	return a
 }
 

@@ -166,17 +166,18 @@ func (m *Matrix) addrsOf(class int) (out netset.Addrs) {
 // findDoors collects on which ports pods are behind Services that nodes take connections in for,
 // hiding the client's address.
 func (m *Matrix) findDoors() {
-	m.doors = map[int]netset.Conns{}
-	for i := range m.p.Snapshot.Services {
-		svc := &m.p.Snapshot.Services[i]
-		if svc.Local || svc.Type != "NodePort" && svc.Type != "LoadBalancer" && len(svc.ExternalIPs) == 0 {
-			continue
-		}
-		for _, b := range m.p.Backends(i) {
-			for _, at := range b.Ports {
-				m.doors[b.Class] = m.doors[b.Class].Union(netset.ConnsOf(at.Protocol, netset.PortRange(at.Target, at.Target)))
+	m.doors, m.doorsOf = distinct[[]part]{hash: hashParts, equal: equalParts}, make([]int, m.p.Classes())
+	m.doors.number(nil)
+	for n := range m.p.Classes() {
+		var in []part
+		for _, w := range m.p.Ways(n) {
+			if w.Kind == reach.ByNodes && !w.Local {
+				for _, a := range m.p.Arriving(w) {
+					in = append(in, part{a.Conns, a.When})
+				}
 			}
 		}
+		m.doorsOf[n], _ = m.doors.number(either(in))
 	}
 }
 
@@ -184,7 +185,10 @@ func (m *Matrix) findDoors() {
 // address may connect anyway.
 func (m *Matrix) throughDoors(class int, addrs []piece[netip.Addr]) []part {
 	escapes := m.p.Where(cni.NodePortsEscape)
-	closed := []piece[netip.Addr]{{m.addrsOf(class), part{m.doors[class], escapes}}}
+	var closed []piece[netip.Addr]
+	for _, door := range m.doors.list[m.doorsOf[class]] {
+		closed = append(closed, piece[netip.Addr]{m.addrsOf(class), part{door.conns, door.when.And(escapes)}})
+	}
 	for _, p := range addrs {
 		if escapes.Implies(p.when) {
 			closed = without(closed, p)

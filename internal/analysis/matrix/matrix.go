@@ -29,8 +29,9 @@ type Matrix struct {
 	groupsU [][]int  // by unit: the groups that have it
 
 	outside map[wayIn]line
-	doors   map[int]netset.Conns // by class: what leads to it from ports of nodes, which hide who connects
-	all     netset.IDs           // every holder
+	doors   distinct[[]part] // what leads to classes from ports of nodes, which hide who connects; the first is nothing
+	doorsOf []int            // by class
+	all     netset.IDs       // every holder
 	nodes   netset.IDs
 	shown   netset.IDs // nodes and API servers whose address the input shows
 	vips    netset.IDs // Services whose address is not known, nor what is behind them: else what is behind says all
@@ -123,7 +124,7 @@ func (m *Matrix) Size() (workloads, groups int) { return len(m.ids), len(m.group
 // Notes returns sentences on what the rows do not show.
 func (m *Matrix) Notes() []string {
 	notes := []string{"pods that do not exist yet are left out"}
-	if len(m.doors) > 0 {
+	if len(m.doors.list) > 1 {
 		notes = append(notes, "what nodes take in for Services, on node ports and for load balancers, may arrive with the address of a node, the pod's own among them, "+
 			"unless externalTrafficPolicy is Local: what nodes reach is then open to whoever reaches a node")
 	}

@@ -41,6 +41,16 @@ func hashIDs(ids netset.IDs) uint64 {
 	return out
 }
 
+func hashParts(parts []part) uint64 {
+	out := uint64(len(parts))
+	for _, p := range parts {
+		out = out*31 + p.conns.Hash() ^ p.when.Hash()
+	}
+	return out
+}
+
+func equalParts(a, b []part) bool { return slices.EqualFunc(a, b, part.equal) }
+
 // blocks is a partition of the classes: for each the number of its block.
 type blocks struct {
 	of   []int
@@ -112,12 +122,11 @@ func (m *Matrix) partition() {
 
 // wayIn is all that decides what comes in to a class from outside.
 type wayIn struct {
-	group, states int
-	doors         string
+	group, states, doors int
 }
 
 func (m *Matrix) wayIn(class int) wayIn {
-	return wayIn{m.p.GroupOf(class, policy.Ingress), m.states(class), m.doors[class].String()}
+	return wayIn{m.p.GroupOf(class, policy.Ingress), m.states(class), m.doorsOf[class]}
 }
 
 // states is what is known of the addresses of a class.

@@ -29,6 +29,7 @@ type front struct {
 type backend struct {
 	end
 	asked, arriving netset.Conns // as the question names them, and as they arrive
+	is              when.When    // it is behind the front
 	unknown         netip.Addr   // of an endpoint that somebody unknown may be
 }
 
@@ -49,6 +50,9 @@ func (a *asker) through(from end, f front, b backend) []way {
 	if !f.before.IsNever() {
 		r.before, r.out, r.outConns = true, *f.via, b.asked
 		out = append(out, within(a.enter(r, f), f.before)...)
+	}
+	for i := range out {
+		out[i].pass = out[i].pass.And(b.is)
 	}
 	return slices.DeleteFunc(out, func(w way) bool { return w.given.IsNever() })
 }
@@ -259,10 +263,10 @@ func (a *asker) backends(service int, conns netset.Conns) []backend {
 		service, target netset.Port
 	}
 	seen := map[answer]bool{}
-	add := func(e end, unknown netip.Addr, proto netset.Protocol, port, target netset.Port) {
+	add := func(e end, unknown netip.Addr, is when.When, proto netset.Protocol, port, target netset.Port) {
 		if key := (answer{e.End, proto, port, target}); conns.Contains(proto, port) && !seen[key] {
 			seen[key] = true
-			out = append(out, backend{e, one(proto, port), one(proto, target), unknown})
+			out = append(out, backend{e, one(proto, port), one(proto, target), is, unknown})
 		}
 	}
 	svc := &a.p.Snapshot.Services[service]
@@ -270,25 +274,21 @@ func (a *asker) backends(service int, conns netset.Conns) []backend {
 		e := a.holderEnd(b.Class)
 		a.noteHost(e)
 		for _, m := range b.Ports {
-			add(e, netip.Addr{}, m.Protocol, m.Service, m.Target)
+			add(e, netip.Addr{}, a.p.Behind(service, b.Perhaps, m), m.Protocol, m.Service, m.Target)
 		}
 	}
 	for _, e := range svc.Endpoints {
 		ends, unknown := a.endsAt(e)
-		for _, p := range svc.Ports {
-			for _, t := range e.Ports {
-				if t.Protocol == p.Protocol && (t.Name == p.Name || len(svc.Ports) == 1) {
-					for _, at := range ends {
-						add(at, unknown, p.Protocol, p.Port, t.Port)
-					}
-				}
+		for _, m := range reach.EndpointPorts(svc, e) {
+			for _, at := range ends {
+				add(at, unknown, when.Always, m.Protocol, m.Service, m.Target)
 			}
 		}
 	}
 	if svc.Namespace == "default" && svc.Name == "kubernetes" && svc.Endpoints == nil {
 		for _, e := range a.kubeAPI().ends {
 			for _, port := range a.apiPorts(e) {
-				add(e, netip.Addr{}, netset.TCP, apiService, port)
+				add(e, netip.Addr{}, when.Always, netset.TCP, apiService, port)
 			}
 		}
 	}
@@ -301,12 +301,12 @@ func (a *asker) headless(service int) []backend {
 	for _, b := range a.p.Backends(service) {
 		e := a.holderEnd(b.Class)
 		a.noteHost(e)
-		out = append(out, backend{end: e, asked: a.conns, arriving: a.conns})
+		out = append(out, backend{end: e, asked: a.conns, arriving: a.conns, is: a.p.Behind(service, b.Perhaps, reach.PortMapping{})})
 	}
 	for _, e := range a.p.Snapshot.Services[service].Endpoints {
 		ends, unknown := a.endsAt(e)
 		for _, at := range ends {
-			out = append(out, backend{at, a.conns, a.conns, unknown})
+			out = append(out, backend{at, a.conns, a.conns, when.Always, unknown})
 		}
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
@@ -32,11 +33,7 @@ func (a *asker) nodePorts() []nodePort {
 	return out
 }
 
-// hostPort is a port of the nodes that pods of a workload run on. What connects there is sent on to
-// the pod, whose policies judge it as what arrives on the container's port: the portmap plugin
-// translates the destination before policy (containernetworking/plugins, plugins/meta/portmap), and
-// Cilium keeps a service of type HostPort for it (pkg/loadbalancer). A pod on the host network
-// listens on the node itself, and nothing is translated.
+// hostPort is a port of the nodes that pods of a workload run on.
 type hostPort struct {
 	pods         end
 	proto        netset.Protocol
@@ -48,15 +45,17 @@ func (a *asker) hostPorts() []hostPort {
 	var out []hostPort
 	for c := range a.p.Classes() {
 		seen := map[hostPort]bool{} // with no more of the end than the workload
-		for _, m := range a.p.Class(c).Members {
-			pod := &a.p.Snapshot.Workloads[m.Workload].Pods[m.Pod]
-			for _, p := range pod.Ports {
-				at := hostPort{end{workload: m.Workload}, p.Protocol, p.HostPort, p.Port}
-				if p.HostPort == 0 || pod.HostNetwork || !a.conns.Contains(p.Protocol, p.HostPort) || seen[at] {
+		for _, w := range a.p.Ways(c) {
+			for _, m := range w.Ports {
+				if w.Kind != reach.ByHostPort || !a.conns.Of(m.Protocol).Overlaps(m.Node) {
+					continue
+				}
+				at := hostPort{end{workload: w.Pod.Workload}, m.Protocol, m.Node.First(), m.Target}
+				if seen[at] {
 					continue
 				}
 				seen[at] = true
-				at.pods = a.podEnd(m.Workload, c, len(a.p.ClassesOf(m.Workload)) > 1)
+				at.pods = a.podEnd(w.Pod.Workload, c, len(a.p.ClassesOf(w.Pod.Workload)) > 1)
 				if out = append(out, at); len(out) > maxNodePorts {
 					return out
 				}

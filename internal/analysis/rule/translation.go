@@ -26,13 +26,13 @@ type fronted struct {
 // API server is none.
 func (p *Pass) frontsOf(class int) []fronted {
 	var out []fronted
-	for _, at := range p.Fronts(class) {
-		vip, ok := p.VIP(at.Service)
-		if !ok || p.Class(vip).Kind != reach.VIP {
+	for _, w := range p.Ways(class) {
+		if w.Kind != reach.ByService {
 			continue
 		}
-		for _, m := range at.Ports {
-			out = append(out, fronted{at.Service, vip, class, m})
+		vip, _ := p.VIP(w.Service)
+		for _, m := range w.Ports {
+			out = append(out, fronted{w.Service, vip, class, m})
 		}
 	}
 	return out

@@ -111,6 +111,7 @@ type Ground struct {
 	nodes       netset.IDs
 	onNodePorts []front // Services with node ports
 	outsiders   []outsider
+	ways        [][]Way           // by class
 	postings    map[posting][]int // classes by label; under value "" and open those where it is not known
 	said        mentions
 	hosts       netset.IDs // hostNetwork classes
@@ -164,6 +165,7 @@ func NewGround(s *model.Snapshot) *Ground {
 	g.indexAddrs()
 	g.addBackends()
 	g.indexFronts()
+	g.findWays()
 	return g
 }
 

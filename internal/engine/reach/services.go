@@ -17,8 +17,9 @@ import (
 
 // Backing is a class behind a Service, with the connections that the Service's ports become there.
 type Backing struct {
-	Class int
-	Ports []PortMapping
+	Class   int
+	Perhaps bool // the Service's selector asks for labels that are not known
+	Ports   []PortMapping
 }
 
 // PortMapping is a Service port and the port it becomes on a pod.
@@ -26,6 +27,7 @@ type PortMapping struct {
 	Protocol netset.Protocol
 	Service  netset.Port
 	Target   netset.Port
+	Name     string       // what the pods may call Target, where it is not certain that they do; else ""
 	Node     netset.Ports // on every node; empty if it is not a node port
 }
 
@@ -58,17 +60,18 @@ func (g *Ground) addBackends() {
 		svc := &s.Services[i]
 		for _, e := range svc.Endpoints {
 			if pod, ok := g.byAddr[e.Addr.Unmap()]; !ok {
-				g.outsiders = append(g.outsiders, outsider{i, e.Addr.Unmap(), endpointPorts(svc, e)})
+				g.outsiders = append(g.outsiders, outsider{i, e.Addr.Unmap(), EndpointPorts(svc, e)})
 			} else if svc.Selector == nil || !g.Matches(*svc.Selector, pod.Class) {
-				g.backends[i] = append(g.backends[i], Backing{pod.Class, endpointPorts(svc, e)})
+				g.backends[i] = append(g.backends[i], Backing{Class: pod.Class, Ports: EndpointPorts(svc, e)})
 			}
 		}
 		if svc.Selector == nil {
 			continue
 		}
-		for r := range g.choose(label.Named(svc.Namespace), *svc.Selector).may().Runs() {
+		pods := g.choose(label.Named(svc.Namespace), *svc.Selector)
+		for r := range pods.may().Runs() {
 			for id := r.Lo; id <= r.Hi; id++ {
-				g.backends[i] = append(g.backends[i], Backing{int(id), g.holders[id].servicePorts(svc)})
+				g.backends[i] = append(g.backends[i], Backing{int(id), !pods.must.Contains(id), g.holders[id].servicePorts(svc)})
 			}
 		}
 	}
@@ -78,19 +81,37 @@ func (g *Ground) addBackends() {
 func (h *Holder) servicePorts(svc *model.Service) []PortMapping {
 	var out []PortMapping
 	for _, p := range svc.Ports {
-		targets := []netset.Port{p.Target}
+		must, may := []netset.Port{p.Target}, []netset.Port{p.Target}
 		if p.TargetName != "" {
-			_, targets = h.resolve(portName{p.Protocol, p.TargetName})
+			must, may = h.resolve(portName{p.Protocol, p.TargetName})
 		}
-		for _, t := range targets {
-			out = append(out, mapping(svc, p, t))
+		for _, t := range may {
+			m := mapping(svc, p, t)
+			if !slices.Contains(must, t) {
+				m.Name = p.TargetName
+			}
+			out = append(out, m)
 		}
 	}
 	return out
 }
 
-// endpointPorts pairs the ports of a Service with those of an endpoint, by name.
-func endpointPorts(svc *model.Service, e model.Endpoint) []PortMapping {
+// Behind is the condition that a Service sends what m describes to the pods of a backing, which may
+// perhaps be behind it.
+func (p *Program) Behind(service int, perhaps bool, m PortMapping) when.When {
+	is := when.Always
+	if perhaps {
+		svc := &p.Snapshot.Services[service]
+		is = p.asks.selected(when.Destination, label.Named(svc.Namespace), *svc.Selector)
+	}
+	if m.Name != "" {
+		is = is.And(p.sidecarPort(when.Destination, portName{m.Protocol, m.Name}, m.Target))
+	}
+	return is
+}
+
+// EndpointPorts pairs the ports of a Service with those of an endpoint, by name.
+func EndpointPorts(svc *model.Service, e model.Endpoint) []PortMapping {
 	var out []PortMapping
 	for _, p := range svc.Ports {
 		for _, t := range e.Ports {
@@ -410,6 +431,7 @@ func (p *Program) throughService(out *boxes, class int, at front, e entrance) {
 			continue
 		}
 		through := e.segment
+		through.pass = through.pass.And(p.Behind(at.service, b.Perhaps, m))
 		through.conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
 		open := p.openOf(b.Class, policy.Ingress)
 		for i := range open {

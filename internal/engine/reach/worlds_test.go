@@ -166,6 +166,7 @@ func FuzzProfiles(f *testing.F) {
 	f.Add(uint64(664), byte('P'), byte(0xfe))  // a selector names the address of one node, where a hostNetwork class runs on two
 	f.Add(uint64(19), byte('<'), byte('d'))    // a Service's address as a client, which no selector of an ingress rule names
 	f.Add(uint64(45), byte('\v'), byte('9'))   // a selector names the API server's Service, which the input does not show
+	f.Add(uint64(579), byte(0x16), byte(5))    // a Service's port by a name that only a sidecar gives
 	f.Fuzz(func(t *testing.T, seed uint64, which, bits byte) {
 		profile := cni.Profiles[int(which)%len(cni.Profiles)]
 		r := newRandom(seed, mixFor(profile, uint64(bits)))

@@ -1,0 +1,134 @@
+package reach
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/origin"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
+)
+
+// Way is how connections get to a class of pods otherwise than at the pods' own address. What
+// policies take the two ends for depends on who translates, and when; a reader adds that.
+type Way struct {
+	Kind    WayKind
+	Name    string // "LoadBalancer Service ns/name", "Ingress ns/name", "hostPort of ns/name"
+	Service int    // an index into Snapshot.Services; -1 if Kind is ByHostPort
+	Pod     Member // if Kind is ByHostPort: who has the port
+	Perhaps bool   // the Service's selector asks for labels that are not known
+	Ports   []PortMapping
+	Local   bool // if Kind is ByNodes: nodes send on to their own pods only, and keep the client's address
+	Origin  origin.Origin
+}
+
+// WayKind says what stands before the pods on a way.
+type WayKind uint8
+
+const (
+	ByService  WayKind = iota // a Service, at its own address
+	ByNodes                   // a Service's node ports, load balancers or external IPs, for which nodes take connections in
+	ByHostPort                // a port of the node that the pod runs on
+	ByRoute                   // a route's ingress controller, which connects to the pods behind a Service itself
+)
+
+// Arrival is connections as they arrive at pods, if When holds.
+type Arrival struct {
+	Conns netset.Conns
+	When  when.When
+}
+
+// Arriving is what comes a way to the pods.
+func (p *Program) Arriving(w Way) []Arrival {
+	var out []Arrival
+	for _, m := range w.Ports {
+		a := Arrival{netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target)), p.Behind(w.Service, w.Perhaps, m)}
+		if i := slices.IndexFunc(out, func(o Arrival) bool { return o.When.Equal(a.When) }); i >= 0 {
+			out[i].Conns = out[i].Conns.Union(a.Conns)
+		} else {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Ways returns the ways to a class of pods.
+func (g *Ground) Ways(class int) []Way { return g.ways[class] }
+
+// findWays lists the ways to every class.
+func (g *Ground) findWays() {
+	g.ways = make([][]Way, g.classes)
+	s := g.Snapshot
+	byName := map[[2]string]int{}
+	for i := range s.Services {
+		svc := &s.Services[i]
+		byName[[2]string{svc.Namespace, svc.Name}] = i
+		id := fmt.Sprintf("Service %s/%s", svc.Namespace, svc.Name)
+		if _, ok := g.VIP(i); ok && !g.isKubeAPI(i) {
+			g.addWay(Way{Kind: ByService, Name: id, Service: i, Origin: svc.Origin}, PortMapping.any)
+		}
+		kind := svc.Type
+		if kind != "LoadBalancer" && kind != "NodePort" {
+			if kind = "externalIPs"; len(svc.ExternalIPs) == 0 {
+				continue
+			}
+		}
+		g.addWay(Way{Kind: ByNodes, Name: kind + " " + id, Service: i, Local: svc.Local, Origin: svc.Origin}, PortMapping.any)
+	}
+	for _, r := range s.Routes {
+		for _, b := range r.Backends {
+			i, ok := byName[[2]string{b.Namespace, b.Service}]
+			if !ok {
+				continue
+			}
+			number := b.Port
+			for _, p := range s.Services[i].Ports {
+				if b.PortName != "" && p.Name == b.PortName {
+					number = p.Port
+				}
+			}
+			way := Way{Kind: ByRoute, Name: fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name), Service: i, Origin: b.Origin}
+			g.addWay(way, func(m PortMapping) bool { return number == 0 || m.Service == number })
+		}
+	}
+	for n := range g.classes {
+		for _, m := range g.holders[n].Members {
+			g.addHostPorts(n, m)
+		}
+	}
+}
+
+func (PortMapping) any() bool { return true }
+
+// addWay adds a way through a Service to the classes behind it, over the ports that it leads to.
+func (g *Ground) addWay(w Way, leads func(PortMapping) bool) {
+	for _, b := range g.backends[w.Service] {
+		w.Perhaps = b.Perhaps
+		w.Ports = slices.DeleteFunc(slices.Clone(b.Ports), func(m PortMapping) bool { return !leads(m) })
+		if len(w.Ports) > 0 {
+			g.ways[b.Class] = append(g.ways[b.Class], w)
+		}
+	}
+}
+
+// addHostPorts adds the ports that a pod has on its node. What connects there is sent on to the
+// pod, whose policies judge it as what arrives on the container's port: the portmap plugin
+// translates the destination before policy (containernetworking/plugins, plugins/meta/portmap), and
+// Cilium keeps a service of type HostPort for it (pkg/loadbalancer). A pod on the host network
+// listens on the node itself, and nothing is translated.
+func (g *Ground) addHostPorts(class int, m Member) {
+	wl := &g.Snapshot.Workloads[m.Workload]
+	pod := &wl.Pods[m.Pod]
+	if pod.HostNetwork {
+		return
+	}
+	way := Way{Kind: ByHostPort, Name: "hostPort of " + wl.Namespace + "/" + wl.Name, Service: -1, Pod: m, Origin: wl.Origin}
+	for _, p := range pod.Ports {
+		if p.HostPort != 0 {
+			way.Ports = append(way.Ports, PortMapping{Protocol: p.Protocol, Target: p.Port, Node: netset.PortRange(p.HostPort, p.HostPort)})
+		}
+	}
+	if way.Ports != nil {
+		g.ways[class] = append(g.ways[class], way)
+	}
+}
