@@ -50,8 +50,8 @@ func meaning(policies []policy.Policy) string {
 	var b strings.Builder
 	for _, p := range policies {
 		fmt.Fprintf(&b, "%s %s/%s\n", p.Dialect, p.Namespace, p.Name)
-		for _, s := range p.Stances {
-			fmt.Fprintf(&b, "stance %d %v of %v in %v, else %v\n", s.Tier, s.Dir, s.Subject.Pod, s.Subject.NS, s.Else)
+		for _, s := range p.Isolations {
+			fmt.Fprintf(&b, "isolation %d %v of %v in %v, else %v\n", s.Tier, s.Dir, s.Subject.Pod, s.Subject.NS, s.Else)
 		}
 		for _, r := range p.Rules {
 			fmt.Fprintf(&b, "rule %d %g %v %v of %v in %v, any peer %t, any port %t\n", r.Tier, r.Order, r.Action, r.Dir, r.Subject.Pod, r.Subject.NS, r.AnyPeer, r.AnyPort)
@@ -79,7 +79,7 @@ type toolmoat struct {
 	sides   [3][][]reach.Box // likewise, whatever the other end says
 	asked   int
 
-	foreseen map[string][]reach.Stranger
+	foreseen map[string][]reach.Hypothetical
 }
 
 // explainEvery thins out the questions that are also explained, each of which is a fold of its own.
@@ -94,7 +94,7 @@ func newToolmoat(t *testing.T, s *state) *toolmoat {
 		t.Fatal(err)
 	}
 	snapshot := load(t, s.manifests(t))
-	m := &toolmoat{program: reach.NewProgram(reach.NewGround(snapshot), profile), classes: map[string]int{}, foreseen: map[string][]reach.Stranger{}}
+	m := &toolmoat{program: reach.NewProgram(reach.NewGround(snapshot), profile), classes: map[string]int{}, foreseen: map[string][]reach.Hypothetical{}}
 	for _, p := range s.pods {
 		for _, ip := range p.Status.PodIPs {
 			at, ok := m.program.PodAt(netip.MustParseAddr(ip.IP))

@@ -101,7 +101,7 @@ func Of(p *reach.Program, only func(*model.Workload) bool) Result {
 	res.Servers, res.Findings, res.Complete = judged, findings, len(res.Problems) == 0
 	res.Summary.Servers = len(judged)
 	for i := range s.Policies {
-		if len(s.Policies[i].Stances) > 0 {
+		if len(s.Policies[i].Isolations) > 0 {
 			res.Summary.Policies++
 		}
 	}

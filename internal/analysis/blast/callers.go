@@ -68,11 +68,11 @@ func (a *Atlas) callers(r Radius) []Caller {
 	var out []Caller
 	for i, class := range r.Class {
 		in := a.Settle(r.Boxes[i][policy.Ingress])
-		strangers := a.strangerCallers(class)
-		out = slices.Concat(out, strangers, a.podCallers(class, in))
+		hypotheticals := a.hypotheticalCallers(class)
+		out = slices.Concat(out, hypotheticals, a.podCallers(class, in))
 		for _, w := range a.Ways(class) {
 			if w.Kind != reach.ByService {
-				out = append(out, a.through(w, class, in, strangers)...)
+				out = append(out, a.through(w, class, in, hypotheticals)...)
 			}
 		}
 	}
@@ -87,12 +87,12 @@ func (a *Atlas) callers(r Radius) []Caller {
 	})
 }
 
-// strangerCallers are the pods that do not exist.
-func (a *Atlas) strangerCallers(class int) []Caller {
+// hypotheticalCallers are the pods that do not exist.
+func (a *Atlas) hypotheticalCallers(class int) []Caller {
 	home := a.NamespaceOf(class)
 	var out []Caller
-	for _, s := range reach.SettleStrangers(a.Hypothetical(class, policy.Ingress)) {
-		c := Caller{Who: Hypothetical, Text: StrangerText(s), Conns: s.Conns, When: s.When, By: LetThrough(slices.Concat(s.Egress, s.Ingress)...)}
+	for _, s := range reach.SettleHypothetical(a.Hypothetical(class, policy.Ingress)) {
+		c := Caller{Who: Hypothetical, Text: HypotheticalText(s), Conns: s.Conns, When: s.When, By: LetThrough(slices.Concat(s.Egress, s.Ingress)...)}
 		c.Labels, _ = s.Pod.Example()
 		// Rules split the pods that do not exist into several sets. The one with the pod that
 		// carries nothing is whom everybody can be.
@@ -117,7 +117,7 @@ func asksNothing(sel label.Selector) bool {
 
 // isGateway reports whether a gateway that exists is what s describes: a label with one value,
 // which the gateway has, says who is meant.
-func (a *Atlas) isGateway(s reach.Stranger) bool {
+func (a *Atlas) isGateway(s reach.Hypothetical) bool {
 	pinned := slices.ContainsFunc(s.Pod.Keys(), func(key string) bool {
 		values, others := s.Pod.On(key).Listed()
 		return len(values) == 1 && !others && !s.Pod.On(key).AllowsAbsent()
@@ -178,8 +178,8 @@ func Certain(w when.When) when.When {
 }
 
 // through are the clients outside the cluster that come by one way in. An ingress controller that
-// the input does not show may be one of the strangers.
-func (a *Atlas) through(w reach.Way, class int, in []reach.Box, strangers []Caller) []Caller {
+// the input does not show may be one of the hypotheticals.
+func (a *Atlas) through(w reach.Way, class int, in []reach.Box, hypotheticals []Caller) []Caller {
 	var out []Caller
 	arriving := a.Arriving(w)
 	// add notes who comes as from does, if enters. Whoever does so wherever it could adds nothing.
@@ -194,7 +194,7 @@ func (a *Atlas) through(w reach.Way, class int, in []reach.Box, strangers []Call
 		}
 	}
 	if w.Kind == reach.ByRoute {
-		a.routed(w, class, in, strangers, add)
+		a.routed(w, class, in, hypotheticals, add)
 		return out
 	}
 	for _, b := range in {
@@ -221,7 +221,7 @@ var outside = special.Internet.Union(special.Private)
 
 // routed adds what an ingress controller, or a load balancer of the cloud that does its work, can
 // connect to. What the input does not show is taken to be whatever the policies let in.
-func (a *Atlas) routed(w reach.Way, class int, in []reach.Box, strangers []Caller, add func(from Caller, enters when.When)) {
+func (a *Atlas) routed(w reach.Way, class int, in []reach.Box, hypotheticals []Caller, add func(from Caller, enters when.When)) {
 	known := len(a.ingress) > 0
 	controllers := a.IDs(a.ingress...)
 	others := a.pods.Minus(a.gatewayIDs).Minus(a.IDs(class))
@@ -251,7 +251,7 @@ func (a *Atlas) routed(w reach.Way, class int, in []reach.Box, strangers []Calle
 	if known {
 		return
 	}
-	for _, c := range strangers {
+	for _, c := range hypotheticals {
 		add(c, a.Enters(w.Name, reach.ByController))
 	}
 	for _, b := range in {

@@ -152,7 +152,7 @@ func (a *Atlas) fixHolders() {
 		case reach.Node:
 			nodes = append(nodes, n)
 		case reach.VIP:
-			if slices.ContainsFunc(a.Backends(h.Service), func(b reach.Backing) bool { return a.Holds(a.resolvers, b.Class) }) {
+			if slices.ContainsFunc(a.Backends(h.Service), func(b reach.Backend) bool { return a.Holds(a.resolvers, b.Class) }) {
 				a.fixed[DNS] = append(a.fixed[DNS], place{region: reach.Region{IDs: a.IDs(n), Addrs: addrsOf(h)}, conns: special.DNS})
 			}
 		}

@@ -39,13 +39,13 @@ func (a *Atlas) Of(server int) Radius {
 		}
 		r.Boxes = append(r.Boxes, all)
 		boxes := a.Settle(all[policy.Egress])
-		strangers := reach.SettleStrangers(a.Hypothetical(class, policy.Egress))
-		for _, s := range strangers {
+		hypotheticals := reach.SettleHypothetical(a.Hypothetical(class, policy.Egress))
+		for _, s := range hypotheticals {
 			differ(s.When)
 		}
 		isolated, _ := a.Isolation(class, policy.Egress)
 		for _, d := range Dests {
-			in := a.within(d, class, r.Class, boxes, strangers)
+			in := a.within(d, class, r.Class, boxes, hypotheticals)
 			in.Open = len(isolated) == 0
 			r.To[d].join(in)
 		}
@@ -103,7 +103,7 @@ func (a *Atlas) Under(group reach.Worlds, r Radius) (*Atlas, Radius) {
 }
 
 // within narrows an answer to one class of destinations.
-func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, strangers []reach.Stranger) (out Reach) {
+func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, hypotheticals []reach.Hypothetical) (out Reach) {
 	places, but := a.places(d, class, own)
 	var got reach.Region
 	for _, p := range places {
@@ -143,7 +143,7 @@ func (a *Atlas) within(d Dest, class int, own []int, boxes []reach.Box, stranger
 		}
 		out.Extent = max(out.Extent, extentOf(all, got, but))
 	}
-	if fresh := a.strangersIn(d, class, strangers); fresh != nil {
+	if fresh := a.hypotheticalsIn(d, class, hypotheticals); fresh != nil {
 		out.add(targetsOf(d, fresh)...)
 		out.Extent = max(out.Extent, Some)
 	}

@@ -201,10 +201,10 @@ func (a *Atlas) podNames(ids netset.IDs) []string {
 }
 
 // targetsOf describes pods that do not exist.
-func targetsOf(d Dest, strangers []reach.Stranger) []Target {
-	out := make([]Target, len(strangers))
-	for i, s := range strangers {
-		text := StrangerText(s)
+func targetsOf(d Dest, hypotheticals []reach.Hypothetical) []Target {
+	out := make([]Target, len(hypotheticals))
+	for i, s := range hypotheticals {
+		text := HypotheticalText(s)
 		if d == OtherServers {
 			text = "servers that were not read"
 		}
@@ -215,7 +215,7 @@ func targetsOf(d Dest, strangers []reach.Stranger) []Target {
 }
 
 // namespaceOf is what the namespace of s carries.
-func namespaceOf(s reach.Stranger) label.Selector {
+func namespaceOf(s reach.Hypothetical) label.Selector {
 	if s.Namespace != "" {
 		return label.Named(s.Namespace)
 	}

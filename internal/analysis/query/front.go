@@ -117,7 +117,7 @@ func (a *asker) answering(from end, service int, f front, backends []backend, as
 // selects reports whether some pod of the input may be one that the Service selects.
 func (a *asker) selects(service int) bool {
 	svc := &a.p.Snapshot.Services[service]
-	return svc.Selector != nil && slices.ContainsFunc(a.p.Backends(service), func(b reach.Backing) bool {
+	return svc.Selector != nil && slices.ContainsFunc(a.p.Backends(service), func(b reach.Backend) bool {
 		return a.p.NamespaceOf(b.Class) == svc.Namespace && a.p.Matches(*svc.Selector, b.Class)
 	})
 }

@@ -121,7 +121,7 @@ func (a *asker) newPods(subject end, d policy.Direction, addr netip.Addr, conns 
 		}
 		pass := a.p.HasAddr(s.When, peerEnd[d], addr)
 		if !both.IsEmpty() && !pass.IsNever() && (len(own) == 0 || slices.ContainsFunc(own, func(by reach.By) bool { return mayMean(by.Rule, addr) })) {
-			found = append(found, world{blast.StrangerText(s), may(both, pass)})
+			found = append(found, world{blast.HypotheticalText(s), may(both, pass)})
 		}
 	}
 	denied := may(conns, when.Never)

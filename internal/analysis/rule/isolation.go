@@ -100,7 +100,7 @@ var isolationRules = []Rule{{
 // notIsolated says why the server is not certainly isolated in one direction.
 func (p *Pass) notIsolated(d policy.Direction) string {
 	open := 0 // classes that nothing selects
-	var perhaps *policy.Stance
+	var perhaps *policy.Isolation
 	for _, class := range p.Radius.Class {
 		if by, certain := p.Isolation(class, d); len(by) == 0 {
 			open++
@@ -122,7 +122,7 @@ func (p *Pass) notIsolated(d policy.Direction) string {
 }
 
 // egressAt says what to write in a policy that isolates ingress only.
-func egressAt(st *policy.Stance) string {
+func egressAt(st *policy.Isolation) string {
 	if strings.HasPrefix(st.Origin.Object, "Cilium") {
 		return "add an egress section to " + st.Origin.Object
 	}
@@ -189,10 +189,10 @@ func selectsNothing(o *Overall) {
 	}
 	for i := range o.Snapshot.Policies {
 		pol := &o.Snapshot.Policies[i]
-		if pol.Dialect != policy.NetworkPolicy || len(pol.Stances) == 0 {
+		if pol.Dialect != policy.NetworkPolicy || len(pol.Isolations) == 0 {
 			continue
 		}
-		sub := pol.Stances[0].Subject
+		sub := pol.Isolations[0].Subject
 		if len(o.Selected(sub)) > 0 || sub.Pod.SelectsAll() && declared[pol.Namespace] { // the latter waits for the pods of a new namespace
 			continue
 		}

@@ -127,7 +127,7 @@ func denyOnly(p *Pass) {
 			by, certain := p.Isolation(class, d)
 			rules := p.RulesOn(class, d)
 			if len(by) == 0 || slices.ContainsFunc(rules, func(r *policy.Rule) bool { return r.Action != policy.Deny }) ||
-				slices.ContainsFunc(by, func(s *policy.Stance) bool { return !madeByDenying(s, rules) }) {
+				slices.ContainsFunc(by, func(s *policy.Isolation) bool { return !madeByDenying(s, rules) }) {
 				continue
 			}
 			p.Found(p.flipped(d, by[0], certain))
@@ -136,15 +136,15 @@ func denyOnly(p *Pass) {
 	}
 }
 
-// madeByDenying reports whether a stance comes from rules that deny, which then follow it in the
+// madeByDenying reports whether a isolation comes from rules that deny, which then follow it in the
 // same object.
-func madeByDenying(s *policy.Stance, rules []*policy.Rule) bool {
+func madeByDenying(s *policy.Isolation, rules []*policy.Rule) bool {
 	return slices.ContainsFunc(rules, func(r *policy.Rule) bool {
 		return r.Action == policy.Deny && r.Origin.File == s.Origin.File && r.Origin.Object == s.Origin.Object && r.Origin.Line >= s.Origin.Line
 	})
 }
 
-func (p *Pass) flipped(d policy.Direction, s *policy.Stance, certain bool) Report {
+func (p *Pass) flipped(d policy.Direction, s *policy.Isolation, certain bool) Report {
 	effect, w := "allows it any egress, DNS included", &finding.Witness{To: p.resolverName(), Port: 53, Protocol: "UDP"}
 	if d == policy.Ingress {
 		effect, w = "lets anybody connect to it", &finding.Witness{From: "any pod", To: p.Name()}
@@ -306,8 +306,8 @@ func (p *Pass) isAbout(pol *policy.Policy) (certainly, possibly bool) {
 			possibly = possibly || perhaps
 		}
 	}
-	for i := range pol.Stances {
-		note(pol.Stances[i].Subject, true)
+	for i := range pol.Isolations {
+		note(pol.Isolations[i].Subject, true)
 	}
 	for i := range pol.Rules {
 		note(pol.Rules[i].Subject, pol.Rules[i].Action != policy.Unjudged)

@@ -93,13 +93,13 @@ var pluginRules = []Rule{{
 
 // selecting returns the policy that isolates the server, for findings about what becomes of it; ok
 // is false if none does, or if the server is on the host network, of which TM106 speaks.
-func (p *Pass) selecting(ds ...policy.Direction) (by *policy.Stance, ok bool) {
+func (p *Pass) selecting(ds ...policy.Direction) (by *policy.Isolation, ok bool) {
 	if p.hostNetwork() {
 		return nil, false
 	}
 	for _, d := range ds {
-		if _, stances := p.isolated(d); len(stances) > 0 {
-			return stances[0], true
+		if _, isolations := p.isolated(d); len(isolations) > 0 {
+			return isolations[0], true
 		}
 	}
 	return nil, false
@@ -177,8 +177,8 @@ func notEnforced(p *Pass) {
 	}
 	var names []string
 	for _, d := range policy.Directions {
-		_, stances := p.isolated(d)
-		for _, s := range stances {
+		_, isolations := p.isolated(d)
+		for _, s := range isolations {
 			if !slices.Contains(names, s.Origin.Object) {
 				names = append(names, s.Origin.Object)
 			}

@@ -117,12 +117,12 @@ func (p *Pass) Name() string { return p.Atlas.Name(p.Radius.Server) }
 
 // isolated reports whether policies certainly isolate all of the server's pods in one direction; by
 // lists those that do or may.
-func (p *Pass) isolated(d policy.Direction) (certain bool, by []*policy.Stance) {
+func (p *Pass) isolated(d policy.Direction) (certain bool, by []*policy.Isolation) {
 	certain = true
 	for _, class := range p.Radius.Class {
-		stances, sure := p.Isolation(class, d)
+		isolations, sure := p.Isolation(class, d)
 		certain = certain && sure
-		by = append(by, stances...)
+		by = append(by, isolations...)
 	}
 	return certain, by
 }

@@ -140,7 +140,7 @@ func undoneDefault(p *Pass) {
 			if r.Action != policy.Allow || !r.AnyPort || r.If != nil || !everyPeer(r) {
 				continue
 			}
-			i := slices.IndexFunc(by, func(s *policy.Stance) bool {
+			i := slices.IndexFunc(by, func(s *policy.Isolation) bool {
 				return !sameObject(s.Origin, r.Origin) && !slices.ContainsFunc(rules, func(o *policy.Rule) bool { return sameObject(o.Origin, s.Origin) })
 			})
 			if i < 0 {

@@ -80,13 +80,13 @@ const (
 
 // Policy is one policy object.
 type Policy struct {
-	Origin    origin.Origin
-	Dialect   Dialect // "" for what could not be read at all: any plugin may enforce it
-	Namespace string  // "" for cluster-wide kinds
-	Name      string
-	If        []Fact // what else must hold for it to be in force
-	Rules     []Rule
-	Stances   []Stance
+	Origin     origin.Origin
+	Dialect    Dialect // "" for what could not be read at all: any plugin may enforce it
+	Namespace  string  // "" for cluster-wide kinds
+	Name       string
+	If         []Fact // what else must hold for it to be in force
+	Rules      []Rule
+	Isolations []Isolation
 }
 
 // Fact is something that must hold for a policy, a rule or a peer to count, and that the input does not show.
@@ -97,13 +97,13 @@ type Fact struct {
 	Yes, No string // each completes "if ...": "the request is one that its HTTP rules allow"; {peer} stands for the rule's other end
 }
 
-// Subject selects the pods a rule or stance is about: pods that satisfy Pod in namespaces that satisfy NS. The zero value selects
+// Subject selects the pods a rule or isolation is about: pods that satisfy Pod in namespaces that satisfy NS. The zero value selects
 // every pod.
 type Subject struct{ NS, Pod label.Selector }
 
-// Stance makes its subjects deny (or whatever Else says) what no rule of the tier decided, in one direction. It holds with no
+// Isolation makes its subjects deny (or whatever Else says) what no rule of the tier decided, in one direction. It holds with no
 // rules at all.
-type Stance struct {
+type Isolation struct {
 	Tier    Tier
 	Dir     Direction
 	Subject Subject

@@ -141,7 +141,7 @@ func decodedCilium(p slow.CiliumPolicy, i int) policy.Policy {
 			allow, deny, flag = p.Egress, p.EgressDeny, p.DenyEgress
 		}
 		if len(allow)+len(deny) > 0 && (flag == nil || *flag) {
-			out.Stances = append(out.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: d, Subject: sub, Else: policy.Deny, Origin: at})
+			out.Isolations = append(out.Isolations, policy.Isolation{Tier: policy.TierNetworkPolicy, Dir: d, Subject: sub, Else: policy.Deny, Origin: at})
 		}
 		rule := policy.Rule{Tier: policy.TierNetworkPolicy, Dir: d, Subject: sub, Origin: at}
 		for n, r := range deny {

@@ -238,7 +238,7 @@ func vocabulary(s *model.Snapshot) map[string][]string {
 		}
 	}
 	for _, p := range s.Policies {
-		for _, st := range p.Stances {
+		for _, st := range p.Isolations {
 			add(st.Subject.Pod)
 		}
 		for _, rule := range p.Rules {

@@ -248,7 +248,7 @@ func TestTooManyKindsOfPods(t *testing.T) {
 	}
 	for name, yaml := range map[string]string{"peers": fmt.Sprintf(egress, "["+peers.String()+"]"), "subjects": subjects.String()} {
 		p := under(t, "spec", onePod+yaml)
-		if !slices.ContainsFunc(p.Hypothetical(named(p, "a"), policy.Egress), func(s Stranger) bool { return s.Verdict == Unknown }) {
+		if !slices.ContainsFunc(p.Hypothetical(named(p, "a"), policy.Egress), func(s Hypothetical) bool { return s.Verdict == Unknown }) {
 			t.Errorf("%s: no kind of pods is unknown", name)
 		}
 	}
@@ -266,7 +266,7 @@ func TestSettleByPorts(t *testing.T) {
 // What becomes known after all settles what is asked of one end, and of no other.
 func TestSettled(t *testing.T) {
 	p := under(t, "spec", onePod)
-	plan := &unplaced{plan: [2]netset.Addrs{netset.MustPrefixes("10.0.0.0/8")}, public: true}
+	plan := &unknownAddrs{plan: [2]netset.Addrs{netset.MustPrefixes("10.0.0.0/8")}, public: true}
 	in := func(end when.End, f Family, text string) when.When {
 		return p.asks.over(f).And(p.asks.addressIn(end, 0, plan, f, netset.MustPrefixes(text), false))
 	}

@@ -35,7 +35,7 @@ func (p *Program) Split(sets []Worlds, class int) []Worlds {
 	for _, d := range policy.Directions {
 		g := p.groupFor(class, d)
 		sets = p.Refine(sets, p.isolation(g))
-		for _, s := range g.stances {
+		for _, s := range g.isolations {
 			sets = p.Refine(sets, s.when)
 		}
 		for _, a := range g.rules {

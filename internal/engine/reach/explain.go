@@ -21,9 +21,9 @@ type Side struct {
 	Dir      policy.Direction
 	Verdict  Verdict
 	When     when.When
-	Isolated []*policy.Stance // the policies that isolate this end; none: everything passes
-	By       []By             // the rules that let it through or deny it, or might
-	Near     []Near           // where it is denied: rules of those policies that come close
+	Isolated []*policy.Isolation // the policies that isolate this end; none: everything passes
+	By       []By                // the rules that let it through or deny it, or might
+	Near     []Near              // where it is denied: rules of those policies that come close
 }
 
 // Near is a rule that would have matched but for one thing.
@@ -93,7 +93,7 @@ func (p *Program) explainSide(subject, peer End, over when.When, d policy.Direct
 		at.Addrs = netset.Points(peer.Addr)
 	}
 	side := Side{Dir: d, When: when.Never}
-	for _, s := range g.stances {
+	for _, s := range g.isolations {
 		if !slices.Contains(side.Isolated, s.by) && !p.narrow(s.when).IsNever() {
 			side.Isolated = append(side.Isolated, s.by)
 		}

@@ -99,40 +99,40 @@ type Ground struct {
 	holders    []Holder     // classes first, sorted by namespace; then the others
 	classes    int
 
-	classOf     [][]int // by workload: its classes
-	byAddr      map[netip.Addr]RunningPod
-	vips        map[netip.Addr]int              // holder by Service address
-	doors       [][]int                         // by service: the holders of its addresses, its own first
-	backends    [][]Backing                     // by service
-	fronts      [][]front                       // by class
-	frontsOn    map[netset.ProtocolPort][]front // by the port of the Service
-	fronting    netset.IDs                      // holders of addresses of Services
-	translated  netset.IDs                      // those of them of which it is known what is behind
-	nodes       netset.IDs
-	onNodePorts []front // Services with node ports
-	outsiders   []outsider
-	ways        [][]Way           // by class
-	postings    map[posting][]int // classes by label; under value "" and open those where it is not known
-	said        mentions
-	hosts       netset.IDs // hostNetwork classes
-	local       netset.IDs // what may be a pod's own node: nodes and hostNetwork classes
-	endpoints   netset.IDs // what the API server answers on, without its Service
-	servicesIn  [][]int    // Services by namespace
-	showsAPI    bool       // the Service of the API server is among them
+	classOf      [][]int // by workload: its classes
+	byAddr       map[netip.Addr]RunningPod
+	vips         map[netip.Addr]int              // holder by Service address
+	frontends    [][]int                         // by service: the holders of its addresses, its own first
+	backends     [][]Backend                     // by service
+	fronts       [][]front                       // by class
+	frontsOn     map[netset.ProtocolPort][]front // by the port of the Service
+	frontendIDs  netset.IDs                      // holders of addresses of Services
+	translated   netset.IDs                      // those of them of which it is known what is behind
+	nodes        netset.IDs
+	onNodePorts  []front // Services with node ports
+	bareBackends []bareBackend
+	ways         [][]Way           // by class
+	postings     map[posting][]int // classes by label; under value "" and open those where it is not known
+	said         mentions
+	hosts        netset.IDs // hostNetwork classes
+	local        netset.IDs // what may be a pod's own node: nodes and hostNetwork classes
+	endpoints    netset.IDs // what the API server answers on, without its Service
+	servicesIn   [][]int    // Services by namespace
+	showsAPI     bool       // the Service of the API server is among them
 
 	apiPerhapsOnNode netset.IDs             // those of endpoints that may be a node's; those whose address is known are in local too
 	portNames        map[portName]portIDs   // who resolves a name to what
 	clusterwide      map[portName]shared    // the numbers that pods give a name, without those of sidecars and of pods on the host network
 	known            []heldAddr             // holders by known address, sorted
 	planOf           [kinds][2]netset.Addrs // where addresses that are not known may lie, by Family
-	unplaced         []unplaced             // holders whose address is not known; those of pods come first
+	unknownAddrs     []unknownAddrs         // holders whose address is not known; those of pods come first
 	taken            netset.Addrs           // addresses that some holder is known to have
 	existing         []existing             // holders by the families that they have addresses in
 	states           [2]AddrState           // of pods and Services whose address is not known, by Family
 	nodeStates       [2]AddrState           // of nodes, and of what has their addresses
 	podFamilies      [2]bool                // families that pods and Services show in use
 	seen             [2]bool                // families that the input shows in use
-	fresh            label.Selector         // the namespaces that do not exist
+	newNamespaces    label.Selector         // the namespaces that do not exist
 	plan             [2]netset.Addrs        // all of planOf, by Family
 }
 
@@ -156,7 +156,7 @@ func NewGround(s *model.Snapshot) *Ground {
 	for i, ns := range s.Namespaces {
 		names[i] = ns.Name
 	}
-	g.fresh = g.fresh.Require(label.MetadataName, label.Exists()).Require(label.MetadataName, label.NotIn(names...))
+	g.newNamespaces = g.newNamespaces.Require(label.MetadataName, label.Exists()).Require(label.MetadataName, label.NotIn(names...))
 	g.noteFamilies()
 	g.addClasses()
 	g.classes = len(g.holders)

@@ -10,8 +10,8 @@ import (
 func (g *Ground) Held(addrs netset.Addrs) (surely, perhaps netset.IDs) {
 	surely = g.KnownIn(addrs)
 	for _, f := range Families {
-		for k := range g.unplaced {
-			unknown := &g.unplaced[k]
+		for k := range g.unknownAddrs {
+			unknown := &g.unknownAddrs[k]
 			within := addrs.Intersect(unknown.plan[f])
 			if netset.Size(within) <= smallBlock {
 				within = within.Minus(g.taken)

@@ -69,7 +69,7 @@ func (g *Ground) addOthers() {
 		return out
 	}
 	var endpoints []model.Endpoint
-	g.doors = make([][]int, len(s.Services))
+	g.frontends = make([][]int, len(s.Services))
 	for i, svc := range s.Services {
 		if svc.Headless || svc.Type == "ExternalName" {
 			continue
@@ -83,14 +83,14 @@ func (g *Ground) addOthers() {
 			h.Conns = portsOf(svc.Ports)
 			endpoints = append(endpoints, svc.Endpoints...) // two that differ may stand in the input
 		}
-		g.doors[i] = append(g.doors[i], len(g.holders))
+		g.frontends[i] = append(g.frontends[i], len(g.holders))
 		for _, a := range svc.ClusterIPs {
 			g.vips[a.Unmap()] = len(g.holders)
 		}
 		g.holders = append(g.holders, h)
 		for _, a := range svc.ExternalIPs {
 			if !slices.Contains(svc.ClusterIPs, a) { // a client outside the cluster has it answered by a load balancer, so it is no VIP
-				g.doors[i] = append(g.doors[i], len(g.holders))
+				g.frontends[i] = append(g.frontends[i], len(g.holders))
 				g.holders = append(g.holders, Holder{Kind: VIP, Service: i, Addrs: states([]netip.Addr{a})})
 			}
 		}

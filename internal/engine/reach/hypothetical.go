@@ -9,8 +9,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Stranger is a set of pods that do not exist and could: all that carry such labels in such namespaces, over Conns, if When holds.
-type Stranger struct {
+// Hypothetical is a set of pods that do not exist and could: all that carry such labels in such namespaces, over Conns, if When holds.
+type Hypothetical struct {
 	Namespace string         // an existing namespace; "" for one that does not exist
 	NS        label.Selector // what a namespace that does not exist must carry
 	Pod       label.Selector // what the pod must carry
@@ -24,8 +24,8 @@ type Stranger struct {
 // Hypothetical returns the pods that do not exist which class could connect to (Egress), or which could connect to it (Ingress). Pods of
 // existing namespaces other than the class's own are left out where the same pods of a namespace that does not exist can do as much: they add
 // nothing to what an attacker with some namespace can do.
-func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
-	var out []Stranger
+func (p *Program) Hypothetical(class int, d policy.Direction) []Hypothetical {
+	var out []Hypothetical
 	meet := p.meet(p.holders[class].existence(), existence{state: p.states})
 	for _, seg := range p.seen(p.groupFor(class, d).strange()) {
 		if seg.pass = seg.pass.And(meet); seg.pass.IsNever() {
@@ -39,13 +39,13 @@ func (p *Program) Hypothetical(class int, d policy.Direction) []Stranger {
 }
 
 // inCube returns the pods of one cube that get through on both sides.
-func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []Stranger {
-	var out []Stranger
+func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []Hypothetical {
+	var out []Hypothetical
 	in := p.placesOf(c.NS)
 	asMuch := false // a pod in a new namespace can do everything that seg allows
-	if !in.fresh.IsEmpty() {
-		out = p.strangers(class, d, seg, -1, Cube{in.fresh, c.Pod})
-		asMuch = in.anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(in.fresh) && out[0].Conns.Equal(seg.conns) &&
+	if !in.newNamespaces.IsEmpty() {
+		out = p.hypotheticals(class, d, seg, -1, Cube{in.newNamespaces, c.Pod})
+		asMuch = in.anyName && len(out) == 1 && out[0].Pod.Equal(c.Pod) && out[0].NS.Equal(in.newNamespaces) && out[0].Conns.Equal(seg.conns) &&
 			out[0].When.Equal(p.narrow(seg.pass.AnyFamily()))
 	}
 	for _, i := range in.all {
@@ -56,16 +56,16 @@ func (p *Program) inCube(class int, d policy.Direction, seg segment, c Cube) []S
 		if slices.Contains(in.may, i) {
 			at.pass = at.pass.And(p.asks.selected(peerEnd(d), c.NS, label.Selector{}))
 		}
-		out = append(out, p.strangers(class, d, at, i, Cube{label.Selector{}, c.Pod})...)
+		out = append(out, p.hypotheticals(class, d, at, i, Cube{label.Selector{}, c.Pod})...)
 	}
 	return out
 }
 
 // places is the namespaces that a selector possibly selects.
 type places struct {
-	all, may []int          // those that exist, and those of them that it perhaps does not select
-	fresh    label.Selector // those that do not exist
-	anyName  bool           // whatever they are called
+	all, may      []int          // those that exist, and those of them that it perhaps does not select
+	newNamespaces label.Selector // those that do not exist
+	anyName       bool           // whatever they are called
 }
 
 // placesOf is asked about the same few selectors by many classes.
@@ -75,14 +75,14 @@ func (p *Program) placesOf(ns label.Selector) places {
 		return kept.(places)
 	}
 	must, may := p.chooseNamespaces(ns)
-	in := places{all: slices.Concat(must, may), may: may, fresh: ns.And(p.fresh)}
+	in := places{all: slices.Concat(must, may), may: may, newNamespaces: ns.And(p.newNamespaces)}
 	_, in.anyName = ns.On(label.MetadataName).Listed()
 	p.places.Store(key, in)
 	return in
 }
 
-// SettleStrangers leaves out strangers that another one stands for anyway: of the same pods, over as many connections, wherever they hold.
-func SettleStrangers(in []Stranger) []Stranger {
+// SettleHypothetical leaves out hypotheticals that another one stands for anyway: of the same pods, over as many connections, wherever they hold.
+func SettleHypothetical(in []Hypothetical) []Hypothetical {
 	type who struct{ namespace, ns, pod string }
 	same := map[who][]int{}
 	keys := make([]who, len(in))
@@ -90,7 +90,7 @@ func SettleStrangers(in []Stranger) []Stranger {
 		keys[i] = who{s.Namespace, s.NS.String(), s.Pod.String()}
 		same[keys[i]] = append(same[keys[i]], i)
 	}
-	var out []Stranger
+	var out []Hypothetical
 	for i, s := range in {
 		if !slices.ContainsFunc(same[keys[i]], func(j int) bool { return j != i && s.covered(in[j]) && (j < i || !in[j].covered(s)) }) {
 			out = append(out, s)
@@ -100,36 +100,36 @@ func SettleStrangers(in []Stranger) []Stranger {
 }
 
 // covered reports whether t, which is of the same pods, says at least as much as s.
-func (s Stranger) covered(t Stranger) bool {
+func (s Hypothetical) covered(t Hypothetical) bool {
 	return t.Conns.Covers(s.Conns) && s.When.Implies(t.When) && !s.Conns.IsEmpty()
 }
 
-// StrangerIn narrows s to the profiles that p speaks of; ok is false if it holds under none.
-func (p *Program) StrangerIn(s Stranger) (in Stranger, ok bool) {
+// HypotheticalIn narrows s to the profiles that p speaks of; ok is false if it holds under none.
+func (p *Program) HypotheticalIn(s Hypothetical) (in Hypothetical, ok bool) {
 	s.When, s.Egress, s.Ingress = p.narrow(s.When), p.narrowBy(s.Egress), p.narrowBy(s.Ingress)
 	s.Verdict = p.Verdict(s.When)
 	return s, !s.When.IsNever()
 }
 
-// strangers asks the policies that would apply to the pods of one cube for their side. ns is the index of an existing namespace, or -1 for new ones
+// hypotheticals asks the policies that would apply to the pods of one cube for their side. ns is the index of an existing namespace, or -1 for new ones
 // that satisfy in.NS.
-func (p *Program) strangers(class int, d policy.Direction, seg segment, ns int, in Cube) []Stranger {
+func (p *Program) hypotheticals(class int, d policy.Direction, seg segment, ns int, in Cube) []Hypothetical {
 	homes := p.homesOf(ns, d.Opposite(), in)
 	if homes == nil {
-		return []Stranger{{Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Verdict: Unknown, When: p.asks.unknown("too many kinds of pods to tell apart")}}
+		return []Hypothetical{{Namespace: p.nameOf(ns), NS: in.NS, Pod: in.Pod, Verdict: Unknown, When: p.asks.unknown("too many kinds of pods to tell apart")}}
 	}
-	var out []Stranger
+	var out []Hypothetical
 	for _, h := range homes {
 		for _, back := range h.open {
 			conns, passes := back.conns.Intersect(seg.conns), seg.pass.And(back.pass)
 			if conns.IsEmpty() || passes.IsNever() || !back.ends.IDs.Contains(netset.ID(class)) {
 				continue
 			}
-			s := Stranger{Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, When: passes.AnyFamily(), Egress: seg.by, Ingress: back.by}
+			s := Hypothetical{Namespace: p.nameOf(ns), NS: h.ns, Pod: h.pod, Conns: conns, When: passes.AnyFamily(), Egress: seg.by, Ingress: back.by}
 			if d == policy.Ingress {
 				s.Egress, s.Ingress = s.Ingress, s.Egress
 			}
-			if s, ok := p.StrangerIn(s); ok {
+			if s, ok := p.HypotheticalIn(s); ok {
 				out = append(out, s)
 			}
 		}
@@ -146,12 +146,12 @@ type home struct {
 
 // homesOf splits the pods of a cube by the policies that would apply to them, with what those let through; nil if there are too many kinds. Many
 // classes ask about the same cubes.
-func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
+func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []hypothetical {
 	key := home{ns, d, in.NS.String(), in.Pod.String()}
 	if kept, ok := p.homes.Load(key); ok {
-		return kept.([]stranger)
+		return kept.([]hypothetical)
 	}
-	homes := []stranger{{ns: in.NS, pod: in.Pod}}
+	homes := []hypothetical{{ns: in.NS, pod: in.Pod}}
 	for _, a := range p.about(ns, d) {
 		if homes = p.refine(homes, ns, a); len(homes) > maxCubes {
 			homes = nil
@@ -161,7 +161,7 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
 	for i := range homes {
 		h := &homes[i]
 		sortRules(h.rules)
-		for _, seg := range p.decide(p.newcomers(h, d), Region{IDs: p.Pods()}, netset.AllConns) {
+		for _, seg := range p.decide(p.hypotheticalGroup(h, d), Region{IDs: p.Pods()}, netset.AllConns) {
 			if !seg.pass.IsNever() {
 				h.open = append(h.open, seg)
 			}
@@ -171,9 +171,9 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []stranger {
 	return homes
 }
 
-// newcomers is the group of pods that do not exist. Whether a policy selects them in the other direction is not asked: they count as selected.
-func (p *Program) newcomers(h *stranger, d policy.Direction) *group {
-	g := &group{dir: d, rules: h.rules, stances: h.stances}
+// hypotheticalGroup is the group of pods that do not exist. Whether a policy selects them in the other direction is not asked: they count as selected.
+func (p *Program) hypotheticalGroup(h *hypothetical, d policy.Direction) *group {
+	g := &group{dir: d, rules: h.rules, isolations: h.isolations}
 	p.prepare(g)
 	return g
 }
@@ -185,15 +185,15 @@ func (p *Program) nameOf(ns int) string {
 	return p.namespaces[ns].Name
 }
 
-// stranger is a set of hypothetical pods with the rules that apply to all of them.
-type stranger struct {
-	ns, pod label.Selector
-	rules   []applied
-	stances []stance
-	open    []segment // what these do not deny, for every class
+// hypothetical is a set of hypothetical pods with the rules that apply to all of them.
+type hypothetical struct {
+	ns, pod    label.Selector
+	rules      []applied
+	isolations []isolation
+	open       []segment // what these do not deny, for every class
 }
 
-// about returns the rules and stances that can apply to pods of a namespace, or with -1 of a namespace that does not exist.
+// about returns the rules and isolations that can apply to pods of a namespace, or with -1 of a namespace that does not exist.
 func (p *Program) about(ns int, d policy.Direction) []subjective {
 	var out []subjective
 	for _, s := range p.subjectsIn(ns) {
@@ -220,14 +220,14 @@ func (p *Program) file(s subjective) {
 	for _, i := range slices.Concat(must, may) {
 		p.inNS[i] = append(p.inNS[i], s)
 	}
-	if !s.sub.NS.And(p.fresh).IsEmpty() {
+	if !s.sub.NS.And(p.newNamespaces).IsEmpty() {
 		p.inNS[-1] = append(p.inNS[-1], s)
 	}
 }
 
 // refine splits homes by whether s applies.
-func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
-	var out []stranger
+func (p *Program) refine(homes []hypothetical, ns int, s subjective) []hypothetical {
+	var out []hypothetical
 	for _, h := range homes {
 		sub, sure := s.sub.NS, certain
 		if ns >= 0 {
@@ -237,24 +237,24 @@ func (p *Program) refine(homes []stranger, ns int, s subjective) []stranger {
 			sub = label.Selector{}
 		}
 		for _, rest := range h.ns.Minus(sub) {
-			out = append(out, stranger{ns: rest, pod: h.pod, rules: h.rules, stances: h.stances})
+			out = append(out, hypothetical{ns: rest, pod: h.pod, rules: h.rules, isolations: h.isolations})
 		}
 		in := h.ns.And(sub)
 		if in.IsEmpty() {
 			continue
 		}
 		for _, rest := range h.pod.Minus(s.sub.Pod) {
-			out = append(out, stranger{ns: in, pod: rest, rules: h.rules, stances: h.stances})
+			out = append(out, hypothetical{ns: in, pod: rest, rules: h.rules, isolations: h.isolations})
 		}
 		pod := h.pod.And(s.sub.Pod)
 		if pod.IsEmpty() {
 			continue
 		}
-		hit := stranger{ns: in, pod: pod, rules: h.rules, stances: h.stances}
+		hit := hypothetical{ns: in, pod: pod, rules: h.rules, isolations: h.isolations}
 		if where := p.subject(&s, sure, false); s.rule != nil {
 			hit.rules = append(slices.Clip(h.rules), applied{s.rule, sure, where})
 		} else {
-			hit.stances = append(slices.Clip(h.stances), stance{s.stance.Stance, where})
+			hit.isolations = append(slices.Clip(h.isolations), isolation{s.isolation.Isolation, where})
 		}
 		out = append(out, hit)
 	}

@@ -36,7 +36,7 @@ func mentioned(s *model.Snapshot) mentions {
 		}
 	}
 	for _, p := range s.Policies {
-		for _, st := range p.Stances {
+		for _, st := range p.Isolations {
 			add(st.Subject.Pod)
 		}
 		for _, r := range p.Rules {

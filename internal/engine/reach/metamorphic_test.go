@@ -74,7 +74,7 @@ func clonePolicies(s *model.Snapshot) *model.Snapshot {
 	out.Policies = slices.Clone(s.Policies)
 	for i := range out.Policies {
 		out.Policies[i].Rules = slices.Clone(out.Policies[i].Rules)
-		out.Policies[i].Stances = slices.Clone(out.Policies[i].Stances)
+		out.Policies[i].Isolations = slices.Clone(out.Policies[i].Isolations)
 	}
 	return &out
 }

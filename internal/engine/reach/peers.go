@@ -183,8 +183,8 @@ func (p *Program) blockPeers(addrs netset.Addrs, end when.End) []match {
 	for _, m := range p.knownIn(addrs) {
 		out = append(out, p.byAddress(m, end)...)
 	}
-	for k := range p.unplaced {
-		unknown := &p.unplaced[k]
+	for k := range p.unknownAddrs {
+		unknown := &p.unknownAddrs[k]
 		where := [2]when.When{when.Never, when.Never}
 		for _, f := range Families {
 			within := addrs.Intersect(unknown.plan[f])
@@ -284,7 +284,7 @@ func (p *Program) entity(e policy.Entity, end when.End) []match {
 	case policy.All:
 		return always(p.everyone())
 	case policy.Cluster:
-		return always(Region{IDs: p.Everything().IDs.Minus(p.fronting), Cubes: everyPod})
+		return always(Region{IDs: p.Everything().IDs.Minus(p.frontendIDs), Cubes: everyPod})
 	case policy.World:
 		return p.outside(end, netset.Universe, when.Always)
 	case policy.WorldIPv4:
@@ -305,7 +305,7 @@ func (p *Program) entity(e policy.Entity, end when.End) []match {
 func (p *Program) outside(end when.End, addrs netset.Addrs, where when.When) []match {
 	return []match{
 		{ends: Region{Addrs: addrs}},
-		{ends: Region{IDs: p.endpoints.Minus(p.local).Minus(p.apiPerhapsOnNode).Union(p.fronting)}, when: where},
+		{ends: Region{IDs: p.endpoints.Minus(p.local).Minus(p.apiPerhapsOnNode).Union(p.frontendIDs)}, when: where},
 		{ends: Region{IDs: p.apiPerhapsOnNode}, when: where.And(p.asks.node(end, anyNode, noNode))},
 	}
 }
@@ -377,7 +377,7 @@ func (p *Program) namePeer(name netset.Name, end when.End) []match {
 	}
 	out := within(p.outside(end, netset.Universe, when.Always), resolves)
 	for i := range out {
-		out[i].ends.IDs = out[i].ends.IDs.Minus(p.fronting)
+		out[i].ends.IDs = out[i].ends.IDs.Minus(p.frontendIDs)
 	}
 	return out
 }

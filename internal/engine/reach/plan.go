@@ -36,8 +36,8 @@ func (h *Holder) kind() kind {
 	return ofPods
 }
 
-// unplaced is holders whose address is not known in some family, and where it may lie, by Family.
-type unplaced struct {
+// unknownAddrs is holders whose address is not known in some family, and where it may lie, by Family.
+type unknownAddrs struct {
 	ids    [2]netset.IDs
 	plan   [2]netset.Addrs
 	shared bool // it may be one that another holder is known to have
@@ -45,7 +45,7 @@ type unplaced struct {
 }
 
 // parts splits u by the families in which the addresses are not known: both, which comes first and may be nobody, or one of them.
-func (u *unplaced) parts() []unknownIn {
+func (u *unknownAddrs) parts() []unknownIn {
 	both := u.ids[IPv4].Intersect(u.ids[IPv6])
 	return []unknownIn{{both, [2]bool{true, true}}, {u.ids[IPv4].Minus(both), [2]bool{IPv4: true}}, {u.ids[IPv6].Minus(both), [2]bool{IPv6: true}}}
 }
@@ -59,14 +59,14 @@ type unknownIn struct {
 // place adds the holders of a kind to those of others that lie in the same ranges. Pods come first.
 func (g *Ground) place(k kind, ids [2]netset.IDs) {
 	plan, shared, public := g.planOf[k], k == ofHosts || k == ofAPI, k == ofNodes || k == ofAPI
-	i := slices.IndexFunc(g.unplaced, func(u unplaced) bool {
+	i := slices.IndexFunc(g.unknownAddrs, func(u unknownAddrs) bool {
 		return u.shared == shared && u.public == public && u.plan[IPv4].Equal(plan[IPv4]) && u.plan[IPv6].Equal(plan[IPv6])
 	})
 	if i < 0 {
-		i, g.unplaced = len(g.unplaced), append(g.unplaced, unplaced{plan: plan, shared: shared, public: public})
+		i, g.unknownAddrs = len(g.unknownAddrs), append(g.unknownAddrs, unknownAddrs{plan: plan, shared: shared, public: public})
 	}
 	for _, f := range Families {
-		g.unplaced[i].ids[f] = g.unplaced[i].ids[f].Union(ids[f])
+		g.unknownAddrs[i].ids[f] = g.unknownAddrs[i].ids[f].Union(ids[f])
 	}
 }
 

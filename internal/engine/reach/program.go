@@ -31,14 +31,14 @@ type compiled struct {
 	enforced   when.When // policies are enforced, where that is not certain
 	unenforced Worlds    // the profiles that enforce nothing
 
-	subjects []subjective // every rule and stance that applies somewhere, with its subject
+	subjects []subjective // every rule and isolation that applies somewhere, with its subject
 	groups   [3][]*group  // by policy.Direction
 	groupOf  [3][]int     // by policy.Direction and class
 
 	admits [3]admissions // by policy.Direction
 	peers  sync.Map      // of selectors that name no namespace: their []match
 
-	homes  sync.Map // of cubes of pods that do not exist: their []stranger
+	homes  sync.Map // of cubes of pods that do not exist: their []hypothetical
 	places sync.Map // of selectors of namespaces: their places
 
 	partsLock sync.Mutex
@@ -48,16 +48,16 @@ type compiled struct {
 	inNS   map[int][]subjective // what can apply in a namespace; -1 for those that do not exist
 }
 
-// group is the classes to which the same rules and stances apply, in one direction.
+// group is the classes to which the same rules and isolations apply, in one direction.
 type group struct {
-	dir      policy.Direction
-	classes  []int
-	ids      netset.IDs // the classes
-	rules    []applied
-	stances  []stance
-	selected when.When // some policy isolates them, in either direction
-	like     *Holder   // one of its classes, which all resolve port names alike; nil for pods that do not exist
-	host     bool      // its classes are on the host network
+	dir        policy.Direction
+	classes    []int
+	ids        netset.IDs // the classes
+	rules      []applied
+	isolations []isolation
+	selected   when.When // some policy isolates them, in either direction
+	like       *Holder   // one of its classes, which all resolve port names alike; nil for pods that do not exist
+	host       bool      // its classes are on the host network
 
 	steps   func() []step    // its rules, made ready
 	strange func() []segment // what these do not deny to pods that do not exist
@@ -74,9 +74,9 @@ type applied struct {
 	when when.When
 }
 
-// stance is a policy that isolates the pods of one group, if when holds.
-type stance struct {
-	by   *policy.Stance
+// isolation is a policy that isolates the pods of one group, if when holds.
+type isolation struct {
+	by   *policy.Isolation
 	when when.When
 }
 
@@ -187,15 +187,15 @@ func (p *Program) groupOn(d policy.Direction, h *Holder, on, opposite []byte) *g
 	grp := &group{dir: d, like: h, host: h.host, selected: when.Never}
 	for sub, sure := range p.decode(on) {
 		where := p.subject(sub, sure, h.host)
-		if sub.stance != nil {
-			grp.stances = append(grp.stances, stance{sub.stance.Stance, where})
+		if sub.isolation != nil {
+			grp.isolations = append(grp.isolations, isolation{sub.isolation.Isolation, where})
 			grp.selected = grp.selected.Or(where)
 		} else {
 			grp.rules = append(grp.rules, applied{sub.rule, sure, where})
 		}
 	}
 	for sub, sure := range p.decode(opposite) {
-		if sub.stance != nil && p.says.yes[cni.UnselectedDenied] != 0 {
+		if sub.isolation != nil && p.says.yes[cni.UnselectedDenied] != 0 {
 			grp.selected = grp.selected.Or(p.subject(sub, sure, h.host))
 		}
 	}

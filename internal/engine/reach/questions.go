@@ -79,7 +79,7 @@ func (q *questions) over(f Family) when.When { return q.family.Has(1 << f) }
 func (q *questions) on(w Worlds) when.When { return q.cni.Has(uint64(w)) }
 
 // addressIn is the condition that the address of an end lies in addrs, or is a public one, where it is one of a group whose addresses are not known.
-func (q *questions) addressIn(end when.End, group int, u *unplaced, f Family, addrs netset.Addrs, public bool) when.When {
+func (q *questions) addressIn(end when.End, group int, u *unknownAddrs, f Family, addrs netset.Addrs, public bool) when.When {
 	all := when.Answers{Addrs: u.plan[f]}
 	in := when.Answers{Addrs: addrs}
 	if u.public {

@@ -213,8 +213,8 @@ func (r *random) subject() slow.Selector {
 	return r.podSelector()
 }
 
-// fresh returns an address of a subnet that nothing has yet.
-func (r *random) fresh(subnets []string) netip.Addr {
+// newNamespaces returns an address of a subnet that nothing has yet.
+func (r *random) newNamespaces(subnets []string) netip.Addr {
 	for {
 		a := netip.MustParseAddr(pick(r, subnets...))
 		for range r.IntN(6) {
@@ -239,11 +239,11 @@ func (r *random) addrs() []netip.Addr {
 	}
 	switch n {
 	case 0:
-		return []netip.Addr{r.fresh(podSubnets6)}
+		return []netip.Addr{r.newNamespaces(podSubnets6)}
 	case 1, 2:
-		return []netip.Addr{r.fresh(podSubnets), r.fresh(podSubnets6)}
+		return []netip.Addr{r.newNamespaces(podSubnets), r.newNamespaces(podSubnets6)}
 	}
-	return []netip.Addr{r.fresh(podSubnets)}
+	return []netip.Addr{r.newNamespaces(podSubnets)}
 }
 
 // scene draws a small cluster.
@@ -260,9 +260,9 @@ func (r *random) scene() scene {
 	}
 	if r.nodes {
 		for i := range 1 + r.IntN(2) {
-			n := model.Node{Name: fmt.Sprintf("node%d", i), Addrs: []netip.Addr{r.fresh([]string{"10.0.0.1", "10.128.0.1", "172.16.0.1"})}}
+			n := model.Node{Name: fmt.Sprintf("node%d", i), Addrs: []netip.Addr{r.newNamespaces([]string{"10.0.0.1", "10.128.0.1", "172.16.0.1"})}}
 			if !r.v4 && r.one(3) {
-				n.Addrs = append(n.Addrs, r.fresh(podSubnets6[:2]))
+				n.Addrs = append(n.Addrs, r.newNamespaces(podSubnets6[:2]))
 			}
 			n.Labels = label.Known(label.Set{"role": pick(r, labelValues...)})
 			s.snap.Nodes = append(s.snap.Nodes, n)
@@ -389,7 +389,7 @@ func (r *random) service(s *model.Snapshot, i int) model.Service {
 		svc.Ports = append(svc.Ports, p)
 	}
 	if !svc.Headless && !r.perhaps(3) {
-		svc.ClusterIPs = []netip.Addr{r.fresh([]string{"10.128.0.0", "172.16.0.0", "203.0.113.0"})}
+		svc.ClusterIPs = []netip.Addr{r.newNamespaces([]string{"10.128.0.0", "172.16.0.0", "203.0.113.0"})}
 	}
 	if r.one(5) {
 		for _, w := range s.Workloads {
@@ -446,7 +446,7 @@ func decoded(p slow.Policy, i int) policy.Policy {
 		if !listed && len(rules) == 0 {
 			continue
 		}
-		out.Stances = append(out.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: d, Subject: sub, Else: policy.Deny, Untyped: !listed, Origin: at})
+		out.Isolations = append(out.Isolations, policy.Isolation{Tier: policy.TierNetworkPolicy, Dir: d, Subject: sub, Else: policy.Deny, Untyped: !listed, Origin: at})
 		for n, r := range rules {
 			out.Rules = append(out.Rules, decodedRule(r, p.Namespace, policy.Rule{Tier: policy.TierNetworkPolicy, Order: policy.OrderAllow, Action: policy.Allow, Dir: d, Subject: sub, Untyped: !listed,
 				AnyPeer: len(r.Peers) == 0, AnyPort: len(r.Ports) == 0, Path: fmt.Sprintf("%s[%d]", d, n), Origin: at.At(at.Line + 10*int(d) + n)}))

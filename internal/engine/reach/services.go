@@ -15,8 +15,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Backing is a class behind a Service, with the connections that the Service's ports become there.
-type Backing struct {
+// Backend is a class behind a Service, with the connections that the Service's ports become there.
+type Backend struct {
 	Class   int
 	Perhaps bool // the Service's selector asks for labels that are not known
 	Ports   []PortMapping
@@ -31,8 +31,8 @@ type PortMapping struct {
 	Node     netset.Ports // on every node; empty if it is not a node port
 }
 
-// outsider is an endpoint of a Service that is no pod of the input.
-type outsider struct {
+// bareBackend is an endpoint of a Service that is no pod of the input.
+type bareBackend struct {
 	service int
 	addr    netip.Addr
 	ports   []PortMapping
@@ -55,14 +55,14 @@ func mapping(svc *model.Service, p model.ServicePort, target netset.Port) PortMa
 // addBackends resolves every Service to the classes behind it. Endpoints may be set by hand, beside a selector or without one.
 func (g *Ground) addBackends() {
 	s := g.Snapshot
-	g.backends = make([][]Backing, len(s.Services))
+	g.backends = make([][]Backend, len(s.Services))
 	for i := range s.Services {
 		svc := &s.Services[i]
 		for _, e := range svc.Endpoints {
 			if pod, ok := g.byAddr[e.Addr.Unmap()]; !ok {
-				g.outsiders = append(g.outsiders, outsider{i, e.Addr.Unmap(), EndpointPorts(svc, e)})
+				g.bareBackends = append(g.bareBackends, bareBackend{i, e.Addr.Unmap(), EndpointPorts(svc, e)})
 			} else if svc.Selector == nil || !g.Matches(*svc.Selector, pod.Class) {
-				g.backends[i] = append(g.backends[i], Backing{Class: pod.Class, Ports: EndpointPorts(svc, e)})
+				g.backends[i] = append(g.backends[i], Backend{Class: pod.Class, Ports: EndpointPorts(svc, e)})
 			}
 		}
 		if svc.Selector == nil {
@@ -71,7 +71,7 @@ func (g *Ground) addBackends() {
 		pods := g.choose(label.Named(svc.Namespace), *svc.Selector)
 		for r := range pods.may().Runs() {
 			for id := r.Lo; id <= r.Hi; id++ {
-				g.backends[i] = append(g.backends[i], Backing{int(id), !pods.must.Contains(id), g.holders[id].servicePorts(svc)})
+				g.backends[i] = append(g.backends[i], Backend{int(id), !pods.must.Contains(id), g.holders[id].servicePorts(svc)})
 			}
 		}
 	}
@@ -96,7 +96,7 @@ func (h *Holder) servicePorts(svc *model.Service) []PortMapping {
 	return out
 }
 
-// Behind is the condition that a Service sends what m describes to the pods of a backing, which may
+// Behind is the condition that a Service sends what m describes to the pods of a backend, which may
 // perhaps be behind it.
 func (p *Program) Behind(service int, perhaps bool, m PortMapping) when.When {
 	is := when.Always
@@ -127,9 +127,9 @@ func EndpointPorts(svc *model.Service, e model.Endpoint) []PortMapping {
 func (g *Ground) indexFronts() {
 	g.fronts = make([][]front, g.classes)
 	g.frontsOn = map[netset.ProtocolPort][]front{}
-	var doors, nodes []int
+	var frontends, nodes []int
 	for i, backends := range g.backends {
-		doors = append(doors, g.doors[i]...)
+		frontends = append(frontends, g.frontends[i]...)
 		for j, b := range backends {
 			at := front{i, j}
 			g.fronts[b.Class] = append(g.fronts[b.Class], at)
@@ -149,11 +149,11 @@ func (g *Ground) indexFronts() {
 			nodes = append(nodes, n)
 		}
 	}
-	g.fronting, g.nodes = g.IDs(doors...), g.IDs(nodes...)
+	g.frontendIDs, g.nodes = g.IDs(frontends...), g.IDs(nodes...)
 	var translated []int
 	for i := range g.Snapshot.Services {
-		if len(g.backends[i]) > 0 || slices.ContainsFunc(g.outsiders, func(o outsider) bool { return o.service == i }) || g.isKubeAPI(i) {
-			translated = append(translated, g.doors[i]...)
+		if len(g.backends[i]) > 0 || slices.ContainsFunc(g.bareBackends, func(o bareBackend) bool { return o.service == i }) || g.isKubeAPI(i) {
+			translated = append(translated, g.frontends[i]...)
 		}
 	}
 	g.translated = g.IDs(translated...)
@@ -161,18 +161,18 @@ func (g *Ground) indexFronts() {
 
 // isKubeAPI reports whether a Service is the API server's, whose endpoints are holders of their own.
 func (g *Ground) isKubeAPI(service int) bool {
-	return slices.ContainsFunc(g.doors[service], func(n int) bool { return g.holders[n].Kind == KubeAPI })
+	return slices.ContainsFunc(g.frontends[service], func(n int) bool { return g.holders[n].Kind == KubeAPI })
 }
 
 // Backends returns the classes behind a Service, an index into Snapshot.Services.
-func (g *Ground) Backends(service int) []Backing { return g.backends[service] }
+func (g *Ground) Backends(service int) []Backend { return g.backends[service] }
 
 // VIP returns the holder of a Service's own address; ok is false for headless Services and names.
 func (g *Ground) VIP(service int) (holder int, ok bool) {
-	if len(g.doors[service]) == 0 {
+	if len(g.frontends[service]) == 0 {
 		return -1, false
 	}
-	return g.doors[service][0], true
+	return g.frontends[service][0], true
 }
 
 // VIPAt returns the holder of the Service address a.
@@ -326,8 +326,8 @@ func (p *Program) throughServices(out *boxes, class int) {
 		return
 	}
 	for _, seg := range p.openOf(class, policy.Egress) {
-		doors, nodes := seg.ends.IDs.Intersect(p.fronting), seg.ends.IDs.Intersect(p.nodes)
-		if doors.IsEmpty() && (nodes.IsEmpty() || p.onNodePorts == nil && p.outsiders == nil) {
+		frontends, nodes := seg.ends.IDs.Intersect(p.frontendIDs), seg.ends.IDs.Intersect(p.nodes)
+		if frontends.IsEmpty() && (nodes.IsEmpty() || p.onNodePorts == nil && p.bareBackends == nil) {
 			continue
 		}
 		through := seg
@@ -335,15 +335,15 @@ func (p *Program) throughServices(out *boxes, class int) {
 			continue
 		}
 		for _, front := range p.existing {
-			e := entrance{through, front.existence, doors.Intersect(front.ids), nodes.Overlaps(front.ids)}
-			if e.doors.IsEmpty() && !e.nodes {
+			e := entrance{through, front.existence, frontends.Intersect(front.ids), nodes.Overlaps(front.ids)}
+			if e.frontends.IsEmpty() && !e.nodes {
 				continue
 			}
 			if e.pass = e.pass.And(p.meet(p.holders[class].existence(), front.existence)); e.pass.IsNever() {
 				continue
 			}
-			for _, o := range p.outsiders {
-				p.throughOutsider(out, o, e)
+			for _, o := range p.bareBackends {
+				p.throughBareBackend(out, o, e)
 			}
 			if seg.conns.IsAll() && seg.ends.IDs.Covers(p.Pods()) && seg.pass.IsAlways() {
 				continue // the pods are reached without their Services
@@ -359,20 +359,20 @@ func (p *Program) throughServices(out *boxes, class int) {
 type entrance struct {
 	segment
 	existence
-	doors netset.IDs // holders of addresses of Services
-	nodes bool       // some node
+	frontends netset.IDs // holders of addresses of Services
+	nodes     bool       // some node
 }
 
-// opens reports whether e leads to a port of a Service that has the given doors.
+// opens reports whether e leads to a port of a Service that has the given frontends.
 func (p *Program) opens(e entrance, service int, m PortMapping) bool {
 	if e.nodes && e.conns.Of(m.Protocol).Overlaps(m.Node) {
 		return true
 	}
-	return e.conns.Contains(m.Protocol, m.Service) && slices.ContainsFunc(p.doors[service], func(n int) bool { return p.Holds(e.doors, n) })
+	return e.conns.Contains(m.Protocol, m.Service) && slices.ContainsFunc(p.frontends[service], func(n int) bool { return p.Holds(e.frontends, n) })
 }
 
 // front is a Service that leads to a class: an index into Snapshot.Services and one into its backends.
-type front struct{ service, backing int }
+type front struct{ service, backend int }
 
 // fewPorts is up to how many ports are looked up one by one.
 const fewPorts = 16
@@ -390,13 +390,13 @@ func (p *Program) frontsOf(e entrance, id netset.ID) iter.Seq[front] {
 		}
 		few := e.conns.Few(fewPorts)
 		switch {
-		case size(e.doors) > wide && few != nil:
+		case size(e.frontends) > wide && few != nil:
 			for _, port := range few {
 				if !all(p.frontsOn[port]) {
 					return
 				}
 			}
-		case size(e.doors) > wide:
+		case size(e.frontends) > wide:
 			for _, g := range p.admitting(policy.Ingress, id) {
 				for _, class := range p.groups[policy.Ingress][g].classes {
 					if !all(p.fronts[class]) {
@@ -406,7 +406,7 @@ func (p *Program) frontsOf(e entrance, id netset.ID) iter.Seq[front] {
 			}
 			return
 		default:
-			for r := range e.doors.Runs() {
+			for r := range e.frontends.Runs() {
 				for at := r.Lo; at <= r.Hi; at++ {
 					service := p.holders[at].Service
 					for i := range p.backends[service] {
@@ -425,7 +425,7 @@ func (p *Program) frontsOf(e entrance, id netset.ID) iter.Seq[front] {
 
 // throughService adds the pods of one backend that only its Service leads to.
 func (p *Program) throughService(out *boxes, class int, at front, e entrance) {
-	b := p.backends[at.service][at.backing]
+	b := p.backends[at.service][at.backend]
 	for _, m := range b.Ports {
 		if !p.opens(e, at.service, m) || p.direct(class, b.Class, m, e.pass) {
 			continue
@@ -442,8 +442,8 @@ func (p *Program) throughService(out *boxes, class int, at front, e entrance) {
 	}
 }
 
-// throughOutsider adds an endpoint that is no pod.
-func (p *Program) throughOutsider(out *boxes, o outsider, e entrance) {
+// throughBareBackend adds an endpoint that is no pod.
+func (p *Program) throughBareBackend(out *boxes, o bareBackend, e entrance) {
 	f := familyOf(o.addr)
 	if e.ends.Addrs.Contains(o.addr) && e.conns.IsAll() {
 		return

@@ -10,11 +10,11 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// subjective is a rule or a stance with its subject.
+// subjective is a rule or a isolation with its subject.
 type subjective struct {
-	sub    policy.Subject
-	rule   *ruleIn
-	stance *stanceIn
+	sub       policy.Subject
+	rule      *ruleIn
+	isolation *isolationIn
 }
 
 // dir is the direction that s is about.
@@ -22,7 +22,7 @@ func (s *subjective) dir() policy.Direction {
 	if s.rule != nil {
 		return s.rule.Dir
 	}
-	return s.stance.Dir
+	return s.isolation.Dir
 }
 
 // judged is the condition under which s is in force.
@@ -30,16 +30,16 @@ func (s *subjective) judged() when.When {
 	if s.rule != nil {
 		return s.rule.judged
 	}
-	return s.stance.judged
+	return s.isolation.judged
 }
 
-// stanceIn is a stance with where it holds.
-type stanceIn struct {
-	*policy.Stance
+// isolationIn is a isolation with where it holds.
+type isolationIn struct {
+	*policy.Isolation
 	judged when.When
 }
 
-// collect lists the rules and stances that apply somewhere, and notes in their order what they ask.
+// collect lists the rules and isolations that apply somewhere, and notes in their order what they ask.
 func (c *compiled) collect(g *Ground) {
 	rank := 0
 	named := map[string]int{}
@@ -53,8 +53,8 @@ func (c *compiled) collect(g *Ground) {
 		if judged.IsNever() {
 			continue
 		}
-		for j := range pol.Stances {
-			st := &pol.Stances[j]
+		for j := range pol.Isolations {
+			st := &pol.Isolations[j]
 			where := c.applies(judged, st.Untyped, st.If, fmt.Sprintf("%s isolates %s %d", name, st.Dir, j), rank, st.Dir)
 			if st.Untyped && !slices.ContainsFunc(pol.Rules, func(r policy.Rule) bool { return r.Dir == st.Dir && g.namesSomething(&r) }) {
 				where = where.Minus(c.asks.on(c.says.yes[cni.LongestPrefixDecides]).And(c.noEntries(name, st.Dir, rank)))
@@ -62,7 +62,7 @@ func (c *compiled) collect(g *Ground) {
 			c.note(ownEnd(st.Dir), &st.Subject.NS, &st.Subject.Pod, rank)
 			for _, v := range c.variants(st.Subject.Pod) {
 				if in := where.And(v.where); !in.IsNever() {
-					c.subjects = append(c.subjects, subjective{sub: policy.Subject{NS: st.Subject.NS, Pod: v.pod}, stance: &stanceIn{st, in}})
+					c.subjects = append(c.subjects, subjective{sub: policy.Subject{NS: st.Subject.NS, Pod: v.pod}, isolation: &isolationIn{st, in}})
 				}
 			}
 		}
@@ -153,7 +153,7 @@ func (c *compiled) inForce(pol *policy.Policy, name string, rank int) when.When 
 	return out.And(c.asks.only(pol.If, name, rank, when.Cluster))
 }
 
-// applies narrows where a policy is enforced to where one of its rules or stances applies.
+// applies narrows where a policy is enforced to where one of its rules or isolations applies.
 func (c *compiled) applies(judged when.When, untyped bool, facts []policy.Fact, scope string, rank int, d policy.Direction) when.When {
 	if untyped {
 		judged = judged.And(c.says.where[cni.UntypedRulesApply])

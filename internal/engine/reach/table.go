@@ -10,9 +10,9 @@ import (
 
 // Isolation returns the policies that isolate a class in one direction, and whether it certainly is isolated: by one of them, or because the CNI
 // denies what no policy selects. If it is not, and there is none, everything passes as far as this end is concerned.
-func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Stance, certain bool) {
+func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Isolation, certain bool) {
 	g := p.groupFor(class, d)
-	for _, s := range g.stances {
+	for _, s := range g.isolations {
 		if !slices.Contains(by, s.by) && !p.narrow(s.when).IsNever() {
 			by = append(by, s.by)
 		}
@@ -62,9 +62,9 @@ func (p *Program) DefaultDeny(namespace string, d policy.Direction) bool {
 	}
 	isolated := when.Never
 	for _, s := range p.about(i, d) {
-		if s.stance != nil && s.stance.Else == policy.Deny && s.sub.Pod.SelectsAll() {
+		if s.isolation != nil && s.isolation.Else == policy.Deny && s.sub.Pod.SelectsAll() {
 			if must, _ := s.sub.NS.Match(p.namespaces[i].Labels); must {
-				isolated = isolated.Or(s.stance.judged)
+				isolated = isolated.Or(s.isolation.judged)
 			}
 		}
 	}

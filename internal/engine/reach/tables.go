@@ -72,7 +72,7 @@ func (p *Program) strange(g *group) []segment {
 // isolation is the condition under which a group's pods are denied what no rule decides.
 func (p *Program) isolation(g *group) when.When {
 	out := when.Never
-	for _, s := range g.stances {
+	for _, s := range g.isolations {
 		out = out.Or(s.when)
 	}
 	if yes := p.says.yes[cni.UnselectedDenied]; yes != 0 && !g.host {

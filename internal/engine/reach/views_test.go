@@ -102,8 +102,8 @@ func TestSharedPortNames(t *testing.T) {
 	}
 }
 
-// TestStrangersOfSomeWorlds demands that pods of an existing namespace are listed where those of a new one do not get as far under every plugin.
-func TestStrangersOfSomeWorlds(t *testing.T) {
+// TestHypotheticalOfSomeWorlds demands that pods of an existing namespace are listed where those of a new one do not get as far under every plugin.
+func TestHypotheticalOfSomeWorlds(t *testing.T) {
 	p := under(t, "calico,cilium", onePod+`
 {apiVersion: v1, kind: Namespace, metadata: {name: other}}
 ---
@@ -118,14 +118,14 @@ func TestStrangersOfSomeWorlds(t *testing.T) {
 	}
 }
 
-func TestSettleStrangersByWorlds(t *testing.T) {
+func TestSettleHypotheticalByWorlds(t *testing.T) {
 	p := under(t, "calico,cilium", onePod)
 	rains := p.asks.ask("weather", when.Cluster, 0, "it rains", "it is dry")
-	sure, perhaps := Stranger{Conns: netset.AllConns, When: p.On(1)}, Stranger{Conns: netset.AllConns, When: rains}
-	if got := SettleStrangers([]Stranger{sure, perhaps}); len(got) != 2 {
+	sure, perhaps := Hypothetical{Conns: netset.AllConns, When: p.On(1)}, Hypothetical{Conns: netset.AllConns, When: rains}
+	if got := SettleHypothetical([]Hypothetical{sure, perhaps}); len(got) != 2 {
 		t.Errorf("what is certain under one profile settles another: %+v", got)
 	}
-	if sure.When = p.On(3); len(SettleStrangers([]Stranger{sure, perhaps})) != 1 {
+	if sure.When = p.On(3); len(SettleHypothetical([]Hypothetical{sure, perhaps})) != 1 {
 		t.Error("what is certain settles nothing")
 	}
 }

@@ -123,7 +123,7 @@ func setAside(q *draft) {
 			subjects = append(subjects, s)
 		}
 	}
-	for _, s := range q.Stances {
+	for _, s := range q.Isolations {
 		add(s.Subject)
 	}
 	for _, r := range q.Rules {
@@ -132,7 +132,7 @@ func setAside(q *draft) {
 		}
 		add(r.Subject)
 	}
-	q.Rules, q.Stances, q.open = nil, nil, nil
+	q.Rules, q.Isolations, q.open = nil, nil, nil
 	for _, s := range subjects {
 		q.Rules = append(q.Rules, notJudged(q.Dialect, s, q.Origin)...)
 	}

@@ -126,7 +126,7 @@ status: {conditions: [x]}
 6: egress isolates ns kubernetes.io/metadata.name=ns pods a=b, else deny
 6: deny egress specs[0].egressDeny[0]: toEntities[0]@6 world; any port
 12: allow ingress specs[1].ingress[1]: fromEndpoints[0]@13 ns kubernetes.io/metadata.name=ns pods everything; any port`)
-	if p := cilium(t, cnpHead+"specs: []\n"); len(p.Rules)+len(p.Stances) > 0 {
+	if p := cilium(t, cnpHead+"specs: []\n"); len(p.Rules)+len(p.Isolations) > 0 {
 		t.Errorf("%+v", p)
 	}
 }
@@ -160,7 +160,7 @@ func TestCiliumSubjects(t *testing.T) {
 		t.Run(tt.selector, func(t *testing.T) {
 			p := cilium(t, tt.head+"spec: {endpointSelector: "+tt.selector+", ingress: [{}]}\n")
 			got, needs := "", ""
-			for _, s := range p.Stances {
+			for _, s := range p.Isolations {
 				got += subject(s.Subject)
 				needs += facts(s.If)
 			}
@@ -175,7 +175,7 @@ func TestCiliumSubjects(t *testing.T) {
 		})
 	}
 	p := cilium(t, ccnpHead+"spec: {nodeSelector: {matchLabels: {a: b}}, ingress: [{fromEntities: [cluster]}], egressDeny: [{}]}\n")
-	if len(p.Rules)+len(p.Stances) > 0 || p.Dialect != policy.CiliumClusterwideNetworkPolicy || p.Namespace != "" || p.Origin.Object != "CiliumClusterwideNetworkPolicy p" {
+	if len(p.Rules)+len(p.Isolations) > 0 || p.Dialect != policy.CiliumClusterwideNetworkPolicy || p.Namespace != "" || p.Origin.Object != "CiliumClusterwideNetworkPolicy p" {
 		t.Errorf("a policy about nodes: %+v", p)
 	}
 }
@@ -503,7 +503,7 @@ func TestCiliumDuplicates(t *testing.T) {
 	s = source.LoadFiles(file("a", one), file("b", other), file("c", group("v2", "g", "{}", "[10.0.0.0/8]")))
 	same(t, "different groups", problems(s), "TM904 1 defined differently in a:1 (read the files of one environment at a time, or leave some out with --exclude)")
 	for _, p := range s.Policies {
-		if len(p.Stances) > 0 || len(p.Rules) != 4 || p.Rules[3].Action != policy.Unjudged || p.Rules[3].Order != 0.5 {
+		if len(p.Isolations) > 0 || len(p.Rules) != 4 || p.Rules[3].Action != policy.Unjudged || p.Rules[3].Order != 0.5 {
 			t.Errorf("%+v", p)
 		}
 	}
@@ -564,7 +564,7 @@ func FuzzCilium(f *testing.F) {
 			}
 			for _, p := range s.Policies {
 				soundFacts(t, p.If, false)
-				for _, st := range p.Stances {
+				for _, st := range p.Isolations {
 					soundFacts(t, st.If, true)
 				}
 				for _, r := range p.Rules {

@@ -120,7 +120,7 @@ func (d *ciliumDecoder) spec(c *doc.Cursor, path string) {
 		total += len(items)
 		if len(items) > 0 && !d.none && isolates[f.dir] && stanced != f.dir {
 			stanced = f.dir
-			d.Stances = append(d.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: f.dir, Subject: d.subject, Else: policy.Deny,
+			d.Isolations = append(d.Isolations, policy.Isolation{Tier: policy.TierNetworkPolicy, Dir: f.dir, Subject: d.subject, Else: policy.Deny,
 				If: d.specFacts, Origin: d.at.At(list.Line())})
 		}
 		for i, item := range items {

@@ -122,7 +122,7 @@ func (d *npDecoder) decode(spec *doc.Cursor) policy.Policy {
 				rules[i].Untyped = true
 			}
 		}
-		pol.Stances = append(pol.Stances, policy.Stance{Tier: policy.TierNetworkPolicy, Dir: dir, Subject: d.subject, Else: policy.Deny, Untyped: !typed, Origin: at})
+		pol.Isolations = append(pol.Isolations, policy.Isolation{Tier: policy.TierNetworkPolicy, Dir: dir, Subject: d.subject, Else: policy.Deny, Untyped: !typed, Origin: at})
 		pol.Rules = append(pol.Rules, rules...)
 	}
 	return pol

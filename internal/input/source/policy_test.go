@@ -188,7 +188,7 @@ func TestDuplicates(t *testing.T) {
 
 	s := source.LoadFiles(file("a", np+"---\n"+dep), file("b", "# elsewhere\n"+np), file("c", dep))
 	same(t, "the same", problems(s), "")
-	if len(s.Policies) != 1 || len(s.Workloads) != 1 || len(s.Policies[0].Stances) != 1 {
+	if len(s.Policies) != 1 || len(s.Workloads) != 1 || len(s.Policies[0].Isolations) != 1 {
 		t.Errorf("%d policies, %d workloads", len(s.Policies), len(s.Workloads))
 	}
 

@@ -35,10 +35,10 @@ func subject(s policy.Subject) string {
 	return "ns " + s.NS.String() + " pods " + s.Pod.String()
 }
 
-// stands writes what a policy does, one rule or stance a line.
+// stands writes what a policy does, one rule or isolation a line.
 func stands(p policy.Policy) string {
 	var out []string
-	for _, s := range p.Stances {
+	for _, s := range p.Isolations {
 		line := fmt.Sprintf("%d: %s isolates %s, else %s", s.Origin.Line, s.Dir, subject(s.Subject), s.Else)
 		if s.Untyped {
 			line += ", though untyped"
@@ -116,7 +116,7 @@ func unjudged(t *testing.T, s *model.Snapshot) string {
 	t.Helper()
 	var out []string
 	for _, p := range s.Policies {
-		if len(p.Stances) > 0 {
+		if len(p.Isolations) > 0 {
 			continue
 		}
 		if len(p.Rules) != 2 || p.Rules[0].Dir == p.Rules[1].Dir || !p.Rules[0].AnyPeer || !p.Rules[1].AnyPort || p.Rules[0].Action != policy.Unjudged {

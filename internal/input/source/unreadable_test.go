@@ -176,7 +176,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		for _, p := range both.Policies {
-			if len(p.Rules)+len(p.Stances) == 0 && !strings.HasPrefix(string(p.Dialect), "cilium.io ") { // of these some are about nodes alone
+			if len(p.Rules)+len(p.Isolations) == 0 && !strings.HasPrefix(string(p.Dialect), "cilium.io ") { // of these some are about nodes alone
 				t.Fatalf("a policy without effect: %+v", p)
 			}
 		}

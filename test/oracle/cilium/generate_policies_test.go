@@ -78,14 +78,14 @@ func (r *random) spec(ns string) object {
 		s["egress"] = []object{r.rule(egress, false)}
 	}
 	if r.chance(25) {
-		stances := object{}
+		isolations := object{}
 		for d, name := range directions {
 			if r.chance(70) {
-				stances[name] = r.chance(50)
-				r.tag(d, fmt.Sprintf("enableDefaultDeny %t", stances[name]))
+				isolations[name] = r.chance(50)
+				r.tag(d, fmt.Sprintf("enableDefaultDeny %t", isolations[name]))
 			}
 		}
-		s["enableDefaultDeny"] = stances
+		s["enableDefaultDeny"] = isolations
 	}
 	return s
 }

@@ -31,19 +31,19 @@ func TestPodsThatDoNotExist(t *testing.T) {
 				namespace = "fresh"
 				with.namespaces[namespace] = r.labels(nsKeys)
 			}
-			stranger := newPod(namespace, "stranger", r.labels(podKeys), r.containerPorts(), r.podAddrs()...)
-			with.pods = append(with.pods, stranger)
+			hypothetical := newPod(namespace, "hypothetical", r.labels(podKeys), r.containerPorts(), r.podAddrs()...)
+			with.pods = append(with.pods, hypothetical)
 			k, err := newKindnet(with)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, ip := range stranger.Status.PodIPs {
-				for _, q := range with.questionsOf(end{stranger, netip.MustParseAddr(ip.IP)}, ports) {
+			for _, ip := range hypothetical.Status.PodIPs {
+				for _, q := range with.questionsOf(end{hypothetical, netip.MustParseAddr(ip.IP)}, ports) {
 					pod, d := q.to, policy.Ingress
-					if q.to.pod == stranger {
+					if q.to.pod == hypothetical {
 						pod, d = q.from, policy.Egress
 					}
-					could, surely := foreseen(ours.strangers(ours.class(pod), d), with, stranger.Labels, namespace, isNew, q)
+					could, surely := foreseen(ours.hypotheticals(ours.class(pod), d), with, hypothetical.Labels, namespace, isNew, q)
 					surely = surely && q.to.addr.Is4() == s.hasIPv4()
 					may := k.judge(q) == allowed
 					connections++
@@ -56,7 +56,7 @@ func TestPodsThatDoNotExist(t *testing.T) {
 					if may && !could || surely && !may {
 						if wrong++; wrong <= maxShown {
 							t.Errorf("%s\n%v of %v, labels %v in %v: kube-network-policies says %t; we say possible %t, certain %t\n%s", with.title, q, d,
-								stranger.Labels, with.labelsOf(namespace), may, could, surely, with.manifests(t))
+								hypothetical.Labels, with.labelsOf(namespace), may, could, surely, with.manifests(t))
 						} else {
 							t.Fail()
 						}
@@ -83,7 +83,7 @@ func (s *state) questionsOf(e end, ports []int) []question {
 	return out
 }
 
-func (m *toolmoat) strangers(class int, d policy.Direction) []reach.Stranger {
+func (m *toolmoat) hypotheticals(class int, d policy.Direction) []reach.Hypothetical {
 	key := fmt.Sprint(class, d)
 	if _, ok := m.foreseen[key]; !ok {
 		m.foreseen[key] = m.program.Hypothetical(class, d)
@@ -91,10 +91,10 @@ func (m *toolmoat) strangers(class int, d policy.Direction) []reach.Stranger {
 	return m.foreseen[key]
 }
 
-// foreseen reports whether some stranger stands for the pod and the connection, and whether one does so unconditionally. A port that the source's rules
+// foreseen reports whether some hypothetical stands for the pod and the connection, and whether one does so unconditionally. A port that the source's rules
 // give by name is never certain here: whether the pod carries the name is its own affair.
-func foreseen(strangers []reach.Stranger, s *state, pod map[string]string, namespace string, isNew bool, q question) (could, surely bool) {
-	for _, st := range strangers {
+func foreseen(hypotheticals []reach.Hypothetical, s *state, pod map[string]string, namespace string, isNew bool, q question) (could, surely bool) {
+	for _, st := range hypotheticals {
 		if !st.Conns.Contains(ourProtocol[q.proto], netset.Port(q.port)) {
 			continue
 		}

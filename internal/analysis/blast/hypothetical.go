@@ -8,15 +8,15 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// strangersIn returns the pods that do not exist which belong to a class of destinations. Where
+// hypotheticalsIn returns the pods that do not exist which belong to a class of destinations. Where
 // some may exist that were not read, these may be servers.
-func (a *Atlas) strangersIn(d Dest, class int, strangers []reach.Stranger) []reach.Stranger {
+func (a *Atlas) hypotheticalsIn(d Dest, class int, hypotheticals []reach.Hypothetical) []reach.Hypothetical {
 	if d != DNS && d != SameNamespace && d != OtherNamespaces && (d != OtherServers || a.Snapshot.Unread == nil) {
 		return nil
 	}
 	home := a.NamespaceOf(class)
-	var out []reach.Stranger
-	for _, s := range strangers {
+	var out []reach.Hypothetical
+	for _, s := range hypotheticals {
 		vague := s.Conns.IsEmpty() && s.Verdict == reach.Unknown // too many kinds of pods to tell apart
 		resolver := slices.ContainsFunc(a.resolver, func(c reach.Cube) bool { return a.isResolver(c, s) })
 		switch {
@@ -44,19 +44,19 @@ func (a *Atlas) strangersIn(d Dest, class int, strangers []reach.Stranger) []rea
 }
 
 // mayExist reports whether some of s may run in a namespace that was not read.
-func (a *Atlas) mayExist(s reach.Stranger) bool {
+func (a *Atlas) mayExist(s reach.Hypothetical) bool {
 	return slices.ContainsFunc(a.Snapshot.Unread, namespaceOf(s).Overlaps)
 }
 
 // isResolver reports whether every pod of s would be a resolver.
-func (a *Atlas) isResolver(c reach.Cube, s reach.Stranger) bool {
+func (a *Atlas) isResolver(c reach.Cube, s reach.Hypothetical) bool {
 	return namespaceOf(s).Within(c.NS) && s.Pod.Within(c.Pod)
 }
 
-// StrangerText says which pods s is, in words.
-func StrangerText(s reach.Stranger) string { return podText("any new pod", s) }
+// HypotheticalText says which pods s is, in words.
+func HypotheticalText(s reach.Hypothetical) string { return podText("any new pod", s) }
 
-func podText(pod string, s reach.Stranger) string {
+func podText(pod string, s reach.Hypothetical) string {
 	if !s.Pod.SelectsAll() {
 		pod += " labelled " + s.Pod.String()
 	}

@@ -26,8 +26,8 @@ func labelSets(keys, values []string) []label.Set {
 	return out
 }
 
-// strangerPod is a pod that a scene does not hold, in a namespace that it may hold.
-type strangerPod struct {
+// hypotheticalPod is a pod that a scene does not hold, in a namespace that it may hold.
+type hypotheticalPod struct {
 	namespace string // "" for a new one
 	ns, pod   label.Set
 }
@@ -36,14 +36,14 @@ type strangerPod struct {
 var freshSets = labelSets([]string{"team", "zone"}, teamValues)
 
 // newcomer is s in a new namespace with such labels.
-func (s strangerPod) newcomer(ns label.Set) strangerPod {
+func (s hypotheticalPod) newcomer(ns label.Set) hypotheticalPod {
 	ns = maps.Clone(ns)
 	ns[label.MetadataName] = "new"
-	return strangerPod{ns: ns, pod: s.pod}
+	return hypotheticalPod{ns: ns, pod: s.pod}
 }
 
 // verdictOn returns what Hypothetical says of one such pod.
-func verdictOn(t *testing.T, list []Stranger, s strangerPod, proto netset.Protocol, port netset.Port) Verdict {
+func verdictOn(t *testing.T, list []Hypothetical, s hypotheticalPod, proto netset.Protocol, port netset.Port) Verdict {
 	t.Helper()
 	v := Denied
 	held := 0
@@ -71,7 +71,7 @@ func verdictOn(t *testing.T, list []Stranger, s strangerPod, proto netset.Protoc
 
 // settle adds the pod to a world, with addresses in the families of pod n. number is what its named ports stand for, 0 if it
 // has none.
-func (w concrete) settle(r *random, s strangerPod, n int, edges []netip.Addr, number int) slow.World {
+func (w concrete) settle(r *random, s hypotheticalPod, n int, edges []netip.Addr, number int) slow.World {
 	world := w.World
 	name := s.namespace
 	if name == "" {
@@ -79,7 +79,7 @@ func (w concrete) settle(r *random, s strangerPod, n int, edges []netip.Addr, nu
 		world.Namespaces = maps.Clone(w.Namespaces)
 		world.Namespaces[name] = s.ns
 	}
-	pod := slow.Pod{Namespace: name, Name: "stranger", Labels: s.pod}
+	pod := slow.Pod{Namespace: name, Name: "hypothetical", Labels: s.pod}
 	w.used = maps.Clone(w.used)
 	for _, a := range w.Pods[n].Addrs {
 		pod.Addrs = append(pod.Addrs, w.invent(r, ofPods, familyOf(a), edges))
@@ -96,9 +96,9 @@ func (w concrete) settle(r *random, s strangerPod, n int, edges []netip.Addr, nu
 	return world
 }
 
-// TestStrangers holds hypothetical pods against brute force: every label set on three keys with three values each, in three
+// TestHypothetical holds hypothetical pods against brute force: every label set on three keys with three values each, in three
 // namespaces and in new ones of every kind.
-func TestStrangers(t *testing.T) {
+func TestHypothetical(t *testing.T) {
 	pods := labelSets([]string{"app", "tier", "hash"}, labelValues)
 	var count tally
 	for seed := range uint64(scenes(t, 60)) {
@@ -112,13 +112,13 @@ func TestStrangers(t *testing.T) {
 					if r.one(3) {
 						continue
 					}
-					s := strangerPod{pod: set}
+					s := hypotheticalPod{pod: set}
 					if r.one(2) {
 						s = s.newcomer(pick(r, freshSets...))
 					} else {
 						s.namespace = pick(r, nsNames...)
 					}
-					count.add(b.askStranger(t, r, c, d, list, s, edges))
+					count.add(b.askHypothetical(t, r, c, d, list, s, edges))
 				}
 			}
 		}
@@ -127,8 +127,8 @@ func TestStrangers(t *testing.T) {
 	count.healthy(t, Allowed, Denied, Depends)
 }
 
-// askStranger asks about one hypothetical pod, at a port drawn at random.
-func (b *bench) askStranger(t *testing.T, r *random, c int, d policy.Direction, list []Stranger, s strangerPod, edges []netip.Addr) (count tally) {
+// askHypothetical asks about one hypothetical pod, at a port drawn at random.
+func (b *bench) askHypothetical(t *testing.T, r *random, c int, d policy.Direction, list []Hypothetical, s hypotheticalPod, edges []netip.Addr) (count tally) {
 	t.Helper()
 	proto, port := pick(r, netset.TCP, netset.TCP, netset.UDP, netset.SCTP), netset.Port(pick(r, portNumbers...))
 	verdict := verdictOn(t, list, s, proto, port)
