@@ -42,39 +42,6 @@ func blocksText(r *policy.Rule) string {
 	return some(out)
 }
 
-// missed is profiles under which blocks match some kinds of what has the addresses in them not at
-// all.
-type missed struct {
-	worlds      reach.Worlds
-	pods, nodes bool
-}
-
-func (m missed) String() string {
-	switch {
-	case m.pods && m.nodes:
-		return "pods or nodes"
-	case m.pods:
-		return "pods"
-	}
-	return "nodes"
-}
-
-// missing parts the profiles by what blocks do not match under them.
-func (p *Pass) missing() []missed {
-	none := func(q cni.Question) reach.Worlds {
-		yes, maybe := p.Answering(q)
-		return p.Worlds() &^ (yes | maybe)
-	}
-	pods, nodes := none(cni.BlocksMatchPods), none(cni.BlocksMatchNodes)
-	var out []missed
-	for _, m := range []missed{{pods & nodes, true, true}, {pods &^ nodes, true, false}, {nodes &^ pods, false, true}} {
-		if m.worlds != 0 {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
 // private are the ranges that clusters mostly have their addresses in.
 var private = [...]netset.Addrs{netset.MustPrefixes("10.0.0.0/8"), netset.MustPrefixes("172.16.0.0/12"), netset.MustPrefixes("192.168.0.0/16"), netset.MustPrefixes("fc00::/7")}
 
@@ -91,7 +58,7 @@ func meansCluster(addrs netset.Addrs) bool {
 // meant returns who a rule about addrs is about: those who have one, and if it means the cluster by
 // them those who may. The server's own pods are not among them, nor what runs on the network of
 // nodes.
-func (p *Pass) meant(addrs netset.Addrs, m missed) netset.IDs {
+func (p *Pass) meant(addrs netset.Addrs, m reading) netset.IDs {
 	ids, perhaps := p.Held(addrs)
 	if meansCluster(addrs) {
 		ids = ids.Union(perhaps)
@@ -110,12 +77,14 @@ func (p *Pass) meant(addrs netset.Addrs, m missed) netset.IDs {
 	return p.IDs(out...)
 }
 
-// sparing reports rules that deny blocks and so spare the pods and nodes in them.
+// sparing reports rules that deny blocks and so spare the pods and nodes in them. It is no row of
+// misreadings: the worst of the ends that are spared decides severity, words and fix, and that no
+// end is spared is a finding too.
 func sparing(p *Pass) {
 	for _, d := range policy.Directions {
 		for _, r := range p.rulesOn(d) {
 			if addrs := blocksOf(r); r.Action == policy.Deny && !addrs.IsEmpty() {
-				for _, m := range p.missing() {
+				for _, m := range p.readings(cni.BlocksMatchPods, cni.No) {
 					p.spares(r, addrs, m)
 				}
 			}
@@ -130,11 +99,11 @@ type spared struct {
 	loose bool // nothing names it by its labels
 }
 
-func (p *Pass) spares(r *policy.Rule, addrs netset.Addrs, m missed) {
-	if m.nodes = m.nodes && r.Dir == policy.Egress; !m.nodes && !m.pods { // a pod's own node may always connect to it
+func (p *Pass) spares(r *policy.Rule, addrs netset.Addrs, in reading) {
+	if in.nodes = in.nodes && r.Dir == policy.Egress; !in.nodes && !in.pods { // a pod's own node may always connect to it
 		return
 	}
-	ids := p.meant(addrs, m)
+	ids := p.meant(addrs, in)
 	if ids.IsEmpty() {
 		return
 	}
@@ -153,24 +122,24 @@ func (p *Pass) spares(r *policy.Rule, addrs netset.Addrs, m missed) {
 			}
 		}
 	}
-	ranges := blocksText(r)
+	report := Report{Severity: finding.Low, Origin: r.Origin, Worlds: in.worlds,
+		Message: fmt.Sprintf("%s denies %s, which matches no %s here: ", ruleText(r), blocksText(r), in),
+		Fix:     "drop the range from " + ruleText(r) + " unless it is meant for networks outside the cluster: pods are kept out by allowing only those it needs"}
 	if worst.names == nil {
-		p.Found(Report{Severity: finding.Low, Origin: r.Origin, Worlds: m.worlds, Fix: p.relyOnDefault(r),
-			Message: fmt.Sprintf("%s denies %s, which matches no %s here: what keeps them apart is that no rule allows it", ruleText(r), ranges, m)})
+		report.Message += "what keeps them apart is that no rule allows it"
+		p.Found(report)
 		return
 	}
-	who := some(distinct(names[worst.loose]))
-	w := connection(worst.names[0], worst.box.Conns.Intersect(written(r)))
-	w.World = p.says(worst.box.Verdict, worst.box.When, itself, "the pod")
-	passes := fmt.Sprintf("it %s %s on %s%s", can(worst.box.Verdict, "reach"), who, worst.box.Conns, ifSo(w.World))
-	rules := blast.LetThrough(worst.box.Egress...)
-	if r.Dir == policy.Ingress {
-		rules = blast.LetThrough(worst.box.Ingress...)
-		w.From, w.To, w.World = w.To, p.Name(), p.says(worst.box.Verdict, worst.box.When, "the pod", itself)
-		passes = fmt.Sprintf("%s %s to it on %s%s", who, can(worst.box.Verdict, "connect"), worst.box.Conns, ifSo(w.World))
+	box, who, rules := worst.box, some(distinct(names[worst.loose])), blast.LetThrough(own(worst.box, r.Dir)...)
+	w := connection(worst.names[0], box.Conns.Intersect(written(r)))
+	if report.Witness = w; r.Dir == policy.Egress {
+		w.World = p.says(box.Verdict, box.When, itself, "the pod")
+		report.Message += fmt.Sprintf("it %s %s on %s%s", can(box.Verdict, "reach"), who, box.Conns, ifSo(w.World))
+	} else {
+		w.From, w.To, w.World = w.To, p.Name(), p.says(box.Verdict, box.When, "the pod", itself)
+		report.Message += fmt.Sprintf("%s %s to it on %s%s", who, can(box.Verdict, "connect"), box.Conns, ifSo(w.World))
 	}
-	report := Report{Origin: r.Origin, Worlds: m.worlds, Witness: w, Fix: p.relyOnDefault(r),
-		Message: fmt.Sprintf("%s denies %s, which matches no %s here: %s", ruleText(r), ranges, m, passes)}
+	report.Severity = finding.High
 	switch {
 	case !worst.loose:
 		report.Severity = finding.Medium
@@ -183,6 +152,14 @@ func (p *Pass) spares(r *policy.Rule, addrs netset.Addrs, m missed) {
 	p.Found(report)
 }
 
+// own is what decides at the server's side of a box.
+func own(b reach.Box, d policy.Direction) []reach.By {
+	if d == policy.Ingress {
+		return b.Ingress
+	}
+	return b.Egress
+}
+
 // distinct returns names, each once, in their order.
 func distinct(names []string) []string {
 	seen := map[string]bool{}
@@ -192,17 +169,9 @@ func distinct(names []string) []string {
 	})
 }
 
-func (p *Pass) relyOnDefault(r *policy.Rule) string {
-	return "drop the range from " + ruleText(r) + " unless it is meant for networks outside the cluster: pods are kept out by allowing only those it needs"
-}
-
 // loosely reports whether nothing on the server's side names the other end by its labels.
 func loosely(b reach.Box, d policy.Direction) bool {
-	by := b.Egress
-	if d == policy.Ingress {
-		by = b.Ingress
-	}
-	return !slices.ContainsFunc(reach.RulesOf(blast.LetThrough(by...)), func(r *policy.Rule) bool {
+	return !slices.ContainsFunc(reach.RulesOf(blast.LetThrough(own(b, d)...)), func(r *policy.Rule) bool {
 		return !r.AnyPeer && len(r.Peers) > 0 && !slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool {
 			return peer.Service == nil && peer.Node == nil && (peer.NS == nil || peer.Pod.SelectsAll())
 		})
@@ -226,50 +195,16 @@ func (p *Pass) endNames(ids netset.IDs) []string {
 	return slices.Compact(out)
 }
 
-// matchingNothing reports rules that allow blocks, and by them nothing of what is in them in the
-// cluster.
-func matchingNothing(p *Pass) {
-	for _, d := range policy.Directions {
-		_, by := p.isolated(d)
-		if len(by) == 0 {
-			continue
-		}
-		for _, r := range p.rulesOn(d) {
-			addrs := blocksOf(r)
-			if r.Action != policy.Allow || addrs.IsEmpty() {
-				continue
-			}
-			if d == policy.Ingress {
-				p.admitsNobody(r, addrs)
-			} else if !p.opensNoResolver(r, addrs) {
-				p.opensNoService(r, addrs, p.opensNothing(r, addrs))
-			}
-		}
-	}
-}
-
-// opensNoResolver reports a block that would be all that lets the server resolve names, were the
-// resolver matched by it.
-func (p *Pass) opensNoResolver(r *policy.Rule, addrs netset.Addrs) bool {
+// resolversInBlocks returns the resolver pods, where a rule's blocks would be all that lets the
+// server resolve names.
+func resolversInBlocks(p *Pass, r *policy.Rule, in reading) []end {
 	forDNS := r.AnyPort || slices.ContainsFunc(r.Ports, func(port policy.Port) bool { return port.Name == "" && port.Lo <= 53 && 53 <= port.Hi })
-	if !forDNS || p.resolves() {
-		return false
+	addrs, known := blocksOf(r), p.ResolverClasses()
+	if !forDNS || !in.pods || addrs.IsEmpty() || p.resolves() ||
+		known == nil && !meansCluster(addrs) || known != nil && !p.IDs(known...).Overlaps(p.meant(addrs, in)) {
+		return nil
 	}
-	for _, m := range p.missing() {
-		if !m.pods {
-			continue
-		}
-		known := p.ResolverClasses()
-		if known == nil && !meansCluster(addrs) || known != nil && !p.IDs(known...).Overlaps(p.meant(addrs, m)) {
-			continue
-		}
-		p.Found(Report{Origin: r.Origin, Worlds: m.worlds, Witness: &finding.Witness{To: p.resolverName(), Port: 53, Protocol: "UDP"},
-			Message: fmt.Sprintf("%s allows %s, which matches no pods here, and no other rule lets it reach the cluster's resolver pods: names resolve only where something else answers",
-				ruleText(r), blocksText(r)),
-			Fix: "add an egress rule on UDP and TCP 53 to the resolver pods by selectors (kube-system, k8s-app: kube-dns on most distributions), and one by selectors for each Service it calls"})
-		return true
-	}
-	return false
+	return []end{{witness: &finding.Witness{To: p.resolverName(), Port: 53, Protocol: "UDP"}}}
 }
 
 // resolves reports whether the server reaches some resolver that is a pod, or certainly the Service
@@ -280,44 +215,31 @@ func (p *Pass) resolves() bool {
 	})
 }
 
-// opensNothing reports a private block with pods or nodes whose addresses are known, none of which
-// the server reaches, and returns under which profiles it did.
-func (p *Pass) opensNothing(r *policy.Rule, addrs netset.Addrs) reach.Worlds {
-	if !special.Private.Covers(addrs) {
-		return 0
+// heldInBlocks returns the pods and nodes whose addresses are known to be in a rule's private
+// blocks, where the server reaches none of them.
+func heldInBlocks(p *Pass, r *policy.Rule, in reading) []end {
+	addrs := blocksOf(r)
+	held, _ := p.Held(addrs)
+	ids := p.meant(addrs, in).Intersect(held)
+	if ids.IsEmpty() || !special.Private.Covers(addrs) || p.reaches(ids, written(r)) {
+		return nil
 	}
-	for _, m := range p.missing() {
-		held, _ := p.Held(addrs)
-		ids := p.meant(addrs, m).Intersect(held)
-		if ids.IsEmpty() || p.reaches(ids, written(r)) {
-			continue
-		}
-		names := p.endNames(ids)
-		w := connection(names[0], written(r))
-		fix := "name its pods by selectors"
-		if len(p.HoldersOf(ids, reach.Node)) > 0 {
-			fix += ", and nodes with toEntities: [host, remote-node] in a CiliumNetworkPolicy"
-		}
-		p.Found(Report{Severity: finding.Medium, Origin: r.Origin, Worlds: m.worlds, Witness: w,
-			Message: fmt.Sprintf("%s allows %s, which matches no %s here, so it cannot reach %s", ruleText(r), blocksText(r), m, some(names)),
-			Fix:     fix + ", where it means those"})
-		return m.worlds
+	e := end{names: p.endNames(ids)}
+	e.witness = connection(e.names[0], written(r))
+	if len(p.HoldersOf(ids, reach.Node)) > 0 {
+		e.more = ", and nodes with toEntities: [host, remote-node] in a CiliumNetworkPolicy"
 	}
-	return 0
+	return []end{e}
 }
 
-// opensNoService reports a private block with the addresses of Services, where a connection to one
-// is judged on its pods and none of these is let through; but not under the profiles said, of which
-// more was.
-func (p *Pass) opensNoService(r *policy.Rule, addrs netset.Addrs, said reach.Worlds) {
-	yes, maybe := p.Answering(cni.JudgedBeforeService)
-	worlds := p.Worlds() &^ (yes | maybe | said)
-	if worlds == 0 || !special.Private.Covers(addrs) {
-		return
+// servicesInBlocks returns the Services with addresses in a rule's private blocks, where the server
+// reaches none of their pods.
+func servicesInBlocks(p *Pass, r *policy.Rule, _ reading) (out []end) {
+	addrs := blocksOf(r)
+	if !special.Private.Covers(addrs) {
+		return nil
 	}
 	held, _ := p.Held(addrs)
-	var names []string
-	var first model.ServicePort
 	for _, n := range p.HoldersOf(held, reach.VIP) {
 		svc := &p.Snapshot.Services[p.Class(n).Service]
 		var behind []int
@@ -325,21 +247,23 @@ func (p *Pass) opensNoService(r *policy.Rule, addrs netset.Addrs, said reach.Wor
 			behind = append(behind, b.Class)
 		}
 		i := slices.IndexFunc(svc.Ports, func(sp model.ServicePort) bool { return written(r).Contains(sp.Protocol, sp.Port) })
-		if behind == nil || i < 0 || p.reaches(p.IDs(behind...), netset.AllConns) {
-			continue
-		}
-		if names = append(names, svc.Namespace+"/"+svc.Name); len(names) == 1 {
-			first = svc.Ports[i]
+		if behind != nil && i >= 0 && !p.reaches(p.IDs(behind...), netset.AllConns) {
+			name, port := svc.Namespace+"/"+svc.Name, svc.Ports[i]
+			out = append(out, end{names: []string{name}, witness: &finding.Witness{To: name, Port: int(port.Port), Protocol: port.Protocol.String()}})
 		}
 	}
-	if names == nil {
-		return
+	return out
+}
+
+// gatewaysInBlocks returns the gateways that a rule's blocks mean, where none of them gets in.
+func gatewaysInBlocks(p *Pass, r *policy.Rule, in reading) []end {
+	gateways := p.GatewaysIn(p.meant(blocksOf(r), in))
+	if len(gateways) == 0 || len(p.Server.Ports) == 0 || !written(r).Contains(netset.TCP, p.Server.Ports[0]) ||
+		slices.ContainsFunc(gateways, func(g int) bool { in, _ := p.enters(g); return in != nil }) {
+		return nil
 	}
-	p.Found(Report{Severity: finding.Medium, Origin: r.Origin, Worlds: worlds,
-		Witness: &finding.Witness{To: names[0], Port: int(first.Port), Protocol: first.Protocol.String()},
-		Message: fmt.Sprintf("%s allows %s, with the address of Service %s, and connections to a Service are judged on its pods here, which no rule lets it reach",
-			ruleText(r), blocksText(r), some(names)),
-		Fix: "allow the pods behind the Service by selectors, on the ports they listen on"})
+	name := p.workloadNames(gateways[0])[0]
+	return []end{{names: []string{name}, witness: &finding.Witness{From: name, To: p.Name(), Port: int(p.Server.Ports[0]), Protocol: "TCP"}}}
 }
 
 // reaches reports whether the server possibly reaches any of some ends over some of conns.
@@ -350,22 +274,4 @@ func (p *Pass) reaches(ids netset.IDs, conns netset.Conns) bool {
 		}
 	}
 	return false
-}
-
-// admitsNobody reports an ingress block that a gateway's address is in, where no gateway gets in.
-func (p *Pass) admitsNobody(r *policy.Rule, addrs netset.Addrs) {
-	for _, m := range p.missing() {
-		gateways := p.GatewaysIn(p.meant(addrs, m))
-		if len(gateways) == 0 || len(p.Server.Ports) == 0 || slices.ContainsFunc(gateways, func(g int) bool { in, _ := p.enters(g); return in != nil }) {
-			continue
-		}
-		port := p.Server.Ports[0]
-		if !written(r).Contains(netset.TCP, port) {
-			continue
-		}
-		name := p.workloadNames(gateways[0])[0]
-		p.Found(Report{Severity: finding.Medium, Origin: r.Origin, Worlds: m.worlds, Witness: &finding.Witness{From: name, To: p.Name(), Port: int(port), Protocol: "TCP"},
-			Message: fmt.Sprintf("%s allows %s, which matches no pods here, so gateway %s cannot connect to it", ruleText(r), blocksText(r), name),
-			Fix:     "name the gateway's pods by selectors in " + ruleText(r)})
-	}
 }

@@ -37,7 +37,9 @@ func without(all []opening, o opening) []opening {
 }
 
 // longestDecides reports rules with blocks of which something is denied where the longest block
-// decides, though the rule allows it, and blocks with more ports than the plugin holds for one.
+// decides, though the rule allows it, and blocks with more ports than the plugin holds for one. It
+// is no row of misreadings: what is lost is addresses, and the words are about the other rule that
+// takes them.
 func longestDecides(p *Pass) {
 	worlds, _ := p.Answering(cni.LongestPrefixDecides)
 	if worlds == 0 {

@@ -41,7 +41,7 @@ var meaningRules = []Rule{{
 	References: []string{ciliumPeers + "#ip-cidr-based", networkPolicies},
 	Server: func(p *Pass) {
 		sparing(p)
-		matchingNothing(p)
+		misread("TM401")(p)
 	},
 }, {
 	ID: "TM402", Title: "A policy that only denies flips the default", Severity: finding.High, Since: "0.1",
@@ -120,7 +120,8 @@ func (p *Pass) resolverName() string {
 	return "a resolver"
 }
 
-// denyOnly reports a policy whose rules only deny, where it alone isolates the server.
+// denyOnly reports a policy whose rules only deny, where it alone isolates the server. It is no
+// misreading of a CNI's: its kind of policy says so wherever it is enforced.
 func denyOnly(p *Pass) {
 	for _, d := range policy.Directions {
 		for _, class := range p.Radius.Class {
@@ -136,8 +137,8 @@ func denyOnly(p *Pass) {
 	}
 }
 
-// madeByDenying reports whether a isolation comes from rules that deny, which then follow it in the
-// same object.
+// madeByDenying reports whether an isolation comes from rules that deny, which then follow it in
+// the same object.
 func madeByDenying(s *policy.Isolation, rules []*policy.Rule) bool {
 	return slices.ContainsFunc(rules, func(r *policy.Rule) bool {
 		return r.Action == policy.Deny && r.Origin.File == s.Origin.File && r.Origin.Object == s.Origin.Object && r.Origin.Line >= s.Origin.Line
@@ -225,7 +226,8 @@ func (p *Pass) broadIngress(r *policy.Rule, peer *policy.Peer) {
 }
 
 // ignoredKinds reports the policies about the server that a plugin does not read, for each set of
-// profiles that ignore the same ones. Where nothing is enforced, kinds make no difference.
+// profiles that ignore the same ones. Where nothing is enforced, kinds make no difference. It is no
+// row of misreadings: whole policies are ignored, also some whose rules could not be read.
 func ignoredKinds(p *Pass) {
 	type unread struct {
 		pol    *policy.Policy
@@ -248,32 +250,23 @@ func ignoredKinds(p *Pass) {
 		}
 	}
 	for _, g := range groups {
-		var names []string
-		var first *policy.Policy
-		severity := finding.Medium
-		for _, u := range all {
-			if g == 0 || !u.worlds.Covers(g) {
-				continue
-			}
-			if first == nil {
-				first = u.pol
-			}
-			if u.surely {
-				severity = finding.High
-			}
-			names = append(names, policyAt(u.pol.Origin))
-		}
-		if first == nil {
+		in := slices.DeleteFunc(slices.Clone(all), func(u unread) bool { return g == 0 || !u.worlds.Covers(g) })
+		if len(in) == 0 {
 			continue
 		}
 		verb, one, kind := "selects", "it", "of its kind"
-		if len(names) > 1 {
+		if len(in) > 1 {
 			verb, one, kind = "select", "they", "of their kinds"
 		}
-		if severity == finding.Medium {
-			verb = "may select"
+		severity := finding.High
+		if !slices.ContainsFunc(in, func(u unread) bool { return u.surely }) {
+			severity, verb = finding.Medium, "may select"
 		}
-		r := Report{Severity: severity, Origin: first.Origin, Worlds: g,
+		var names []string
+		for _, u := range in {
+			names = append(names, policyAt(u.pol.Origin))
+		}
+		r := Report{Severity: severity, Origin: in[0].pol.Origin, Worlds: g,
 			Message: fmt.Sprintf("%s %s it, and the plugin reads no policies %s", some(names), verb, kind),
 			Fix:     "write what " + one + " should do as a NetworkPolicy, which every plugin reads, or as a kind of the cluster's own plugin"}
 		if len(p.AllProfiles()) > 1 {

@@ -48,7 +48,7 @@ var pluginRules = []Rule{{
 	Bad:        "0.0.0.0/0 except the pods' range, without the Services' range",
 	Good:       "both ranges under except; podSelector and namespaceSelector for pods that are meant",
 	References: []string{awsPolicies, awsStarts},
-	Server:     beforeTranslation,
+	Server:     misread("TM409"),
 }, {
 	ID: "TM410", Title: "DNS answers where no rule allows it", Severity: finding.Medium, Since: "0.2",
 	Why: "The usual rule for DNS selects resolver pods by label. It does not match a cache or a service on the node, or a cloud's resolver, nor port 53 of pods that listen on 5353. " +
@@ -71,10 +71,7 @@ var pluginRules = []Rule{{
 	Bad:        "port: 80, for pods that listen on 8080 behind a Service on 80",
 	Good:       "port: 8080",
 	References: []string{services, networkPolicies},
-	Server: func(p *Pass) {
-		frontPortOut(p)
-		frontPortIn(p)
-	},
+	Server:     misread("TM417"),
 }, {
 	ID: "TM419", Title: "No policy is enforced", Severity: finding.Critical, Since: "0.2",
 	Why:        "Without a plugin that implements them, the API server accepts policies and nothing reads them. Everything passes, and the objects look like protection.",
@@ -155,7 +152,8 @@ func (p *Pass) among(cloud string, inside bool, q cni.Question) bool {
 }
 
 // notEnforced reports a server whose policies deny something that passes, for nothing enforces
-// them. A server without policies is no worse off than elsewhere.
+// them. A server without policies is no worse off than elsewhere. It is no row of misreadings: all
+// policies together have no effect, not one rule.
 func notEnforced(p *Pass) {
 	yes, maybe := p.Answering(cni.Enforces)
 	worlds := p.Worlds() &^ (yes | maybe)
@@ -179,11 +177,10 @@ func notEnforced(p *Pass) {
 	for _, d := range policy.Directions {
 		_, isolations := p.isolated(d)
 		for _, s := range isolations {
-			if !slices.Contains(names, s.Origin.Object) {
-				names = append(names, s.Origin.Object)
-			}
+			names = append(names, s.Origin.Object)
 		}
 	}
+	names = distinct(names)
 	verb := "selects it and has"
 	if len(names) > 1 {
 		verb = "select it and have"

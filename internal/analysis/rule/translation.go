@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
@@ -12,6 +11,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/engine/special"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
 // fronted is a port of a Service with pods behind it.
@@ -38,97 +38,45 @@ func (p *Pass) frontsOf(class int) []fronted {
 	return out
 }
 
-// serviceName returns "namespace/name".
-func (p *Pass) serviceName(f fronted) string {
-	svc := &p.Snapshot.Services[f.service]
-	return svc.Namespace + "/" + svc.Name
+// frontsIn returns those before pods of ids, the server's own left out.
+func (p *Pass) frontsIn(ids netset.IDs) (out []fronted) {
+	for _, n := range p.HoldersOf(ids.Intersect(p.Pods()).Minus(p.IDs(p.Radius.Class...)), reach.Class) {
+		out = append(out, p.frontsOf(n)...)
+	}
+	return out
 }
 
-// toService is the connection that a client of a Service makes.
-func (p *Pass) toService(f fronted) *finding.Witness {
+// endOf is a Service that a rule means, with the connection that its clients make.
+func (p *Pass) endOf(f fronted) end {
 	svc := &p.Snapshot.Services[f.service]
-	return &finding.Witness{To: svc.Namespace + "/Service/" + svc.Name, Port: int(f.Service), Protocol: f.Protocol.String()}
+	return end{names: []string{svc.Namespace + "/" + svc.Name},
+		witness: &finding.Witness{To: svc.Namespace + "/Service/" + svc.Name, Port: int(f.Service), Protocol: f.Protocol.String()}}
 }
 
-// boxTo returns the surest of the boxes in which one end is open on a port.
-func (p *Pass) boxTo(boxes []reach.Box, holder int, proto netset.Protocol, port netset.Port) (best reach.Box, ok bool) {
+// boxTo returns the surest of the boxes in which one end is open on a port; one without connections
+// if none is.
+func boxTo(boxes []reach.Box, holder int, proto netset.Protocol, port netset.Port) (best reach.Box) {
 	for _, b := range boxes {
-		if b.Conns.Contains(proto, port) && p.Holds(b.Region.IDs, holder) && (!ok || reach.CompareVerdicts(b.Verdict, best.Verdict) > 0) {
-			best, ok = b, true
+		if b.Conns.Contains(proto, port) && b.Region.IDs.Contains(netset.ID(holder)) &&
+			(best.Conns.IsEmpty() || reach.CompareVerdicts(b.Verdict, best.Verdict) > 0) {
+			best = b
 		}
 	}
-	return best, ok
+	return best
 }
 
-// crossing is what a rule does to Services in a way that only judging before translation explains.
-type crossing struct {
-	rule  *policy.Rule
-	first fronted
-	box   reach.Box
-	names []string
-}
-
-// crossings lists them by rule.
-type crossings []crossing
-
-func (all *crossings) note(p *Pass, r *policy.Rule, f fronted, b reach.Box) {
-	i := slices.IndexFunc(*all, func(c crossing) bool { return c.rule == r })
-	if i < 0 {
-		i, *all = len(*all), append(*all, crossing{rule: r, first: f, box: b})
-	}
-	if name := p.serviceName(f); !slices.Contains((*all)[i].names, name) {
-		(*all)[i].names = append((*all)[i].names, name)
-	}
-}
-
-// beforeTranslation reports pods that the server reaches through their Service alone, and those
-// that it reaches by a block and not through their Service. Profiles that perhaps judge so are left
-// out: what their pods depend on stands in the radius, with its condition.
-func beforeTranslation(p *Pass) {
-	worlds, _ := p.Answering(cni.JudgedBeforeService)
-	certain, by := p.isolated(policy.Egress)
-	if worlds == 0 || !certain || len(by) == 0 {
-		return
-	}
-	view := p.In(worlds)
+// throughServices returns the Services through which alone the server reaches their pods, by a rule
+// that opens their addresses; but for DNS. Selectors open the Services of the pods that they name,
+// so there must be blocks.
+func throughServices(p *Pass, r *policy.Rule, in reading) []end {
 	if !slices.ContainsFunc(p.rulesOn(policy.Egress), hasBlock) {
-		return // selectors open the Services of the pods that they name
+		return nil
 	}
-	var through, direct crossings
-	for i, class := range p.Radius.Class {
-		sided := sided(view, class, policy.Egress)
-		var all []reach.Box // as far as the pods' own policies let it in too
-		for _, b := range p.Radius.Boxes[i][policy.Egress] {
-			if in, ok := view.BoxIn(b); ok && b.Region.IDs.Overlaps(p.Pods()) {
-				all = append(all, in)
-			}
-		}
-		for _, b := range all {
-			for _, n := range p.HoldersOf(onlyThrough(b, sided).Intersect(p.Pods()), reach.Class) {
-				p.throughServices(&through, n, b, sided)
-			}
-		}
-		for _, b := range sided {
-			if r := letBy(b.Egress); b.Verdict == reach.Allowed && r != nil && p.privateBlocks(r) {
-				for _, n := range p.HoldersOf(b.Region.IDs.Intersect(p.Pods()), reach.Class) {
-					p.pastServices(&direct, n, b, sided, all)
-				}
-			}
-		}
-	}
-	for _, c := range through {
-		w := p.toService(c.first)
-		w.World = p.says(c.box.Verdict, c.box.When, itself, "the pod")
-		p.Found(Report{Origin: c.rule.Origin, Worlds: worlds, Witness: w,
-			Message: fmt.Sprintf("it %s the pods behind Service %s through its address, and not directly: %s is judged on the address of the Service%s",
-				can(c.box.Verdict, "reach"), some(c.names), ruleText(c.rule), ifSo(w.World)),
-			Fix: "put the Services' range under except beside the pods' range; where a rule names no peers, name the pods that are meant"})
-	}
-	for _, c := range direct {
-		p.Found(Report{Origin: c.rule.Origin, Worlds: worlds, Witness: p.toService(c.first),
-			Message: fmt.Sprintf("%s lets it reach the pods behind Service %s by their own addresses, and not through the Service, on whose address it is judged", ruleText(c.rule), some(c.names)),
-			Fix:     "select the pods with namespaceSelector and podSelector, which adds the addresses of their Services, or allow the Services' range on the Services' ports"})
-	}
+	return p.services(in, onlyThrough, func(e *end, f fronted, b, door, straight reach.Box) bool {
+		e.more, e.witness.World = can(b.Verdict, "reach"), p.says(b.Verdict, b.When, itself, "the pod")
+		dns := special.DNS.Contains(f.Protocol, f.Service) && special.ResolverPods.Contains(f.Protocol, f.Target)
+		return letBy(door.Egress) == r && straight.Conns.IsEmpty() && !dns
+	})
 }
 
 // onlyThrough returns the ends of a box that some of its connections reach by no box of the
@@ -143,43 +91,45 @@ func onlyThrough(b reach.Box, sided []reach.Box) netset.IDs {
 	return left
 }
 
-// throughServices notes the Services by which alone a box reaches pods of a class, but for DNS.
-func (p *Pass) throughServices(to *crossings, class int, b reach.Box, sided []reach.Box) {
-	if slices.Contains(p.Radius.Class, class) {
-		return
+// pastServices returns the Services before pods that a rule's private blocks certainly open, and
+// which no rule opens.
+func pastServices(p *Pass, r *policy.Rule, in reading) []end {
+	if addrs := blocksOf(r); r.AnyPeer || addrs.IsEmpty() || !special.Plan.Covers(addrs) {
+		return nil
 	}
-	for _, f := range p.frontsOf(class) {
-		if !b.Conns.Contains(f.Protocol, f.Target) || special.DNS.Contains(f.Protocol, f.Service) && special.ResolverPods.Contains(f.Protocol, f.Target) {
-			continue
+	opened := func(b reach.Box, _ []reach.Box) (ids netset.IDs) {
+		if letBy(b.Egress) == r {
+			ids = b.Region.IDs
 		}
-		_, straight := p.boxTo(sided, class, f.Protocol, f.Target)
-		if door, open := p.boxTo(sided, f.vip, f.Protocol, f.Service); open && !straight && letBy(door.Egress) != nil {
-			to.note(p, letBy(door.Egress), f, b)
-		}
+		return ids
 	}
+	return p.services(in, opened, func(_ *end, f fronted, _, door, straight reach.Box) bool {
+		return straight.Verdict == reach.Allowed && door.Conns.IsEmpty() && !p.excepted(r, f)
+	})
 }
 
-// pastServices notes the Services before pods of a class that a box reaches directly, and which no
-// rule opens.
-func (p *Pass) pastServices(to *crossings, class int, b reach.Box, sided, all []reach.Box) {
-	if slices.Contains(p.Radius.Class, class) {
-		return
-	}
-	for _, f := range p.frontsOf(class) {
-		if !b.Conns.Contains(f.Protocol, f.Target) || p.excepted(letBy(b.Egress), f) {
-			continue
+// services returns the Services before pods that the server reaches, as far as the pods' own
+// policies let it in too, and that pick takes: by the box that reaches them, and how the server's
+// own rules open the Service's address, and the pods. Of each box only those pods that among names
+// are asked about.
+func (p *Pass) services(in reading, among func(b reach.Box, sided []reach.Box) netset.IDs, pick func(e *end, f fronted, b, door, straight reach.Box) bool) (out []end) {
+	view := p.In(in.worlds)
+	for i, class := range p.Radius.Class {
+		sided := sided(view, class, policy.Egress)
+		for _, b := range p.Radius.Boxes[i][policy.Egress] {
+			b, _ = view.BoxIn(b)
+			for _, f := range p.frontsIn(among(b, sided)) {
+				if !b.Conns.Contains(f.Protocol, f.Target) {
+					continue
+				}
+				e := p.endOf(f)
+				if pick(&e, f, b, boxTo(sided, f.vip, f.Protocol, f.Service), boxTo(sided, f.class, f.Protocol, f.Target)) {
+					out = append(out, e)
+				}
+			}
 		}
-		_, reached := p.boxTo(all, class, f.Protocol, f.Target)
-		if _, open := p.boxTo(sided, f.vip, f.Protocol, f.Service); reached && !open {
-			to.note(p, letBy(b.Egress), f, b)
-		}
 	}
-}
-
-// privateBlocks reports whether a rule names private blocks and no others.
-func (p *Pass) privateBlocks(r *policy.Rule) bool {
-	addrs := blocksOf(r)
-	return !r.AnyPeer && !addrs.IsEmpty() && special.Plan.Covers(addrs)
+	return out
 }
 
 // excepted reports whether a rule excepts the address of a Service, as if on purpose.
@@ -189,27 +139,6 @@ func (p *Pass) excepted(r *policy.Rule, f fronted) bool {
 			return peer.Block != nil && netset.Prefixes(peer.Block.Except...).Contains(a.Addr)
 		})
 	})
-}
-
-// misnamed is a rule that names the port of Services in the place of their pods'.
-type misnamed struct {
-	rule     *policy.Rule
-	first    fronted
-	services []string
-}
-
-// note adds a Service to what a rule misnames.
-func note(out []misnamed, p *Pass, r *policy.Rule, f fronted) []misnamed {
-	i := slices.IndexFunc(out, func(m misnamed) bool {
-		return m.rule == r && m.first.Service == f.Service && m.first.Target == f.Target
-	})
-	if i < 0 {
-		i, out = len(out), append(out, misnamed{rule: r, first: f})
-	}
-	if name := p.serviceName(f); !slices.Contains(out[i].services, name) {
-		out[i].services = append(out[i].services, name)
-	}
-	return out
 }
 
 // misnames reports whether a rule names the port of a Service by its number, where the pods behind
@@ -236,98 +165,84 @@ func (p *Pass) listens(class int, proto netset.Protocol, port netset.Port) bool 
 		})
 }
 
-// chosen returns the classes that a rule names one by one: by their labels, or by the name of their
+// chosen returns the pods that a rule names one by one: by their labels, or by the name of their
 // namespace.
-func (p *Pass) chosen(r *policy.Rule) []int {
-	var out []int
+func (p *Pass) chosen(r *policy.Rule) (ids netset.IDs) {
 	for _, peer := range r.Peers {
 		if peer.NS == nil {
 			continue
 		}
 		if names, others := peer.NS.On(label.MetadataName).Listed(); !peer.Pod.SelectsAll() || len(names) > 0 && !others {
-			out = append(out, p.Selected(policy.Subject{NS: *peer.NS, Pod: *peer.Pod})...)
+			ids = ids.Union(p.IDs(p.Selected(policy.Subject{NS: *peer.NS, Pod: *peer.Pod})...))
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return ids
 }
 
-// frontPortOut reports egress rules with the port of a Service, under the profiles where
-// connections to that Service do not pass.
-func frontPortOut(p *Pass) {
-	if certain, by := p.isolated(policy.Egress); !certain || len(by) == 0 {
-		return
+// portOfService returns the Services whose port a rule names in the place of their pods', under the
+// profiles where connections to them do not pass.
+func portOfService(p *Pass, r *policy.Rule, _ reading) (out []end) {
+	if !slices.ContainsFunc(r.Ports, func(item policy.Port) bool { return item.Lo == item.Hi && item.Name == "" }) {
+		return nil
 	}
-	for _, class := range p.Radius.Class {
-		var found []misnamed
-		for _, r := range p.RulesOn(class, policy.Egress) {
-			if !slices.ContainsFunc(r.Ports, func(item policy.Port) bool { return item.Lo == item.Hi && item.Name == "" }) {
-				continue
-			}
-			for _, n := range p.chosen(r) {
-				for _, f := range p.frontsOf(n) {
-					if !slices.Contains(p.Radius.Class, n) && p.misnames(r, f) && p.failing(class, f) != 0 {
-						found = note(found, p, r, f)
-					}
-				}
+	for _, f := range p.frontsIn(p.chosen(r)) {
+		if !p.misnames(r, f) {
+			continue
+		}
+		for _, class := range p.under(r) {
+			if worlds := p.failing(class, f); worlds != 0 {
+				e := p.endOf(f)
+				e.port, e.target, e.class, e.worlds = f.Service, f.Target, class, worlds
+				out = append(out, e)
 			}
 		}
-		for _, m := range found {
-			f := m.first
-			p.Found(Report{Origin: m.rule.Origin, Worlds: p.failing(class, f), Witness: p.toService(f),
-				Message: fmt.Sprintf("%s names port %d of Service %s, whose pods listen on %d: it cannot connect to them", ruleText(m.rule), f.Service, some(m.services), f.Target),
-				Fix:     fmt.Sprintf("write %d, the port of the pods, in %s", f.Target, ruleText(m.rule))})
-		}
 	}
+	return out
+}
+
+// under returns the classes of the server that a rule is about.
+func (p *Pass) under(r *policy.Rule) []int {
+	return slices.DeleteFunc(slices.Clone(p.Radius.Class), func(class int) bool { return !slices.Contains(p.RulesOn(class, r.Dir), r) })
 }
 
 // failing returns the profiles under which the server's own rules do not let it connect to a
 // Service.
 func (p *Pass) failing(class int, f fronted) reach.Worlds {
-	before, maybe := p.Answering(cni.JudgedBeforeService)
-	sided := sided(p.Program, class, policy.Egress)
-	_, open := p.boxTo(sided, f.vip, f.Protocol, f.Service)
-	_, straight := p.boxTo(sided, f.class, f.Protocol, f.Target)
-	switch {
-	case open && straight:
-		return 0
-	case open:
-		return p.Worlds() &^ (before | maybe)
-	case straight:
-		return before
+	sided, before := sided(p.Program, class, policy.Egress), p.Where(cni.JudgedBeforeService)
+	passes := when.Never
+	if !boxTo(sided, f.vip, f.Protocol, f.Service).Conns.IsEmpty() {
+		passes = before
 	}
-	return p.Worlds()
+	if !boxTo(sided, f.class, f.Protocol, f.Target).Conns.IsEmpty() {
+		passes = passes.Or(before.Not())
+	}
+	return p.Worlds() &^ p.WorldsOf(passes)
 }
 
-// frontPortIn reports ingress rules with the port of a Service before the server, whose callers no
-// rule lets in on the port that the server listens on.
-func frontPortIn(p *Pass) {
-	if certain, by := p.isolated(policy.Ingress); !certain || len(by) == 0 || p.hostNetwork() {
-		return
+// portOfOwnService returns the Services before the server whose port a rule names in the place of
+// the server's, which no rule opens to their callers.
+func portOfOwnService(p *Pass, r *policy.Rule, _ reading) (out []end) {
+	if certain, _ := p.isolated(policy.Ingress); !certain || p.hostNetwork() {
+		return nil
 	}
-	for _, class := range p.Radius.Class {
-		var found []misnamed
-		for _, r := range p.RulesOn(class, policy.Ingress) {
-			for _, f := range p.frontsOf(class) {
-				if p.misnames(r, f) && !slices.Contains(p.Server.Ports, f.Service) {
-					if _, any := p.keptOut(class, r, f); any {
-						found = note(found, p, r, f)
-					}
-				}
+	for _, class := range p.under(r) {
+		for _, f := range p.frontsOf(class) {
+			if !p.misnames(r, f) || slices.Contains(p.Server.Ports, f.Service) {
+				continue
 			}
-		}
-		for _, m := range found {
-			f, w := m.first, p.toService(m.first)
-			w.From = "the pods that " + ruleText(m.rule) + " names"
-			left, _ := p.keptOut(class, m.rule, f)
+			left, any := p.keptOut(class, r, f)
+			if !any {
+				continue
+			}
+			e := p.endOf(f)
+			e.port, e.target, e.class, e.witness.From = f.Service, f.Target, class, "the pods that "+ruleText(r)+" names"
 			if names := p.endNames(left); len(names) > 0 {
-				w.From = names[0]
+				e.witness.From = names[0]
 			}
-			p.Found(Report{Origin: m.rule.Origin, Witness: w,
-				Message: fmt.Sprintf("%s names port %d of Service %s, and the server listens on %d: who calls it through the Service is denied", ruleText(m.rule), f.Service, some(m.services), f.Target),
-				Fix:     fmt.Sprintf("write %d, the port of the server, in %s", f.Target, ruleText(m.rule))})
+			out = append(out, e)
 		}
 	}
+	return out
 }
 
 // keptOut returns whom a rule lets in on the Service's port, and no rule on the pod's; any says

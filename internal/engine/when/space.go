@@ -115,6 +115,7 @@ const maxEdges = 1 << 14
 type joiner struct {
 	space *Space
 	done  map[job]*node
+	stack []edge // of the nodes that are being made, the innermost last
 	edges int
 }
 
@@ -132,13 +133,18 @@ func apply(o op, a, b *node) *node {
 	if ok {
 		return out
 	}
-	in := joiner{space: s}
+	in := joiners.Get().(*joiner)
+	*in = joiner{space: s, stack: in.stack}
 	if out = in.join(j); in.edges > s.maxEdges {
 		out = s.tooMany(fmt.Sprintf("too many conditions %x", j.hash())).Has(Yes).n
 	}
+	joiners.Put(in)
 	s.learn(j, out)
 	return out
 }
+
+// joiners are kept for their stacks.
+var joiners = sync.Pool{New: func() any { return new(joiner) }}
 
 // known returns the result of a job that was done before, and learn remembers one.
 func (s *Space) known(j job) (*node, bool) {
@@ -167,32 +173,37 @@ func (in *joiner) join(j job) *node {
 	if out, ok := in.done[j]; ok {
 		return out
 	}
-	var edges []edge
+	start := len(in.stack)
 	var q *Question
 	switch order := firstOf(j.a, j.b); {
 	case order < 0:
 		q = j.a.q
-		edges = make([]edge, len(j.a.edges))
-		for i, e := range j.a.edges {
-			edges[i] = edge{e.span, in.join(job{j.op, e.to, j.b})}
+		for _, e := range j.a.edges {
+			in.push(e.span, job{j.op, e.to, j.b})
 		}
 	case order > 0:
 		q = j.b.q
-		edges = make([]edge, len(j.b.edges))
-		for i, e := range j.b.edges {
-			edges[i] = edge{e.span, in.join(job{j.op, j.a, e.to})}
+		for _, e := range j.b.edges {
+			in.push(e.span, job{j.op, j.a, e.to})
 		}
 	default:
 		q = j.a.q
-		edges = make([]edge, 0, len(j.a.edges)+len(j.b.edges))
-		each(j.a.edges, j.b.edges, func(s span, a, b *node) { edges = append(edges, edge{s, in.join(job{j.op, a, b})}) })
+		each(j.a.edges, j.b.edges, func(s span, a, b *node) { in.push(s, job{j.op, a, b}) })
 	}
+	edges := in.stack[start:]
 	out := in.space.build(q, edges)
+	in.stack = in.stack[:start]
 	if in.edges += len(edges); in.done == nil {
 		in.done = map[job]*node{}
 	}
 	in.done[j] = out
 	return out
+}
+
+// push adds an edge to the node that is being made.
+func (in *joiner) push(s span, j job) {
+	to := in.join(j)
+	in.stack = append(in.stack, edge{s, to})
 }
 
 // firstOf says which of two diagrams asks first; not both are without a question.
@@ -219,8 +230,8 @@ func (s *Space) tooMany(id string) *Question {
 
 func (q *Question) isTooMany() bool { return q.Rank == lastRank }
 
-// build makes the node that asks q, of sorted edges: neighbours from which the same follows become one edge, and a question that makes
-// no difference is left out.
+// build makes the node that asks q, of sorted edges, which it overwrites: neighbours from which the
+// same follows become one edge, and a question that makes no difference is left out.
 func (s *Space) build(q *Question, edges []edge) *node {
 	if len(edges) == 0 { // there is no answer, and so no world
 		return never
@@ -242,20 +253,21 @@ func (s *Space) build(q *Question, edges []edge) *node {
 	if alike {
 		return edges[0].to
 	}
-	return s.keep(&node{q: q, edges: slices.Clip(edges[:n+1])})
+	return s.keep(q, edges[:n+1])
 }
 
-// keep returns the node that is remembered for n, and remembers n if there is none.
-func (s *Space) keep(n *node) *node {
-	n.sum()
+// keep returns the node of such edges that is remembered, or a new one.
+func (s *Space) keep(q *Question, edges []edge) *node {
+	sum := summed(q, edges)
 	s.cache.Lock()
 	defer s.cache.Unlock()
-	if known, ok := s.nodes[n.hash]; ok && same(known, n) {
+	if known, ok := s.nodes[sum.hash]; ok && known.q.compare(q) == 0 && slices.EqualFunc(known.edges, edges, func(a, b edge) bool { return a.span == b.span && same(a.to, b.to) }) {
 		return known
 	}
 	if len(s.nodes) >= remembered {
 		clear(s.nodes)
 	}
+	n := &node{q: q, edges: slices.Clone(edges), summary: sum}
 	s.nodes[n.hash] = n
 	return n
 }

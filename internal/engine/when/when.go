@@ -29,6 +29,11 @@ type When struct{ n *node }
 type node struct {
 	q     *Question
 	edges []edge // sorted, disjoint, together every answer; neighbours lead to different nodes
+	summary
+}
+
+// summary is what a node says of all that follows from it.
+type summary struct {
 	hash  uint64
 	cnis  ByCNI
 	kinds uint8 // of the questions, a bit each
@@ -51,25 +56,26 @@ func (n *node) byCNI() ByCNI {
 	return n.cnis
 }
 
-// sum fills in what n says of all that follows from it.
-func (n *node) sum() {
-	n.hash, n.wide, n.kinds = n.q.hash, n.q.isTooMany(), 1<<n.q.Kind
-	if n.q.Kind == Unjudged {
-		n.cnis.Unjudged = ^uint64(0)
+// summed is what a node of such edges says of all that follows from it.
+func summed(q *Question, edges []edge) summary {
+	out := summary{hash: q.hash, wide: q.isTooMany(), kinds: 1 << q.Kind}
+	if q.Kind == Unjudged {
+		out.cnis.Unjudged = ^uint64(0)
 	}
-	for _, e := range n.edges {
-		n.hash = mix(mix(mix(n.hash, mix(e.lo.hi, e.lo.lo)), mix(e.hi.hi, e.hi.lo)), hashOf(e.to))
+	for _, e := range edges {
+		out.hash = mix(mix(mix(out.hash, mix(e.lo.hi, e.lo.lo)), mix(e.hi.hi, e.hi.lo)), hashOf(e.to))
 		in, rest := ^uint64(0), e.to.byCNI()
-		if n.q.Kind == CNI {
+		if q.Kind == CNI {
 			in = bitsIn(e.span)
 		}
-		n.cnis.Holds |= rest.Holds & in
-		n.cnis.Fails |= rest.Fails & in
-		n.cnis.Unjudged |= rest.Unjudged & in
+		out.cnis.Holds |= rest.Holds & in
+		out.cnis.Fails |= rest.Fails & in
+		out.cnis.Unjudged |= rest.Unjudged & in
 		if e.to != nil {
-			n.wide, n.kinds = n.wide || e.to.wide, n.kinds|e.to.kinds
+			out.wide, out.kinds = out.wide || e.to.wide, out.kinds|e.to.kinds
 		}
 	}
+	return out
 }
 
 var never = &node{}
