@@ -43,7 +43,7 @@ func TestNodePorts(t *testing.T) {
 		{"type: ClusterIP", "", "azure-npm", nil, false},
 		{"type: NodePort", "", "aws-vpc-cni", []string{perhaps + cni.NodePortsEscape.String()}, true},
 		{"type: NodePort", "", "aws-vpc-cni,azure-npm,calico", []string{
-			perhaps + "the cluster does not run calico, and (the cluster does not run aws-vpc-cni or " + cni.NodePortsEscape.String() + ")"}, true},
+			perhaps + "the cluster does not run calico, and on aws-vpc-cni only if " + cni.NodePortsEscape.String()}, true},
 	} {
 		snap := source.LoadFiles(source.File{Name: "in.yaml", Data: fmt.Appendf(nil, scene, tt.spec, tt.ingress)})
 		if len(snap.Problems) > 0 {

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -187,13 +188,13 @@ func (q *questions) only(facts []policy.Fact, scope string, rank int, end when.E
 
 // judged is what an unjudged rule does: the condition that it allows, and the one that it says nothing.
 func (q *questions) judged(r *ruleIn) (allows, silent when.When) {
-	name, it := r.Origin.Object, [...]string{policy.Ingress: "the ingress of {dst}", policy.Egress: "the egress of {src}"}[r.Dir]
+	name, it := cmp.Or(r.Origin.Object, r.Origin.Pos()), [...]string{policy.Ingress: "the ingress of {dst}", policy.Egress: "the egress of {src}"}[r.Dir]
 	words := make([]string, 8)
 	for set, verb := range map[uint64]string{mayAllow: "allows", mayDeny: "denies", maySkip: "says nothing about",
 		mayAllow | maySkip: "does not deny", mayAllow | mayDeny: "speaks about", mayDeny | maySkip: "does not allow"} {
 		words[set] = name + " " + verb + " " + it
 	}
-	asked := q.space.Ask(when.Question{ID: "unjudged: " + r.scope, Kind: when.Unjudged, Rank: r.rank,
+	asked := q.space.Ask(when.Question{ID: "unjudged: " + r.scope, Kind: when.Unjudged, Of: name, Rank: r.rank,
 		All: when.Answers{Bits: mayAllow | mayDeny | maySkip}, Words: words, Names: []string{"allows", "denies", "nothing"}})
 	return asked.Has(mayAllow), asked.Has(maySkip)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // phrase is a condition as it is said: one literal, or an and or an or of parts.
@@ -86,12 +87,40 @@ const (
 // phrases are what must all hold for w, which holds somewhere in care.
 func (w When) phrases(care When) []phrase {
 	nodes := 0
-	w = w.Assume(care)
+	w = w.Assume(care).unreadAsOne()
 	if w.visit(func(*node) bool { nodes++; return true }); nodes > manyNodes {
 		terms, all := w.Terms(care, 3)
 		return []phrase{join(true, !all, plain(terms))}
 	}
 	return w.all(care, true)
+}
+
+// unreadAsOne is w with one question for all policies that could not be judged: whether together
+// they let it through. How each would have to decide helps nobody who cannot read them.
+func (w When) unreadAsOne() When {
+	unread := func(q *Question) bool { return q.Of != "" }
+	var asked []*Question
+	var of []string
+	for _, q := range w.Questions() {
+		if unread(q) {
+			asked = append(asked, q)
+			if !slices.Contains(of, q.Of) {
+				of = append(of, q.Of)
+			}
+		}
+	}
+	if len(asked) == 0 || len(asked) == 1 && len(w.By(asked[0], asked[0].All)) <= 2 {
+		return w
+	}
+	slices.Sort(of)
+	names, lets := Names{Max: 1}.list(of, "and"), "let"
+	if len(of) == 1 {
+		lets = "lets"
+	}
+	together := asked[0].space.Ask(Question{ID: "unread: " + strings.Join(of, ", "), Kind: Unjudged, All: Answers{Bits: Yes | No}, Words: []string{
+		Yes: names + ", which could not be read, " + lets + " it through", No: names + ", which could not be read, " + lets[:3] + " it not through",
+	}})
+	return w.Every(unread).Or(w.Exists(unread).And(together.Has(Yes)))
 }
 
 // all is what must hold in any case, each question with what it may be answered, and then how the

@@ -93,6 +93,9 @@ type Question struct {
 	// for yes and no.
 	Names []string
 
+	// Of is the policy that a question of kind Unjudged is about.
+	Of string
+
 	// Who is the name of the one thing that an address question is about, where its end does not say it.
 	Who string
 

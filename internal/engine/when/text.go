@@ -87,7 +87,10 @@ func (w When) Text(care When, n Names) string {
 			out = append(out, fmt.Sprintf("%d more", len(parts)-i))
 			break
 		}
-		out = append(out, n.say(p, len(parts) > 1))
+		if len(parts) == 1 {
+			return n.say(p, false)
+		}
+		out = append(out, n.part(p, true))
 	}
 	return strings.Join(out, ", and ")
 }
@@ -166,7 +169,7 @@ func (n Names) say(p phrase, nested bool) string {
 		subject, what := n.literal(p.Literal)
 		return strings.TrimSpace(subject + " " + what)
 	}
-	texts := n.each(p, func(o phrase) string { return n.say(o, len(p.parts) > 1) })
+	texts := n.each(p, func(o phrase) string { return n.part(o, !p.or) })
 	if p.isOnly() {
 		texts[0] = "the cluster does not run " + n.list(n.cnis(p.head()), "or")
 	}
@@ -182,6 +185,14 @@ func (n Names) say(p phrase, nested bool) string {
 		return "(" + text + ")"
 	}
 	return text
+}
+
+// part says a phrase that stands among others: in an and also as "on X only if ...".
+func (n Names) part(p phrase, inAnd bool) string {
+	if inAnd && p.isOnly() {
+		return n.only(p) + n.say(p.rest(), true)
+	}
+	return n.say(p, true)
 }
 
 // each says the parts of p one by one. Alternatives that say the same of several ends become one:

@@ -70,7 +70,7 @@ const allows, denies, silent = 1, 2, 4
 
 // unread is what a policy that could not be read may say.
 func (s asker) unread(policy string, answers uint64) When {
-	return s.Ask(Question{ID: policy, Kind: Unjudged, All: Answers{Bits: 7}, Names: []string{"allows", "denies", "nothing"}, Words: []string{
+	return s.Ask(Question{ID: policy, Kind: Unjudged, Of: policy, All: Answers{Bits: 7}, Names: []string{"allows", "denies", "nothing"}, Words: []string{
 		allows: policy + " allows it", denies: policy + " denies it", silent: policy + " says nothing of it",
 		allows | silent: policy + " does not deny it", denies | silent: policy + " does not allow it",
 	}}).Has(answers)
@@ -110,13 +110,13 @@ func TestLines(t *testing.T) {
 			"if data/orders-db has an address outside 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16",
 			"on gke-dpv2 only if policy is judged on a Service's address, before it is translated",
 		}, "the cluster runs AWS VPC CNI or gke-dpv2, and data/orders-db has an address outside 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16, " +
-			"and (the cluster does not run gke-dpv2 or policy is judged on a Service's address, before it is translated)"},
+			"and on gke-dpv2 only if policy is judged on a Service's address, before it is translated"},
 		{"1 typical", fetch, orders, func(s asker) When { return s.outside(Destination, private...) }, settled, []string{"never"}, "never"},
 		{"2 API server", fetch, api, toAPI, nil, []string{
 			"if one of:",
 			"- the API server has an address outside 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16 (on Cilium only if the API server runs outside the cluster's nodes)",
 			"- on AWS VPC CNI, azure-npm, kube-network-policies and kube-router, if mcp/fetch-mcp and the API server are on the same node",
-		}, "(the API server has an address outside 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16 and (the cluster does not run Cilium or the API server runs outside the cluster's nodes))" +
+		}, "(the API server has an address outside 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16 and on Cilium only if the API server runs outside the cluster's nodes)" +
 			" or (the cluster runs AWS VPC CNI, azure-npm, kube-network-policies or kube-router and mcp/fetch-mcp and the API server are on the same node)"},
 		{"2 typical, another node", fetch, api, toAPI, func(s asker) When { return settled(s).And(s.node(otherNode)) }, []string{"never"}, "never"},
 		{"2 typical, own node", fetch, api, toAPI, func(s asker) When { return settled(s).And(s.node(sameNode)) }, []string{
@@ -230,6 +230,12 @@ func TestLines(t *testing.T) {
 		{"an answer without a text of its own", fetch, api, func(s asker) When { return s.node(sameNode | noNode) }, nil, []string{
 			"if mcp/fetch-mcp and the API server are on the same node or the API server runs outside the cluster's nodes",
 		}, ""},
+		{"policies that could not be read", fetch, api, func(s asker) When { // whatever each of them would have to say
+			return s.node(sameNode).Or(s.unread("P", denies).Not().And(s.unread("Q", allows)))
+		}, nil, []string{"if mcp/fetch-mcp and the API server are on the same node or P and Q, which could not be read, let it through"}, ""},
+		{"one that could not be read, in two ways", fetch, api, func(s asker) When {
+			return s.unread("P", denies).Not().And(s.node(sameNode).Or(s.unread("P", allows)))
+		}, nil, []string{"if P, which could not be read, lets it through"}, ""},
 		{"what is impossible may be said along", fetch, api, func(s asker) When { return s.unread("P", allows) }, func(s asker) When {
 			return s.unread("P", allows|denies)
 		}, []string{"if P allows it"}, ""},
