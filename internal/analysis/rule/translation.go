@@ -53,30 +53,50 @@ func (p *Pass) endOf(f fronted) end {
 		witness: &finding.Witness{To: svc.Namespace + "/Service/" + svc.Name, Port: int(f.Service), Protocol: f.Protocol.String()}}
 }
 
-// boxTo returns the surest of the boxes in which one end is open on a port; one without connections
-// if none is.
-func boxTo(boxes []reach.Box, holder int, proto netset.Protocol, port netset.Port) (best reach.Box) {
-	for _, b := range boxes {
-		if b.Conns.Contains(proto, port) && b.Region.IDs.Contains(netset.ID(holder)) &&
-			(best.Conns.IsEmpty() || reach.CompareVerdicts(b.Verdict, best.Verdict) > 0) {
-			best = b
-		}
-	}
-	return best
+// isOpen reports whether one end is open on a port, perhaps, by some of the boxes.
+func isOpen(boxes []reach.Box, holder int, proto netset.Protocol, port netset.Port) bool {
+	return slices.ContainsFunc(boxes, func(b reach.Box) bool {
+		return b.Conns.Contains(proto, port) && b.Region.IDs.Contains(netset.ID(holder))
+	})
 }
 
 // throughServices returns the Services through which alone the server reaches their pods, by a rule
 // that opens their addresses; but for DNS. Selectors open the Services of the pods that they name,
 // so there must be blocks.
-func throughServices(p *Pass, r *policy.Rule, in reading) []end {
+func throughServices(p *Pass, r *policy.Rule, in reading) (out []end) {
 	if !slices.ContainsFunc(p.rulesOn(policy.Egress), hasBlock) {
 		return nil
 	}
-	return p.services(in, onlyThrough, func(e *end, f fronted, b, door, straight reach.Box) bool {
-		e.more, e.witness.World = can(b.Verdict, "reach"), p.says(b.Verdict, b.When, itself, "the pod")
-		dns := special.DNS.Contains(f.Protocol, f.Service) && special.ResolverPods.Contains(f.Protocol, f.Target)
-		return letBy(door.Egress) == r && straight.Conns.IsEmpty() && !dns
-	})
+	view := p.In(in.worlds)
+	for i, class := range p.Radius.Class {
+		sided := sided(view, class, policy.Egress)
+		for _, b := range p.Radius.Boxes[i][policy.Egress] { // as far as the pods' own policies let it in too
+			b, _ = view.BoxIn(b)
+			for _, f := range p.frontsIn(onlyThrough(b, sided)) {
+				dns := special.DNS.Contains(f.Protocol, f.Service) && special.ResolverPods.Contains(f.Protocol, f.Target)
+				if dns || !b.Conns.Contains(f.Protocol, f.Target) || isOpen(sided, f.class, f.Protocol, f.Target) {
+					continue
+				}
+				if door := boxTo(sided, f.vip, f.Protocol, f.Service); letBy(door.Egress) == r {
+					e := p.endOf(f)
+					e.more, e.witness.World = can(b.Verdict, "reach"), p.says(b.Verdict, b.When, itself, "the pod")
+					out = append(out, e)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// boxTo returns the surest of the boxes in which one end is open on a port.
+func boxTo(boxes []reach.Box, holder int, proto netset.Protocol, port netset.Port) (best reach.Box) {
+	for _, b := range boxes {
+		open := b.Conns.Contains(proto, port) && b.Region.IDs.Contains(netset.ID(holder))
+		if open && (best.Conns.IsEmpty() || reach.CompareVerdicts(b.Verdict, best.Verdict) > 0) {
+			best = b
+		}
+	}
+	return best
 }
 
 // onlyThrough returns the ends of a box that some of its connections reach by no box of the
@@ -93,38 +113,20 @@ func onlyThrough(b reach.Box, sided []reach.Box) netset.IDs {
 
 // pastServices returns the Services before pods that a rule's private blocks certainly open, and
 // which no rule opens.
-func pastServices(p *Pass, r *policy.Rule, in reading) []end {
+func pastServices(p *Pass, r *policy.Rule, in reading) (out []end) {
 	if addrs := blocksOf(r); r.AnyPeer || addrs.IsEmpty() || !special.Plan.Covers(addrs) {
 		return nil
 	}
-	opened := func(b reach.Box, _ []reach.Box) (ids netset.IDs) {
-		if letBy(b.Egress) == r {
-			ids = b.Region.IDs
-		}
-		return ids
-	}
-	return p.services(in, opened, func(_ *end, f fronted, _, door, straight reach.Box) bool {
-		return straight.Verdict == reach.Allowed && door.Conns.IsEmpty() && !p.excepted(r, f)
-	})
-}
-
-// services returns the Services before pods that the server reaches, as far as the pods' own
-// policies let it in too, and that pick takes: by the box that reaches them, and how the server's
-// own rules open the Service's address, and the pods. Of each box only those pods that among names
-// are asked about.
-func (p *Pass) services(in reading, among func(b reach.Box, sided []reach.Box) netset.IDs, pick func(e *end, f fronted, b, door, straight reach.Box) bool) (out []end) {
-	view := p.In(in.worlds)
 	for i, class := range p.Radius.Class {
-		sided := sided(view, class, policy.Egress)
-		for _, b := range p.Radius.Boxes[i][policy.Egress] {
-			b, _ = view.BoxIn(b)
-			for _, f := range p.frontsIn(among(b, sided)) {
-				if !b.Conns.Contains(f.Protocol, f.Target) {
-					continue
-				}
-				e := p.endOf(f)
-				if pick(&e, f, b, boxTo(sided, f.vip, f.Protocol, f.Service), boxTo(sided, f.class, f.Protocol, f.Target)) {
-					out = append(out, e)
+		sided := sided(p.In(in.worlds), class, policy.Egress)
+		for _, b := range sided {
+			if b.Verdict != reach.Allowed || letBy(b.Egress) != r {
+				continue
+			}
+			for _, f := range p.frontsIn(b.Region.IDs) {
+				if b.Conns.Contains(f.Protocol, f.Target) && !p.excepted(r, f) && !isOpen(sided, f.vip, f.Protocol, f.Service) &&
+					isOpen(p.Radius.Boxes[i][policy.Egress], f.class, f.Protocol, f.Target) {
+					out = append(out, p.endOf(f))
 				}
 			}
 		}
@@ -141,10 +143,10 @@ func (p *Pass) excepted(r *policy.Rule, f fronted) bool {
 	})
 }
 
-// misnames reports whether a rule names the port of a Service by its number, where the pods behind
-// listen on another, which it leaves out, and not on this one.
+// misnames reports whether an allow rule names the port of a Service by its number, where the pods
+// behind listen on another, which it leaves out, and not on this one.
 func (p *Pass) misnames(r *policy.Rule, f fronted) bool {
-	return f.Service != f.Target && r.Action == policy.Allow && !r.AnyPort && namesPort(r, f.Protocol, f.Service) &&
+	return f.Service != f.Target && !r.AnyPort && namesPort(r, f.Protocol, f.Service) &&
 		!written(r).Contains(f.Protocol, f.Target) && !p.listens(f.class, f.Protocol, f.Service)
 }
 
@@ -210,10 +212,10 @@ func (p *Pass) under(r *policy.Rule) []int {
 func (p *Pass) failing(class int, f fronted) reach.Worlds {
 	sided, before := sided(p.Program, class, policy.Egress), p.Where(cni.JudgedBeforeService)
 	passes := when.Never
-	if !boxTo(sided, f.vip, f.Protocol, f.Service).Conns.IsEmpty() {
+	if isOpen(sided, f.vip, f.Protocol, f.Service) {
 		passes = before
 	}
-	if !boxTo(sided, f.class, f.Protocol, f.Target).Conns.IsEmpty() {
+	if isOpen(sided, f.class, f.Protocol, f.Target) {
 		passes = passes.Or(before.Not())
 	}
 	return p.Worlds() &^ p.WorldsOf(passes)
