@@ -109,13 +109,15 @@ func (p *Pass) spares(r *policy.Rule, addrs netset.Addrs, in reading) {
 	}
 	var worst spared
 	names := map[bool][]string{}
+	view := p.In(in.worlds)
 	for i := range p.Radius.Class {
 		for _, b := range p.Radius.Boxes[i][r.Dir] {
-			in := b.Region.IDs.Intersect(ids)
-			if b.Verdict == reach.Unknown || in.IsEmpty() || !b.Conns.Overlaps(written(r)) {
+			meant := b.Region.IDs.Intersect(ids)
+			b, ok := view.BoxIn(b)
+			if !ok || b.Verdict == reach.Unknown || meant.IsEmpty() || !b.Conns.Overlaps(written(r)) {
 				continue
 			}
-			s := spared{b, p.endNames(in), loosely(b, r.Dir)}
+			s := spared{b, p.endNames(meant), loosely(b, r.Dir)}
 			names[s.loose] = append(names[s.loose], s.names...)
 			if worst.names == nil || s.loose && !worst.loose || s.loose == worst.loose && reach.CompareVerdicts(s.box.Verdict, worst.box.Verdict) > 0 {
 				worst = s
@@ -244,7 +246,9 @@ func servicesInBlocks(p *Pass, r *policy.Rule, _ reading) (out []end) {
 		svc := &p.Snapshot.Services[p.Class(n).Service]
 		var behind []int
 		for _, b := range p.Backends(p.Class(n).Service) {
-			behind = append(behind, b.Class)
+			if !slices.Contains(p.Radius.Class, b.Class) { // the server needs no leave to call itself
+				behind = append(behind, b.Class)
+			}
 		}
 		i := slices.IndexFunc(svc.Ports, func(sp model.ServicePort) bool { return written(r).Contains(sp.Protocol, sp.Port) })
 		if behind != nil && i >= 0 && !p.reaches(p.IDs(behind...), netset.AllConns) {
