@@ -82,7 +82,8 @@ read or judged (wins over 1).`,
 	return cmd
 }
 
-// unselected is the error that --server or -l do not select what they name: who asks for one server must not take silence for a pass.
+// unselected is the error that --server or -l do not select what they name: who asks for one server
+// must not take silence for a pass.
 func unselected(res audit.Result, servers []string, selector string) error {
 	const hint = "toolmoat audit without --server and -l lists the servers"
 	for _, name := range servers {

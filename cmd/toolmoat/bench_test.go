@@ -17,7 +17,8 @@ import (
 	"github.com/toolmoat/toolmoat/test/synth"
 )
 
-// BenchmarkPipeline measures each stage of an audit and of a map on synthetic clusters. docs/performance.md records the results.
+// BenchmarkPipeline measures each stage of an audit and of a map on synthetic clusters.
+// docs/performance.md records the results.
 func BenchmarkPipeline(b *testing.B) {
 	for _, workloads := range []int{500, 2000, 10000} {
 		var files []source.File

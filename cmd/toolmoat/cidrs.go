@@ -16,7 +16,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/report"
 )
 
-// cidrs is what every form of the command shares: gke, eks, aks, cluster and saved answers all end in print.
+// cidrs is what every form of the command shares: gke, eks, aks, cluster and saved answers all end
+// in print.
 type cidrs struct {
 	common
 	problems []finding.Problem // of reading the files
@@ -82,8 +83,9 @@ error.`,
 	return cmd
 }
 
-// print says what files, answers in any form that facts.Of recognises, tell of one cluster. missing is what could not be asked for, and why: "the caller lacks
-// compute.subnetworks.get on project p". Its error is the exit code.
+// print says what files, answers in any form that facts.Of recognises, tell of one cluster. missing
+// is what could not be asked for, and why: "the caller lacks compute.subnetworks.get on project p".
+// Its error is the exit code.
 func (c *cidrs) print(s streams, files []source.File, missing []model.Unknown) error {
 	f, problems := facts.Of(files...)
 	f.Unknown = append(f.Unknown, missing...)

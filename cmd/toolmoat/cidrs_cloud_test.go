@@ -14,7 +14,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// awsServer answers as recorded for the tests of internal/input/cloud, but refuses one action of EC2, and takes its credentials from the environment.
+// awsServer answers as recorded for the tests of internal/input/cloud, but refuses one action of
+// EC2, and takes its credentials from the environment.
 func awsServer(t *testing.T, refused string) {
 	t.Helper()
 	all, err := txtar.ParseFile(filepath.Join(root(t), "internal", "input", "cloud", "testdata", "eks.txtar"))
@@ -93,8 +94,9 @@ func TestCidrsEKS(t *testing.T) {
 	}
 }
 
-// TestCidrsClouds demands of each cloud's command that its help fits a terminal, names what it takes and ends with its example, and that a command line that
-// cannot be run is refused before anything is asked for.
+// TestCidrsClouds demands of each cloud's command that its help fits a terminal, names what it
+// takes and ends with its example, and that a command line that cannot be run is refused before
+// anything is asked for.
 func TestCidrsClouds(t *testing.T) {
 	for name, c := range map[string]struct {
 		takes string

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// object is a JSON object, read by key so that a key that is missing is not taken for one that is empty.
+// object is a JSON object, read by key so that a key that is missing is not taken for one that is
+// empty.
 type object map[string]any
 
 func parse(t testing.TB, text string) object {
@@ -34,7 +35,8 @@ func (o object) objects(key string) []object {
 	return out
 }
 
-// keys demands that the object has every key of a list, with a value that is not null, and is one of the optional ones otherwise.
+// keys demands that the object has every key of a list, with a value that is not null, and is one
+// of the optional ones otherwise.
 func (o object) keys(t *testing.T, of, required, optional string) {
 	t.Helper()
 	for _, key := range strings.Fields(required) {
@@ -63,7 +65,8 @@ func oneOf(t *testing.T, what string, got any, names []string) {
 	}
 }
 
-// TestAuditContract holds the JSON of audit to its documented shape, on inputs that are fine, bad and broken.
+// TestAuditContract holds the JSON of audit to its documented shape, on inputs that are fine, bad
+// and broken.
 func TestAuditContract(t *testing.T) {
 	broken := files(t, map[string]string{"a.yaml": "{"})
 	for _, in := range []string{"examples/unprotected", "examples/article", "examples/mcp-connect", "examples/article-cilium", broken} {

@@ -32,8 +32,9 @@ func readFacts(path string) (model.Facts, error) {
 	return f, nil
 }
 
-// supplement returns the facts of a file, with the plugin and the cloud that a live cluster was found to have where the file does not say which: that
-// nothing enforces policies must not be lost to a list of ranges.
+// supplement returns the facts of a file, with the plugin and the cloud that a live cluster was
+// found to have where the file does not say which: that nothing enforces policies must not be lost
+// to a list of ranges.
 func supplement(given, found model.Facts) model.Facts {
 	for _, s := range []struct {
 		field string
@@ -49,7 +50,8 @@ func supplement(given, found model.Facts) model.Facts {
 	return given
 }
 
-// doubt takes no list of ranges for whole that the objects of s contradict. That a file says so, where path names one, is a problem: it may be about another cluster.
+// doubt takes no list of ranges for whole that the objects of s contradict. That a file says so,
+// where path names one, is a problem: it may be about another cluster.
 func doubt(s *model.Snapshot, path string) {
 	against := facts.Against(&s.Facts, s)
 	s.Facts.Unknown = append(slices.Clip(s.Facts.Unknown), against...)
@@ -61,7 +63,8 @@ func doubt(s *model.Snapshot, path string) {
 	}
 }
 
-// profiles are those that --cni names, or the one that the cluster is known to run, or all that enforce policies where it may be.
+// profiles are those that --cni names, or the one that the cluster is known to run, or all that
+// enforce policies where it may be.
 func (c *common) profiles(f model.Facts) []cni.Profile {
 	name := c.cni
 	if !c.flags.Changed("cni") && f.CNI != "" && f.Known("cni") {
@@ -77,7 +80,8 @@ func (c *common) profiles(f model.Facts) []cni.Profile {
 	return slices.DeleteFunc(slices.Clone(profiles), func(p cni.Profile) bool { return p.Cloud != "" && p.Cloud != f.Cloud })
 }
 
-// detect asks a cluster for what it tells of itself. What it does not tell is unknown, which widens answers.
+// detect asks a cluster for what it tells of itself. What it does not tell is unknown, which widens
+// answers.
 func detect(ctx context.Context, client *cluster.Client) (model.Facts, error) {
 	files, _, err := client.Fetch(ctx, facts.Resources)
 	if err != nil {

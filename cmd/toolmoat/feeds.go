@@ -161,8 +161,8 @@ func (c *feedsFlags) list(s streams, names []string, now time.Time) error {
 	return c.exit(len(errs) > 0, code)
 }
 
-// judge says of each copy that is to be checked whether it is too old, and returns why others could not be checked: of feeds that were not named, those that were
-// never fetched need not be.
+// judge says of each copy that is to be checked whether it is too old, and returns why others could
+// not be checked: of feeds that were not named, those that were never fetched need not be.
 func (c *feedsFlags) judge(list []feeds.Status, named bool, now time.Time, verdicts map[*feeds.Copy]bool) (errs []error) {
 	broken := 0
 	for _, st := range list {

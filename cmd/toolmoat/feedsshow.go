@@ -50,7 +50,8 @@ more than that: it never rounds. --target takes the number from what one object 
 	return cmd
 }
 
-// limit returns how many ranges there may be, from the flags; nil if they are to be shown as they are.
+// limit returns how many ranges there may be, from the flags; nil if they are to be shown as they
+// are.
 func limit(given bool, max int, target string) (*feeds.Target, error) {
 	switch {
 	case given && target != "":

@@ -85,7 +85,8 @@ func (c *feedsFlags) importFile(s streams, o feeds.Options, name, file string) e
 	return c.updated(s, []string{name}, []feeds.Outcome{outcome})
 }
 
-// updated prints what came of an update. A name may be of a section that there is not: that shows only now.
+// updated prints what came of an update. A name may be of a section that there is not: that shows
+// only now.
 func (c *feedsFlags) updated(s streams, names []string, outcomes []feeds.Outcome) error {
 	var errs []error
 	for _, name := range names {

@@ -21,7 +21,8 @@ func commands() [][]string {
 	return all
 }
 
-// TestHelp demands of each command's help that it fits a terminal and ends with an example, and of the example that it works as printed.
+// TestHelp demands of each command's help that it fits a terminal and ends with an example, and of
+// the example that it works as printed.
 func TestHelp(t *testing.T) {
 	for _, command := range commands() {
 		name := strings.Join(append([]string{"toolmoat"}, command...), " ")
@@ -61,8 +62,8 @@ func exampleLines(example string) []string {
 	return strings.Split(strings.TrimSpace(strings.ReplaceAll(example, "|\n", "| ")), "\n")
 }
 
-// runExample runs what is ours of a pipeline: what another program would pass to it is an example's objects, what it passes on is dropped. It
-// reports whether there was anything to run.
+// runExample runs what is ours of a pipeline: what another program would pass to it is an example's
+// objects, what it passes on is dropped. It reports whether there was anything to run.
 func runExample(t *testing.T, line string) bool {
 	stdin := ""
 	for part := range strings.SplitSeq(line, "|") {

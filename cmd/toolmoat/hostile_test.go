@@ -96,7 +96,8 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-// bounded fails the test if the command took more memory than limit, or wrote more than somebody could want to read.
+// bounded fails the test if the command took more memory than limit, or wrote more than somebody
+// could want to read.
 func (r result) bounded(t testing.TB, limit int64) {
 	t.Helper()
 	if r.memory > limit {
@@ -137,7 +138,8 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { panic("the pipe \x1b[31m burst") }
 
-// TestPanic demands that a panic while files are read, which is not on the goroutine of the command, ends it in a message and the code for a bug.
+// TestPanic demands that a panic while files are read, which is not on the goroutine of the
+// command, ends it in a message and the code for a bug.
 func TestPanic(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run([]string{"audit", "-"}, streams{in: broken{}, out: &out, err: &errs})
@@ -147,7 +149,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestLongNames gives everything a name that is far too long, and expects no more than a piece of it.
+// TestLongNames gives everything a name that is far too long, and expects no more than a piece of
+// it.
 func TestLongNames(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	text := fmt.Sprintf(`
@@ -179,8 +182,8 @@ spec: {nodeName: %[1]s, containers: [{name: %[1]s, image: example.com/mcp-server
 	}
 }
 
-// TestStrangeFiles walks a folder of what is no file of the folder, or no file at all. Nothing of what lies outside may come out, and nothing may
-// hang.
+// TestStrangeFiles walks a folder of what is no file of the folder, or no file at all. Nothing of
+// what lies outside may come out, and nothing may hang.
 func TestStrangeFiles(t *testing.T) {
 	outside := files(t, map[string]string{
 		"pod.yaml":     strings.ReplaceAll(server, "files", "elsewhere"),
@@ -257,8 +260,8 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// TestEscapes demands that nothing in the input writes to the terminal of who reads the output: neither what moves the cursor nor a line that
-// looks like ours.
+// TestEscapes demands that nothing in the input writes to the terminal of who reads the output:
+// neither what moves the cursor nor a line that looks like ours.
 func TestEscapes(t *testing.T) {
 	const evil = "x\x1b[31mred\x1b]0;title\x07\u202eesrever\u0085\x9b\nerror: FORGED\r\n\tend"
 	quoted := `"x\e[31mred\e]0;title\a\u202eesrever\N\nerror: FORGED\r\n\tend"`
@@ -309,7 +312,8 @@ spec: {containers: [{name: %s, image: %s, ports: [{name: %s, containerPort: 80}]
 	}
 }
 
-// TestInterrupt demands that who presses Ctrl-C gets the prompt back, also while a pipe is read that does not end.
+// TestInterrupt demands that who presses Ctrl-C gets the prompt back, also while a pipe is read
+// that does not end.
 func TestInterrupt(t *testing.T) {
 	cmd, _ := command(t, "", "audit", "-")
 	in, err := cmd.StdinPipe()

@@ -79,7 +79,8 @@ type outcome struct {
 	render   func(io.Writer, report.Options) error
 }
 
-// run reads the input, has each world of it judged, and writes what comes of it. command is how the JSON of several worlds is called, and that of one in it.
+// run reads the input, has each world of it judged, and writes what comes of it. command is how the
+// JSON of several worlds is called, and that of one in it.
 func (c *common) run(ctx context.Context, s streams, paths []string, command string, judge func(*reach.Program) (outcome, error)) error {
 	if c.live.printRBAC {
 		return c.live.rbac(s)
@@ -135,7 +136,8 @@ func (w world) explain(err error) error {
 	return fmt.Errorf("context %s: %w", w.context, err)
 }
 
-// worse returns which of two exit codes of complete answers counts: what is not judged, then what fails, then what depends.
+// worse returns which of two exit codes of complete answers counts: what is not judged, then what
+// fails, then what depends.
 func worse(a, b int) int {
 	for _, code := range []int{exitBroken, exitFails, exitDepends} {
 		if a == code || b == code {
@@ -219,7 +221,8 @@ func (c *common) several(worlds []world, outcomes []outcome, command string) fun
 	}
 }
 
-// write gives the result to the output that the flags name, and the problems to standard error unless they are in the text that stands beside it.
+// write gives the result to the output that the flags name, and the problems to standard error
+// unless they are in the text that stands beside it.
 func (c *common) write(s streams, problems []finding.Problem, render func(io.Writer, report.Options) error) error {
 	opts := report.Options{Color: s.colour && !c.noColor && c.out == "", Verbose: c.verbose}
 	if c.out == "" {

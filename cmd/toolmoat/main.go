@@ -1,8 +1,10 @@
-// Command toolmoat shows what each MCP server on Kubernetes can really reach, and proves what it cannot.
+// Command toolmoat shows what each MCP server on Kubernetes can really reach, and proves what it
+// cannot.
 //
-// Its manners: stdout carries the result and nothing else. Errors go to stderr as "error: what, where", then "hint: what to do" where we know. The exit
-// code is 0 when all is well, 1 when everything was judged and it fails, 2 when it could not run or the answer is incomplete, 3 when can
-// depends. A message that does not help is a bug.
+// Its manners: stdout carries the result and nothing else. Errors go to stderr as "error: what,
+// where", then "hint: what to do" where we know. The exit code is 0 when all is well, 1 when
+// everything was judged and it fails, 2 when it could not run or the answer is incomplete, 3 when
+// can depends. A message that does not help is a bug.
 package main
 
 import (

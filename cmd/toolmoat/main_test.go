@@ -22,8 +22,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"toolmoat": main})
 }
 
-// TestScripts runs the stories in testdata/script. Besides what testscript knows, they have the folder examples; "exits CODE toolmoat ARGS", where
-// "exec" only tells zero from the rest; and "fits", which demands that no line of the output is wider than a terminal.
+// TestScripts runs the stories in testdata/script. Besides what testscript knows, they have the
+// folder examples; "exits CODE toolmoat ARGS", where "exec" only tells zero from the rest; and
+// "fits", which demands that no line of the output is wider than a terminal.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                filepath.Join("testdata", "script"),
@@ -98,8 +99,9 @@ func command(t testing.TB, dir string, args ...string) (*exec.Cmd, *bytes.Buffer
 	return cmd, &errs
 }
 
-// toolmoat runs the command in dir. Whatever the input is, it must end in an exit code that is documented, and not with a panic, which
-// would end a goroutine other than the first with a code of its own.
+// toolmoat runs the command in dir. Whatever the input is, it must end in an exit code that is
+// documented, and not with a panic, which would end a goroutine other than the first with a code of
+// its own.
 func toolmoat(t testing.TB, dir, stdin string, args ...string) result {
 	t.Helper()
 	cmd, errs := command(t, dir, args...)

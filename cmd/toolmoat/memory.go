@@ -2,8 +2,9 @@ package main
 
 import "runtime/debug"
 
-// A command ends before much garbage has gathered, so collecting it is put off for as long as memory stays in proportion: a small input keeps its
-// memory small, a large one trades memory for time, up to a bound that only what is in use may exceed.
+// A command ends before much garbage has gathered, so collecting it is put off for as long as
+// memory stays in proportion: a small input keeps its memory small, a large one trades memory for
+// time, up to a bound that only what is in use may exceed.
 const (
 	gcPercent      = 150
 	gcPercentLarge = 600

@@ -11,7 +11,8 @@ import (
 // shownOutput is a command of the README and, in the block after it, what it prints.
 var shownOutput = regexp.MustCompile("(?m)^```sh\ngo run ./cmd/toolmoat (.*)\n```\n\n```\n((?s:.*?))^```$")
 
-// TestReadme demands that the commands of the README print what stands below them. A last line of "[...]" stands for what follows.
+// TestReadme demands that the commands of the README print what stands below them. A last line of
+// "[...]" stands for what follows.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root(t), "README.md"))
 	if err != nil {

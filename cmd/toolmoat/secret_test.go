@@ -10,7 +10,8 @@ import (
 // secret stands where manifests hold credentials. No output of any format may have it.
 const secret = "hunter2-SECRET"
 
-// TestSecrets plants a secret everywhere that a workload may hold one, in servers that start in every way that discovery reads.
+// TestSecrets plants a secret everywhere that a workload may hold one, in servers that start in
+// every way that discovery reads.
 func TestSecrets(t *testing.T) {
 	commands := [][]string{
 		{"node", "server.js", "--token", secret},
@@ -104,7 +105,8 @@ spec:
 	}
 }
 
-// TestSecretsInErrors breaks what may be a credential in every way that YAML knows, wherever one may stand. The message says where, and not what.
+// TestSecretsInErrors breaks what may be a credential in every way that YAML knows, wherever one
+// may stand. The message says where, and not what.
 func TestSecretsInErrors(t *testing.T) {
 	const number = "8675309"
 	values := []string{number, number + ".5e1", "0x" + number, "*" + secret, "*" + number, "!" + secret + " x", "!" + secret, "!" + secret + " {}", "!!" + secret + " x", "!<" + secret + "> x",

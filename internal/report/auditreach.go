@@ -49,7 +49,8 @@ func (a auditText) limit(worlds reach.Worlds) string {
 	return ""
 }
 
-// onCNIs names the CNIs on which something was found. It may be otherwise on the others, or the same for another reason.
+// onCNIs names the CNIs on which something was found. It may be otherwise on the others, or the
+// same for another reason.
 func (a auditText) onCNIs(worlds reach.Worlds) string {
 	return a.names("", "").On(uint64(worlds))
 }
@@ -65,8 +66,8 @@ func (a auditText) stated() *stated {
 	return &stated{auditText: a, unknown: map[reach.Worlds][]string{}}
 }
 
-// say says text with its condition: CNIs alone in the same line, all else below. Of name, the CNIs on which it is unknown are said at
-// the end.
+// say says text with its condition: CNIs alone in the same line, all else below. Of name, the CNIs
+// on which it is unknown are said at the end.
 func (s *stated) say(name, text string, w when.When, src, dst string) {
 	p := s.res.Program
 	if !s.Verbose {

@@ -7,9 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// Clean returns text from the input as it may be shown on a terminal or a page: control and escape characters, line breaks, characters that
-// reorder or hide text, and bytes that are no UTF-8 are written as "\x1b" or "\u202e". Renderers do this to every text; what writes past them has
-// to call it.
+// Clean returns text from the input as it may be shown on a terminal or a page: control and escape
+// characters, line breaks, characters that reorder or hide text, and bytes that are no UTF-8 are
+// written as "\x1b" or "\u202e". Renderers do this to every text; what writes past them has to call
+// it.
 func Clean(s string) string {
 	if isClean(s) {
 		return s

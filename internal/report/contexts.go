@@ -20,8 +20,9 @@ func ContextHeading(name string, first bool) Document {
 	return doc
 }
 
-// ContextsJSON writes what a command says of several clusters as one object: {"schema":"toolmoat.dev/COMMAND-contexts/v1","contexts":[{"context":NAME,
-// COMMAND:{...}}]}, in the order in which they were asked for.
+// ContextsJSON writes what a command says of several clusters as one object:
+// {"schema":"toolmoat.dev/COMMAND-contexts/v1","contexts":[{"context":NAME, COMMAND:{...}}]}, in
+// the order in which they were asked for.
 func ContextsJSON(w io.Writer, command string, contexts []Context) error {
 	type object = map[string]any // written sorted by key
 	all := make([]object, len(contexts))

@@ -177,7 +177,8 @@ func asOf(at, now time.Time) string {
 	}
 }
 
-// RangesJSON returns the ranges of one name. The prefixes are those to be shown, merged or not; stale may be nil.
+// RangesJSON returns the ranges of one name. The prefixes are those to be shown, merged or not;
+// stale may be nil.
 func RangesJSON(r feeds.Ranges, prefixes []netip.Prefix, stale *bool) FeedsResult {
 	one := feedOf(r.Feed, r.Copy)
 	one.Name, one.Direction, one.Warnings, one.Ranges, one.Stale = r.Name, r.Direction, append([]string{}, r.Warnings...), prefixes, stale
@@ -227,7 +228,8 @@ func updateResult(o feeds.Outcome) string {
 	return "unchanged"
 }
 
-// Updates shows what came of renewing copies. Why one was refused stands beside it, among the problems.
+// Updates shows what came of renewing copies. Why one was refused stands beside it, among the
+// problems.
 func Updates(outcomes []feeds.Outcome) Document {
 	table := Table{Header: []string{"FEED", "RESULT", "RANGES", "NEW", "GONE", "KEPT"}}
 	var notes Notes

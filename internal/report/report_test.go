@@ -123,7 +123,8 @@ func TestMapJSONIsOneObject(t *testing.T) {
 	}
 }
 
-// TestMapJSONNamesPlugins demands of every connection its verdict, and the plugins under which it passes where these are not all.
+// TestMapJSONNamesPlugins demands of every connection its verdict, and the plugins under which it
+// passes where these are not all.
 func TestMapJSONNamesPlugins(t *testing.T) {
 	named, err := cni.Named("calico,cilium")
 	if err != nil {
@@ -354,7 +355,8 @@ func TestTextLayout(t *testing.T) {
 	golden(t, "layout.txt", append(rendered(t, d, Options{Width: 40}), rendered(t, d[:2], Options{Color: true})...))
 }
 
-// TestLongWord demands that a word of any length is broken in a time that does not grow with its square.
+// TestLongWord demands that a word of any length is broken in a time that does not grow with its
+// square.
 func TestLongWord(t *testing.T) {
 	got := rendered(t, Document{Table{Header: []string{"A"}, Rows: [][]string{{strings.Repeat("x", 4<<20)}}}}, Options{})
 	if n := bytes.Count(got, []byte("x")); n != 4<<20 {

@@ -14,7 +14,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// TestWaysAgree demands that can, map and audit say the same of what enters by way of a Service from outside the cluster.
+// TestWaysAgree demands that can, map and audit say the same of what enters by way of a Service
+// from outside the cluster.
 func TestWaysAgree(t *testing.T) {
 	const scene = `
 {apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: mcp}, spec: {selector: {matchLabels: {app: mcp}}, template: {metadata: {labels: {app: mcp}}, spec: {

@@ -211,7 +211,8 @@ func (a *api) apply(t *testing.T, list []object) {
 	}
 }
 
-// example returns the objects of a folder of examples. Services get an address that starts with prefix where they have none: the API server would choose one.
+// example returns the objects of a folder of examples. Services get an address that starts with
+// prefix where they have none: the API server would choose one.
 func example(t *testing.T, name, prefix string) []object {
 	t.Helper()
 	list := objects(t, folder(t, "examples/"+name))

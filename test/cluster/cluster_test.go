@@ -80,7 +80,8 @@ func withoutOrigins(v any) any {
 	return v
 }
 
-// same demands that two results say the same but for origins: all of them, or under some keys only. It prints where they first differ.
+// same demands that two results say the same but for origins: all of them, or under some keys only.
+// It prints where they first differ.
 func same(t *testing.T, got, want ran, keys ...string) {
 	t.Helper()
 	if got.code != want.code {
@@ -153,7 +154,8 @@ func factsOf(t *testing.T, config string) (file string) {
 	return file
 }
 
-// TestSameAsFiles has the program judge a cluster, the files that were applied to it, and what the API server itself answers, saved.
+// TestSameAsFiles has the program judge a cluster, the files that were applied to it, and what the
+// API server itself answers, saved.
 func TestSameAsFiles(t *testing.T) {
 	for _, tt := range []struct {
 		example, prefix string   // of the addresses of Services
@@ -213,7 +215,8 @@ func TestSameAsFiles(t *testing.T) {
 	}
 }
 
-// deniesNoMore demands that an audit of a part of a cluster calls nothing denied that the whole does not, neither of what servers reach nor of who calls them.
+// deniesNoMore demands that an audit of a part of a cluster calls nothing denied that the whole
+// does not, neither of what servers reach nor of who calls them.
 func deniesNoMore(t *testing.T, part, whole object) {
 	t.Helper()
 	if len(list(part, "servers")) == 0 {

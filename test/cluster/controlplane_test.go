@@ -121,7 +121,8 @@ var planes struct {
 	list []*controlPlane
 }
 
-// users are those of every API server besides admin, who may do everything. They may do nothing until a role is bound to them.
+// users are those of every API server besides admin, who may do everything. They may do nothing
+// until a role is bound to them.
 var users = []string{"narrow", "listed"}
 
 // newPlane starts an API server with more flags.
@@ -227,7 +228,8 @@ func stopAll() error {
 // ca is the file of the certificate that the API server made for itself.
 func (p *controlPlane) ca() string { return filepath.Join(p.dir, "certs", "apiserver.crt") }
 
-// kubeconfig writes a kubeconfig with a context for each plane, named like it, whose user is what user says in YAML.
+// kubeconfig writes a kubeconfig with a context for each plane, named like it, whose user is what
+// user says in YAML.
 func kubeconfig(t *testing.T, user string, list ...*controlPlane) string {
 	t.Helper()
 	var b strings.Builder

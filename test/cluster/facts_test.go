@@ -48,7 +48,8 @@ spec:
   ports: [{name: dns, port: 53, protocol: UDP, targetPort: 53}]
 `
 
-// TestCidrsCluster asks a cluster for what it tells of itself, as several users, and saves the same answers to files.
+// TestCidrsCluster asks a cluster for what it tells of itself, as several users, and saves the same
+// answers to files.
 func TestCidrsCluster(t *testing.T) {
 	p := newPlane(t, "cidrs")
 	p.api.apply(t, objects(t, ofItself))

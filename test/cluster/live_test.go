@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// shared are planes that several tests use. A test adds what no other one sees, or has a plane of its own.
+// shared are planes that several tests use. A test adds what no other one sees, or has a plane of
+// its own.
 var shared = struct {
 	sync.Mutex
 	planes map[string]*controlPlane
@@ -164,7 +165,8 @@ subjects: [{kind: User, name: narrow, apiGroup: rbac.authorization.k8s.io}]
 	}
 }
 
-// TestForbiddenPolicies reads with a user who may list everything but NetworkPolicies: then nothing is known of what passes.
+// TestForbiddenPolicies reads with a user who may list everything but NetworkPolicies: then nothing
+// is known of what passes.
 func TestForbiddenPolicies(t *testing.T) {
 	p := plane(t, "article")
 	p.api.apply(t, objects(t, `
@@ -244,7 +246,8 @@ func definition(group, version, kind, scope string) object {
 				"schema": object{"openAPIV3Schema": object{"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}}}}
 }
 
-// TestDefinitions adds kinds of policies to a cluster that had none: what is judged, what is not, and what nobody knows.
+// TestDefinitions adds kinds of policies to a cluster that had none: what is judged, what is not,
+// and what nobody knows.
 func TestDefinitions(t *testing.T) {
 	p := newPlane(t, "definitions")
 	written := example(t, "article-cilium", "10.96.8.")
@@ -278,7 +281,8 @@ func TestDefinitions(t *testing.T) {
 	if got := messages(r.json(t)); r.code != 2 || !slices.Equal(got, want) {
 		t.Errorf("exits with %d and says %q", r.code, got)
 	}
-	// The second is named by its kind alone, and read in one namespace too, as nothing tells how far it reaches.
+	// The second is named by its kind alone, and read in one namespace too, as nothing tells how
+	// far it reaches.
 	r = toolmoat(t, "audit", "--cluster", "--kubeconfig", config, "-n", "mcp-workloads", "-o", "json")
 	for _, message := range want {
 		if !slices.Contains(messages(r.json(t)), message) {

@@ -17,7 +17,8 @@ import (
 // kubernetes is the version of the API server, which tools/kube/go.mod pins.
 const kubernetes = "v1.36.3"
 
-// tools are the programs that the tests run, each with the folder of its module and the arguments of go build.
+// tools are the programs that the tests run, each with the folder of its module and the arguments
+// of go build.
 var tools = []struct {
 	name, dir string
 	args      []string
@@ -55,7 +56,8 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// toolsDir returns the folder of the tools. What they are built from decides its name, so that a change builds them again.
+// toolsDir returns the folder of the tools. What they are built from decides its name, so that a
+// change builds them again.
 func toolsDir() (string, error) {
 	base := os.Getenv("TOOLMOAT_CLUSTER_BIN")
 	if base == "" {

@@ -1,4 +1,5 @@
-// Package corpus reads the public cases in testdata/corpus, whose language is documented there. It is for tests.
+// Package corpus reads the public cases in testdata/corpus, whose language is documented there. It
+// is for tests.
 package corpus
 
 import (

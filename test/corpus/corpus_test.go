@@ -81,8 +81,8 @@ func ask(t *testing.T, profile string, p *reach.Program, e corpus.Expect, port i
 	}
 }
 
-// TestProfiles demands that a case that speaks of profiles knows them, and answers each of its questions once under every profile that enforces
-// policies in its default mode.
+// TestProfiles demands that a case that speaks of profiles knows them, and answers each of its
+// questions once under every profile that enforces policies in its default mode.
 func TestProfiles(t *testing.T) {
 	any := enforcing(t)
 	for _, c := range load(t) {
@@ -117,7 +117,8 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// TestParse refuses what the language does not have: a case that says less than it seems to would always pass.
+// TestParse refuses what the language does not have: a case that says less than it seems to would
+// always pass.
 func TestParse(t *testing.T) {
 	const head = "# About.\nkind: X\n\n=== expect\n"
 	for _, tt := range []struct{ text, want string }{

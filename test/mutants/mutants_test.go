@@ -1,7 +1,8 @@
-// Package mutants breaks the engine on purpose, one small change at a time, and demands that the tests notice.
+// Package mutants breaks the engine on purpose, one small change at a time, and demands that the
+// tests notice.
 //
-// It takes minutes, and so runs only where TOOLMOAT_MUTANTS is 1. A mutant that survives is a test that is missing. A mutant whose old
-// text is gone has to follow the code: that is always checked.
+// It takes minutes, and so runs only where TOOLMOAT_MUTANTS is 1. A mutant that survives is a test
+// that is missing. A mutant whose old text is gone has to follow the code: that is always checked.
 //
 //	TOOLMOAT_MUTANTS=1 go test -v ./test/mutants                           # all of them
 //	TOOLMOAT_MUTANTS=1 go test -v -run TestMutants/all/exception ./test/mutants # those with "exception" in their words
@@ -30,7 +31,8 @@ type mutant struct {
 
 const root = "../.."
 
-// judges are the packages below internal whose tests may notice a mutant, beside its own, in the order in which they are asked.
+// judges are the packages below internal whose tests may notice a mutant, beside its own, in the
+// order in which they are asked.
 var judges = []string{"engine/reach", "analysis/query", "analysis/rule", "analysis/matrix"}
 
 // source returns the text of the file that m changes, and its path.
@@ -91,8 +93,8 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// dies reports whether some test fails with m in place: those of its own package, then those of the engine and of what asks it, first
-// with few random scenes and then with all.
+// dies reports whether some test fails with m in place: those of its own package, then those of the
+// engine and of what asks it, first with few random scenes and then with all.
 func (m mutant) dies(t *testing.T) bool {
 	t.Helper()
 	src, path := m.source(t)

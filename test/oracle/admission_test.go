@@ -31,8 +31,8 @@ func (n *admissions) String() string {
 		n.both, n.neither, n.older, n.cautious, wrong)
 }
 
-// cautious reports whether all that our decoder complains of is what it is stricter in than the API server, on purpose: explicit YAML
-// tags, which the server mostly ignores.
+// cautious reports whether all that our decoder complains of is what it is stricter in than the API
+// server, on purpose: explicit YAML tags, which the server mostly ignores.
 func cautious(problems []string) bool {
 	for _, p := range problems {
 		if !strings.Contains(p, "has the tag") {
@@ -42,7 +42,8 @@ func cautious(problems []string) bool {
 	return len(problems) > 0
 }
 
-// compare asks the API server and our own decoder about one object, and where both take it, whether they read the same.
+// compare asks the API server and our own decoder about one object, and where both take it, whether
+// they read the same.
 func (n *admissions) compare(t *testing.T, what string, text []byte) {
 	t.Helper()
 	stored, refused := admit(t, text, strict)
@@ -79,8 +80,8 @@ func (n *admissions) disagree(t *testing.T, what, how string, text []byte) {
 	}
 }
 
-// TestAdmissionOfRandomPolicies changes one thing or none in random policies and checks that our decoder refuses exactly those that
-// the API server refuses.
+// TestAdmissionOfRandomPolicies changes one thing or none in random policies and checks that our
+// decoder refuses exactly those that the API server refuses.
 func TestAdmissionOfRandomPolicies(t *testing.T) {
 	var n admissions
 	kinds := map[string]bool{}
@@ -118,7 +119,8 @@ func TestAdmissionOfRandomPolicies(t *testing.T) {
 	summary(t, "%d kinds of change, %v", len(kinds), &n)
 }
 
-// TestAdmissionOfText compares the readers on what only text can say: scalars in their many spellings, repeated keys, aliases.
+// TestAdmissionOfText compares the readers on what only text can say: scalars in their many
+// spellings, repeated keys, aliases.
 func TestAdmissionOfText(t *testing.T) {
 	var n admissions
 	for _, c := range texts() {

@@ -19,8 +19,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// strictness is how the API server reads addresses: since Kubernetes 1.36 it refuses new objects with CIDRs that have host bits, leading
-// zeros or an IPv4 address inside IPv6, which older servers took and which stored objects may still hold.
+// strictness is how the API server reads addresses: since Kubernetes 1.36 it refuses new objects
+// with CIDRs that have host bits, leading zeros or an IPv4 address inside IPv6, which older servers
+// took and which stored objects may still hold.
 type strictness bool
 
 const (
@@ -31,8 +32,9 @@ const (
 var strictDecoder = json.NewSerializerWithOptions(json.DefaultMetaFactory, legacyscheme.Scheme, legacyscheme.Scheme,
 	json.SerializerOptions{Yaml: true, Strict: true})
 
-// admit returns the NetworkPolicy in text as the API server would store it, or why it would refuse to: strict decoding, as kubectl asks for,
-// defaulting, conversion and what its registry checks before an object is created.
+// admit returns the NetworkPolicy in text as the API server would store it, or why it would refuse
+// to: strict decoding, as kubectl asks for, defaulting, conversion and what its registry checks
+// before an object is created.
 func admit(t testing.TB, text []byte, how strictness) (*networkingv1.NetworkPolicy, error) {
 	t.Helper()
 	if utilfeature.DefaultFeatureGate.Enabled(features.StrictIPCIDRValidation) != bool(how) {

@@ -31,7 +31,8 @@ type awsSide struct {
 	twin slow.AWS
 }
 
-// newAWS runs the agent for every pod of s. first is the pod that the controller's lists begin with.
+// newAWS runs the agent for every pod of s. first is the pod that the controller's lists begin
+// with.
 func newAWS(t testing.TB, s *awsState, first int) *aws {
 	t.Helper()
 	a := &aws{awsState: s}
@@ -49,8 +50,9 @@ func newAWS(t testing.TB, s *awsState, first int) *aws {
 	return a
 }
 
-// side does what the agent's reconciler does before and after its rule processor: it collects what all policies open, and adds an entry
-// for everything if there is none and no policy isolates the pod.
+// side does what the agent's reconciler does before and after its rule processor: it collects what
+// all policies open, and adds an entry for everything if there is none and no policy isolates the
+// pod.
 func (a *aws) side(t testing.TB, c awsController, policies []*networkingv1.NetworkPolicy, pod *corev1.Pod, ingress bool) awsSide {
 	t.Helper()
 	var rules []entry
@@ -111,7 +113,8 @@ func twins(rules []entry) []slow.AWSEntry {
 	return out
 }
 
-// passes looks an address up as the kernel's program does (pkg/ebpf/c): the longest prefix, then its items one by one.
+// passes looks an address up as the kernel's program does (pkg/ebpf/c): the longest prefix, then
+// its items one by one.
 func (s awsSide) passes(addr netip.Addr, proto corev1.Protocol, port int) verdict {
 	if s.keys == nil || addr.Is6() != s.twin.IPv6 {
 		return allowed
@@ -129,7 +132,8 @@ func (s awsSide) value(addr netip.Addr) []byte {
 	return nil
 }
 
-// full reports whether what the map has for an address has no room left: the agent may have left something out.
+// full reports whether what the map has for an address has no room left: the agent may have left
+// something out.
 func (s awsSide) full(addr netip.Addr) bool {
 	value := s.value(addr)
 	return value != nil && slices.Max(value[(mapItems-1)*itemSize:]) > 0
@@ -146,7 +150,8 @@ func prefixOf(t testing.TB, key string) netip.Prefix {
 	return p
 }
 
-// The layout of the kernel's map values, and the protocol numbers in them that stand for every protocol and for nothing.
+// The layout of the kernel's map values, and the protocol numbers in them that stand for every
+// protocol and for nothing.
 const (
 	itemSize  = 12
 	mapItems  = 24

@@ -12,9 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// awsController resolves policies to addresses as amazon-network-policy-controller-k8s does (pkg/resolvers/endpoints.go and pkg/k8s as of the
-// middle of 2026), which cannot be imported: it is written anew from its behaviour. What combines the results into PolicyEndpoints is left out, for
-// it changes nothing since that project's pull request 218.
+// awsController resolves policies to addresses as amazon-network-policy-controller-k8s does
+// (pkg/resolvers/endpoints.go and pkg/k8s as of the middle of 2026), which cannot be imported: it
+// is written anew from its behaviour. What combines the results into PolicyEndpoints is left out,
+// for it changes nothing since that project's pull request 218.
 type awsController struct {
 	*awsState
 	first int // the pod that lists begin with: their order is the informer's, which is none
@@ -23,7 +24,8 @@ type awsController struct {
 // entry is what the agent is given of one peer.
 type entry = fwrp.EbpfFirewallRules
 
-// entries returns what a policy, as the API server stores it, opens in one direction. policyTypes has no say in it.
+// entries returns what a policy, as the API server stores it, opens in one direction. policyTypes
+// has no say in it.
 func (c awsController) entries(p *networkingv1.NetworkPolicy, ingress bool) []entry {
 	var out []entry
 	if ingress {
@@ -72,7 +74,8 @@ func (c awsController) peers(p *networkingv1.NetworkPolicy, peers []networkingv1
 	return out
 }
 
-// services returns the Services' own addresses that an egress rule opens: of those whose selector, taken for labels, satisfies a peer.
+// services returns the Services' own addresses that an egress rule opens: of those whose selector,
+// taken for labels, satisfies a peer.
 func (c awsController) services(p *networkingv1.NetworkPolicy, r networkingv1.NetworkPolicyEgressRule) []entry {
 	var out []entry
 	for _, peer := range r.To {
@@ -125,7 +128,8 @@ func (c awsController) listenPort(svc *corev1.Service, port intstr.IntOrString, 
 	return number, ok && !(port.Type == intstr.Int && c.leadsElsewhere(svc, number, proto, items))
 }
 
-// leadsElsewhere reports whether a port of a Service, by the name of its target, ends at a number on some pod that the rule does not open.
+// leadsElsewhere reports whether a port of a Service, by the name of its target, ends at a number
+// on some pod that the rule does not open.
 func (c awsController) leadsElsewhere(svc *corev1.Service, number int32, proto corev1.Protocol, items []networkingv1.NetworkPolicyPort) bool {
 	at := slices.IndexFunc(svc.Spec.Ports, func(sp corev1.ServicePort) bool {
 		return sp.Port == number && sp.Protocol == proto && sp.TargetPort.Type == intstr.String
@@ -160,7 +164,8 @@ func (c awsController) listed() []*corev1.Pod {
 	return slices.Concat(c.pods[c.first:], c.pods[:c.first])
 }
 
-// ingressPorts resolves the ports of an ingress rule, once for all of its peers: names to whatever number any of the selected pods has by them.
+// ingressPorts resolves the ports of an ingress rule, once for all of its peers: names to whatever
+// number any of the selected pods has by them.
 func (c awsController) ingressPorts(p *networkingv1.NetworkPolicy, items []networkingv1.NetworkPolicyPort) []v1alpha1.Port {
 	if !slices.ContainsFunc(items, func(i networkingv1.NetworkPolicyPort) bool { return i.Port != nil && i.Port.Type == intstr.String }) {
 		return literal(items)

@@ -69,7 +69,8 @@ func (s *awsState) manifests(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// randomAWS makes clusters whose blocks nest and coincide, with each other, with pods, nodes and Services.
+// randomAWS makes clusters whose blocks nest and coincide, with each other, with pods, nodes and
+// Services.
 type randomAWS struct {
 	*random
 	blocks  []netip.Prefix // that stand somewhere already
@@ -131,7 +132,8 @@ func newNode(name string, addr netip.Addr) *corev1.Node {
 	}
 }
 
-// service returns a Service for pods of ns, or for none, with ports that are mostly other ones than its targets.
+// service returns a Service for pods of ns, or for none, with ports that are mostly other ones than
+// its targets.
 func (r *randomAWS) service(s *awsState, ns, name string) *corev1.Service {
 	svc := &corev1.Service{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Service"}, ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
 		Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP}}
@@ -221,7 +223,8 @@ func (r *randomAWS) policyPorts() []networkingv1.NetworkPolicyPort {
 	return out
 }
 
-// block returns a block that often stands elsewhere already, as a block or as an exception, with exceptions of which that holds too.
+// block returns a block that often stands elsewhere already, as a block or as an exception, with
+// exceptions of which that holds too.
 func (r *randomAWS) block() *networkingv1.IPBlock {
 	cidr := r.nested(netip.Prefix{})
 	b := &networkingv1.IPBlock{CIDR: cidr.String()}
@@ -238,7 +241,8 @@ var blockBits = [2][]int{
 	{0, 8, 16, 31, 32, 32, 33, 48, 56, 62, 63, 64, 120, 121, 122, 123, 124, 127, 128},
 }
 
-// nested returns a block of the cluster's family, or seldom of the other one, inside outer if that is one.
+// nested returns a block of the cluster's family, or seldom of the other one, inside outer if that
+// is one.
 func (r *randomAWS) nested(outer netip.Prefix) netip.Prefix {
 	if r.chance(40) {
 		var fit []netip.Prefix

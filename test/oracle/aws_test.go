@@ -20,7 +20,8 @@ var flagShow = flag.Int("show", 1, "how many disagreements of a kind to show in 
 
 var awsDirections = [2]string{"egress", "ingress"}
 
-// addresses returns every address that a cluster's policies might tell from others: what holds one, the edges of blocks, some outside.
+// addresses returns every address that a cluster's policies might tell from others: what holds one,
+// the edges of blocks, some outside.
 func (r *randomAWS) addresses(s *awsState) []netip.Addr {
 	out := append(slices.Clone(r.pods), netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::9"))
 	for _, a := range r.edges {
@@ -32,8 +33,8 @@ func (r *randomAWS) addresses(s *awsState) []netip.Addr {
 	return slices.Compact(out)
 }
 
-// TestAWSTwin compares the naive evaluation of the agent's behaviour with the agent, so that it may stand in for it: also where the agent's
-// answer is an accident, of which the agent is asked twice.
+// TestAWSTwin compares the naive evaluation of the agent's behaviour with the agent, so that it may
+// stand in for it: also where the agent's answer is an accident, of which the agent is asked twice.
 func TestAWSTwin(t *testing.T) {
 	var verdicts, open, accidents, changes int
 	for i := range max(*flagStates/6, 1) {
@@ -75,7 +76,8 @@ func TestAWSTwin(t *testing.T) {
 	summary(t, "%d verdicts, %d open, 0 disagreements; %d left to accident, of which %d changed in two runs", verdicts, open, accidents, changes)
 }
 
-// awsReference is what the agent makes of connections, in every order in which its controller may see the pods.
+// awsReference is what the agent makes of connections, in every order in which its controller may
+// see the pods.
 type awsReference struct{ runs []*aws }
 
 func newAWSReference(t *testing.T, s *awsState) awsReference {
@@ -148,7 +150,8 @@ func (ref awsReference) judge(t *testing.T, from, to awsEnd, proto corev1.Protoc
 	return v
 }
 
-// reached says whether a pod gets to a port of another one, itself or by way of a Service, whose address the agent judges.
+// reached says whether a pod gets to a port of another one, itself or by way of a Service, whose
+// address the agent judges.
 func (ref awsReference) reached(t *testing.T, from, to awsEnd, proto corev1.Protocol, port int) verdict {
 	t.Helper()
 	v := ref.judge(t, from, to, proto, port)
@@ -173,7 +176,8 @@ func (ref awsReference) reached(t *testing.T, from, to awsEnd, proto corev1.Prot
 	return v
 }
 
-// awsQuestion is one connection in one cluster. Its ends are known by what they are and their addresses: clusters are copied.
+// awsQuestion is one connection in one cluster. Its ends are known by what they are and their
+// addresses: clusters are copied.
 type awsQuestion struct {
 	from, to awsEnd
 	proto    corev1.Protocol
@@ -218,9 +222,11 @@ func compareAWS(t *testing.T, ref awsReference, ours *toolmoatAWS, q awsQuestion
 	return want, "", ""
 }
 
-// ownNodeExcepted reports whether one end is a judged pod and the other its own node, which is exactly an exception of one rule and exactly the
-// block of another: the one difference in which we do not follow the agent. It does not read the block, because it is the node
-// (pkg/utils, IsNodeIP), so the exception takes the node's entry away; for every other node the block is what counts.
+// ownNodeExcepted reports whether one end is a judged pod and the other its own node, which is
+// exactly an exception of one rule and exactly the block of another: the one difference in which we
+// do not follow the agent. It does not read the block, because it is the node (pkg/utils,
+// IsNodeIP), so the exception takes the node's entry away; for every other node the block is what
+// counts.
 func (ref awsReference) ownNodeExcepted(q awsQuestion) bool {
 	for d, ends := range [][2]awsEnd{{q.from, q.to}, {q.to, q.from}} {
 		if subject, other := ends[0], ends[1].addr; subject.judged() {
@@ -234,10 +240,12 @@ func (ref awsReference) ownNodeExcepted(q awsQuestion) bool {
 	return false
 }
 
-// mayDepend reports whether our engine may leave q open though the agent's answer is known. It does so on four grounds: pods move, so it does not
-// take the node on which one runs for its own (the other end is a node's address, which policies alone would not let through); a Service whose pods the input does not show may lead anywhere; rules that
-// policyTypes leaves out isolate as soon as some pod is what they name; and where the
-// rules name more items than a block holds, it does not count how many of them a pod's own entry has, nor how many a full block can lose.
+// mayDepend reports whether our engine may leave q open though the agent's answer is known. It does
+// so on four grounds: pods move, so it does not take the node on which one runs for its own (the
+// other end is a node's address, which policies alone would not let through); a Service whose pods
+// the input does not show may lead anywhere; rules that policyTypes leaves out isolate as soon as
+// some pod is what they name; and where the rules name more items than a block holds, it does not
+// count how many of them a pod's own entry has, nor how many a full block can lose.
 func (ref awsReference) mayDepend(q awsQuestion) bool {
 	s := ref.runs[0].awsState
 	if q.to.svc && !s.leadsToPods(q.to.addr) { // the input does not show to which ports such a Service leads
@@ -270,7 +278,8 @@ func (ref awsReference) mayDepend(q awsQuestion) bool {
 
 var policyTypes = [...]networkingv1.PolicyType{networkingv1.PolicyTypeEgress, networkingv1.PolicyTypeIngress}
 
-// untyped reports whether a policy that selects pod has rules of a direction that its policyTypes leave out.
+// untyped reports whether a policy that selects pod has rules of a direction that its policyTypes
+// leave out.
 func (s *awsState) untyped(pod *corev1.Pod, direction networkingv1.PolicyType) bool {
 	return slices.ContainsFunc(s.policies, func(p *networkingv1.NetworkPolicy) bool {
 		sel, err := metav1.LabelSelectorAsSelector(&p.Spec.PodSelector)
@@ -291,7 +300,8 @@ func (s *awsState) leadsToPods(addr netip.Addr) bool {
 	})
 }
 
-// crowded reports whether the entries of one direction of one pod have more items, all together, than one block holds.
+// crowded reports whether the entries of one direction of one pod have more items, all together,
+// than one block holds.
 func (s awsSide) crowded() bool {
 	items := map[slow.AWSPort]bool{}
 	for _, e := range s.twin.Entries {
@@ -322,7 +332,8 @@ func awsQuestions(ends []awsEnd, ports []int) []awsQuestion {
 	return out
 }
 
-// TestAWSPolicies compares our engine with the agent on random clusters: pods, nodes, Services and addresses outside, in both directions.
+// TestAWSPolicies compares our engine with the agent on random clusters: pods, nodes, Services and
+// addresses outside, in both directions.
 func TestAWSPolicies(t *testing.T) {
 	var n tally
 	accidents, kinds := 0, map[string]int{}

@@ -13,7 +13,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// awsEnd is one end of a connection: a pod, a node, a Service's own address, or an address that nothing has.
+// awsEnd is one end of a connection: a pod, a node, a Service's own address, or an address that
+// nothing has.
 type awsEnd struct {
 	what string
 	pod  *corev1.Pod // nil for the others

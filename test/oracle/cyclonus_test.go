@@ -10,8 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Cyclonus' cluster: three namespaces of three pods that serve two ports of three protocols, each port with a name. The addresses are such
-// that its blocks around z/c (/24 less /28 and the like) hold some of the pods.
+// Cyclonus' cluster: three namespaces of three pods that serve two ports of three protocols, each
+// port with a name. The addresses are such that its blocks around z/c (/24 less /28 and the like)
+// hold some of the pods.
 var (
 	cyclonusPorts = []int{80, 81}
 	familyPrefix  = map[string]string{"IPv4": "192.168.", "IPv6": "fd00:10:244::"}
@@ -133,8 +134,8 @@ func (s *state) holds(a netip.Addr) bool {
 	return false
 }
 
-// TestCyclonusCases takes every case that Cyclonus generates, in IPv4 and in IPv6, through each of its steps, and asks three engines for every
-// pair of pods, and pods and addresses outside.
+// TestCyclonusCases takes every case that Cyclonus generates, in IPv4 and in IPv6, through each of
+// its steps, and asks three engines for every pair of pods, and pods and addresses outside.
 func TestCyclonusCases(t *testing.T) {
 	outside := map[string][]netip.Addr{
 		"IPv4": {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("192.168.1.47"), netip.MustParseAddr("192.168.1.200")},

@@ -48,8 +48,9 @@ func (c cyclonus) peer(e end) *matcher.TrafficPeer {
 	return p
 }
 
-// cyclonusReadsSelectors reports whether Cyclonus matches every selector of s to the same labels as the API machinery does. It takes a key
-// that is absent for one that NotIn rejects, and for one whose value is empty.
+// cyclonusReadsSelectors reports whether Cyclonus matches every selector of s to the same labels as
+// the API machinery does. It takes a key that is absent for one that NotIn rejects, and for one
+// whose value is empty.
 func cyclonusReadsSelectors(s *state) bool {
 	same := func(sel *metav1.LabelSelector, set map[string]string) bool {
 		if sel == nil {
@@ -90,7 +91,8 @@ func cyclonusReadsSelectors(s *state) bool {
 	return true
 }
 
-// kindnet is sigs.k8s.io/kube-network-policies' engine, fed through the listers it has in a cluster.
+// kindnet is sigs.k8s.io/kube-network-policies' engine, fed through the listers it has in a
+// cluster.
 type kindnet struct{ engine *networkpolicy.PolicyEngine }
 
 func newKindnet(s *state) (kindnet, error) {
@@ -98,7 +100,8 @@ func newKindnet(s *state) (kindnet, error) {
 	namespaces, pods, policies := factory.Core().V1().Namespaces(), factory.Core().V1().Pods(), factory.Networking().V1().NetworkPolicies()
 	evaluator := networkpolicy.NewStandardNetworkPolicy("node-1", namespaces, pods, policies)
 	for _, p := range s.defaulted() {
-		// A list that is empty and not nil would allow everything: the informers of a cluster never hold one.
+		// A list that is empty and not nil would allow everything: the informers of a cluster never
+		// hold one.
 		if len(p.Spec.Ingress) == 0 {
 			p.Spec.Ingress = nil
 		}

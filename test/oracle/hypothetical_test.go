@@ -13,10 +13,11 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// TestPodsThatDoNotExist lets our engine say which pods could connect to those of a random cluster, and be connected to, without being shown
-// one. Then a pod with random labels is made, in a namespace that exists or in a new one, and kube-network-policies judges it: what
-// it lets pass must be foreseen, and what we are certain of it must let pass. We are certain of what
-// passes over some family, so that is asked over the one that pods are known to have.
+// TestPodsThatDoNotExist lets our engine say which pods could connect to those of a random cluster,
+// and be connected to, without being shown one. Then a pod with random labels is made, in a
+// namespace that exists or in a new one, and kube-network-policies judges it: what it lets pass
+// must be foreseen, and what we are certain of it must let pass. We are certain of what passes over
+// some family, so that is asked over the one that pods are known to have.
 func TestPodsThatDoNotExist(t *testing.T) {
 	var connections, passed, certain, wrong int
 	for i := range *flagStates {
@@ -91,8 +92,9 @@ func (m *toolmoat) hypotheticals(class int, d policy.Direction) []reach.Hypothet
 	return m.foreseen[key]
 }
 
-// foreseen reports whether some hypothetical stands for the pod and the connection, and whether one does so unconditionally. A port that the source's rules
-// give by name is never certain here: whether the pod carries the name is its own affair.
+// foreseen reports whether some hypothetical stands for the pod and the connection, and whether one
+// does so unconditionally. A port that the source's rules give by name is never certain here:
+// whether the pod carries the name is its own affair.
 func foreseen(hypotheticals []reach.Hypothetical, s *state, pod map[string]string, namespace string, isNew bool, q question) (could, surely bool) {
 	for _, st := range hypotheticals {
 		if !st.Conns.Contains(ourProtocol[q.proto], netset.Port(q.port)) {

@@ -82,7 +82,8 @@ func (r *random) wrong() any {
 	return pick(r, wrongStrings)
 }
 
-// mutate changes one thing below root and says what, or "" where that is not possible. The object stays a NetworkPolicy.
+// mutate changes one thing below root and says what, or "" where that is not possible. The object
+// stays a NetworkPolicy.
 func (r *random) mutate(root map[string]any) string {
 	list := slices.DeleteFunc(places(root, ""), func(p place) bool { return p.path == ".apiVersion" || p.path == ".kind" })
 	p := pick(r, list)
@@ -148,7 +149,8 @@ func (r *random) mutateMetadata(root map[string]any) string {
 	if !ok {
 		return ""
 	}
-	// The rest of the metadata says nothing about reachability, and our decoder does not look into it.
+	// The rest of the metadata says nothing about reachability, and our decoder does not look into
+	// it.
 	key := pick(r, []string{"name", "namespace", "labels", "annotations", "clusterName"})
 	switch key {
 	case "labels", "annotations":

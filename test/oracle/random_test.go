@@ -19,7 +19,8 @@ var (
 	flagSeed   = flag.Uint64("seed", 1, "seed of the random clusters")
 )
 
-// random makes clusters whose selectors, blocks and ports often meet what is there, and often just miss it.
+// random makes clusters whose selectors, blocks and ports often meet what is there, and often just
+// miss it.
 type random struct {
 	*rand.Rand
 	v4, v6 bool
@@ -92,7 +93,8 @@ func (r *random) state(n int) *state {
 	return s
 }
 
-// containerPorts gives a pod some names, none of them twice for one protocol: which port such a name means is nowhere defined.
+// containerPorts gives a pod some names, none of them twice for one protocol: which port such a
+// name means is nowhere defined.
 func (r *random) containerPorts() []corev1.ContainerPort {
 	var out []corev1.ContainerPort
 	for _, name := range append([]string{""}, portNames...) {
@@ -226,7 +228,8 @@ func (r *random) anchor() netip.Addr {
 	})
 }
 
-// prefix returns a prefix around a, no shorter than least bits, and remembers the addresses at its edges.
+// prefix returns a prefix around a, no shorter than least bits, and remembers the addresses at its
+// edges.
 func (r *random) prefix(a netip.Addr, least int) netip.Prefix {
 	bits := least + r.IntN(a.BitLen()-least+1)
 	if narrow := a.BitLen() - 8; r.chance(60) && narrow > least {
@@ -282,7 +285,8 @@ func (r *random) policyPorts() []networkingv1.NetworkPolicyPort {
 	return out
 }
 
-// probes returns the ports and the addresses outside to ask for: the edges of what the policies say, as many as are given.
+// probes returns the ports and the addresses outside to ask for: the edges of what the policies
+// say, as many as are given.
 func (r *random) probes(ports, addrs int) ([]int, []netip.Addr) {
 	var p []int
 	for _, port := range append(slices.Clone(portNumbers), r.ports...) {
@@ -306,7 +310,8 @@ func (r *random) probes(ports, addrs int) ([]int, []netip.Addr) {
 	return p[:min(ports, len(p))], a[:min(addrs, len(a))]
 }
 
-// TestRandomPolicies compares the engines on random clusters, in IPv4, IPv6 and both, at the edges of ranges and blocks.
+// TestRandomPolicies compares the engines on random clusters, in IPv4, IPv6 and both, at the edges
+// of ranges and blocks.
 func TestRandomPolicies(t *testing.T) {
 	var n tally
 	for i := range *flagStates {

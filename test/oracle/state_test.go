@@ -16,7 +16,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// metadataName is the label that the API server gives every namespace. Manifests leave it out: our engine has to know.
+// metadataName is the label that the API server gives every namespace. Manifests leave it out: our
+// engine has to know.
 const metadataName = "kubernetes.io/metadata.name"
 
 // state is a cluster at one moment.
@@ -172,8 +173,9 @@ func (s *state) ends(outside []netip.Addr) []end {
 	return out
 }
 
-// questions asks for every ordered pair of ends of one family that are not the same pod nor both outside. A pod always reaches itself: that
-// is asked elsewhere, for the other engines do not say so.
+// questions asks for every ordered pair of ends of one family that are not the same pod nor both
+// outside. A pod always reaches itself: that is asked elsewhere, for the other engines do not say
+// so.
 func (s *state) questions(outside []netip.Addr, ports []int) []question {
 	ends := s.ends(outside)
 	var out []question
@@ -245,7 +247,8 @@ func summary(t *testing.T, format string, args ...any) {
 // maxShown bounds the cases a failing test prints in full.
 const maxShown = 3
 
-// compare asks every engine every question. The first engine is the reference that the counts are of.
+// compare asks every engine every question. The first engine is the reference that the counts are
+// of.
 func (n *tally) compare(t *testing.T, s *state, questions []question, engines ...engine) {
 	t.Helper()
 	n.states++

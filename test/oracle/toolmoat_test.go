@@ -28,8 +28,8 @@ func load(t *testing.T, text []byte) *model.Snapshot {
 	return snapshot
 }
 
-// read decodes the one object in text and says what is wrong with it. It also checks that a policy stands in the snapshot in either
-// case: what is refused must widen the answer, not vanish.
+// read decodes the one object in text and says what is wrong with it. It also checks that a policy
+// stands in the snapshot in either case: what is refused must widen the answer, not vanish.
 func read(t *testing.T, text []byte) (policies []policy.Policy, problems []string) {
 	t.Helper()
 	snapshot := source.LoadFiles(source.File{Name: "case.yaml", Data: text})
@@ -66,7 +66,8 @@ func meaning(policies []policy.Policy) string {
 	return b.String()
 }
 
-// toolmoat is our own engine, under the profile that reads the API as the upstream end-to-end tests do: an ipBlock matches pods.
+// toolmoat is our own engine, under the profile that reads the API as the upstream end-to-end tests
+// do: an ipBlock matches pods.
 //
 // Each question is answered four times: from what the policies of each end let through in its
 // family, and, which forgets the family, from what the source reaches, from who reaches the
@@ -203,7 +204,8 @@ func (m *toolmoat) boxes(tables [][]reach.Box, pod, other end) []reach.Box {
 
 var ourProtocol = map[corev1.Protocol]netset.Protocol{corev1.ProtocolTCP: netset.TCP, corev1.ProtocolUDP: netset.UDP, corev1.ProtocolSCTP: netset.SCTP}
 
-// judgeBoxes says what boxes about one pair of ends make of one connection: what none of them holds is denied.
+// judgeBoxes says what boxes about one pair of ends make of one connection: what none of them holds
+// is denied.
 func judgeBoxes(boxes []reach.Box, q question) verdict {
 	v := denied
 	for _, b := range boxes {

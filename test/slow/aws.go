@@ -5,11 +5,13 @@ import (
 	"slices"
 )
 
-// AWS is one direction of one pod as the AWS network policy agent judges it: everything that the policies which select the pod open in that
-// direction, in one list. It is written from the behaviour of the agent (aws/aws-network-policy-agent v1.4.3: pkg/fwruleprocessor, the
-// lookup in pkg/ebpf/c).
+// AWS is one direction of one pod as the AWS network policy agent judges it: everything that the
+// policies which select the pod open in that direction, in one list. It is written from the
+// behaviour of the agent (aws/aws-network-policy-agent v1.4.3: pkg/fwruleprocessor, the lookup in
+// pkg/ebpf/c).
 //
-// A pod that no policy isolates is the caller's affair: the agent gives it an entry for every address.
+// A pod that no policy isolates is the caller's affair: the agent gives it an entry for every
+// address.
 type AWS struct {
 	Entries []AWSEntry
 	Node    netip.Addr // of the pod's own node, in the family that is enforced
@@ -23,7 +25,8 @@ type AWSEntry struct {
 	Ports  []AWSPort // none: every port of every protocol
 }
 
-// AWSPort is one item of ports. The number 0 is every port of the protocol, the protocol "" every protocol.
+// AWSPort is one item of ports. The number 0 is every port of the protocol, the protocol "" every
+// protocol.
 type AWSPort struct {
 	Protocol        string
 	Number, EndPort int
@@ -32,8 +35,8 @@ type AWSPort struct {
 // awsItems is how many different items the agent keeps for one block.
 const awsItems = 24
 
-// Passes reports whether connections with a are certainly, and whether they are possibly, let through. Of a block with more than 24 items the
-// agent keeps some 24 that it does not choose.
+// Passes reports whether connections with a are certainly, and whether they are possibly, let
+// through. Of a block with more than 24 items the agent keeps some 24 that it does not choose.
 func (m AWS) Passes(a netip.Addr, protocol string, port int) (certainly, possibly bool) {
 	if a.Is6() != m.IPv6 {
 		return true, true
@@ -76,7 +79,8 @@ func (m AWS) counts(e AWSEntry) bool {
 	return e.CIDR.Addr().Is6() == m.IPv6 && e.CIDR.Masked().Addr() != m.Node
 }
 
-// items returns the different items of block: those of the entries that name it, and those of every shorter block that bequeaths to it.
+// items returns the different items of block: those of the entries that name it, and those of every
+// shorter block that bequeaths to it.
 func (m AWS) items(block netip.Prefix) []AWSPort {
 	var out []AWSPort
 	add := func(items ...AWSPort) {
@@ -103,8 +107,9 @@ func (m AWS) items(block netip.Prefix) []AWSPort {
 	return out
 }
 
-// bequeaths reports whether a longer block that begins at first inherits what outer opens. Whichever of the entries for outer makes an
-// exception, it is one for all; and a prefix length of 32 is taken for a single address, also in IPv6.
+// bequeaths reports whether a longer block that begins at first inherits what outer opens.
+// Whichever of the entries for outer makes an exception, it is one for all; and a prefix length of
+// 32 is taken for a single address, also in IPv6.
 func (m AWS) bequeaths(outer netip.Prefix, first netip.Addr) bool {
 	if outer.Bits() == 32 {
 		return false

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// entries reads one entry a line: a block, "except" with blocks, then ports as "tcp/80", "tcp/80-90", "tcp".
+// entries reads one entry a line: a block, "except" with blocks, then ports as "tcp/80",
+// "tcp/80-90", "tcp".
 func entries(text string) []AWSEntry {
 	var out []AWSEntry
 	for line := range strings.Lines(text) {

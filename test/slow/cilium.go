@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// This file is written from the text of the CiliumNetworkPolicy API (docs.cilium.io, network policy) and the agent's own reading of it
-// (cilium v1.19.1, pkg/policy/utils and pkg/policy/api): every rule is asked in turn whether it matches.
+// This file is written from the text of the CiliumNetworkPolicy API (docs.cilium.io, network
+// policy) and the agent's own reading of it (cilium v1.19.1, pkg/policy/utils and pkg/policy/api):
+// every rule is asked in turn whether it matches.
 
 // CiliumPolicy is one spec of a CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy.
 type CiliumPolicy struct {
@@ -21,7 +22,8 @@ type CiliumPolicy struct {
 	DenyIngress, DenyEgress *bool // enableDefaultDeny; nil: as the API defaults it
 }
 
-// CiliumRule is one item of ingress, ingressDeny, egress or egressDeny. A list that is nil is absent, one that is empty matches nothing.
+// CiliumRule is one item of ingress, ingressDeny, egress or egressDeny. A list that is nil is
+// absent, one that is empty matches nothing.
 type CiliumRule struct {
 	Endpoints []Selector // fromEndpoints, toEndpoints
 	Entities  []string
@@ -97,8 +99,9 @@ func sourceless(s Selector) Selector {
 	return out
 }
 
-// endpoints completes a selector of endpoints as it is read in a policy of namespace ns: one that names neither a namespace nor labels of
-// one means pods of the policy's own, or of any if the policy is cluster-wide; and always of this cluster.
+// endpoints completes a selector of endpoints as it is read in a policy of namespace ns: one that
+// names neither a namespace nor labels of one means pods of the policy's own, or of any if the
+// policy is cluster-wide; and always of this cluster.
 func endpoints(s Selector, ns string) Selector {
 	s = sourceless(s)
 	said := false
@@ -140,7 +143,8 @@ func (p CiliumPolicy) isolates(ingress bool) bool {
 	return rules > 0 && (said == nil || *said)
 }
 
-// cilium says what Cilium's own policies do with a connection: whether one denies it, one allows it, and one isolates the subject.
+// cilium says what Cilium's own policies do with a connection: whether one denies it, one allows
+// it, and one isolates the subject.
 func (w *World) cilium(subject int, peer End, a netip.Addr, ingress bool, dst End, protocol string, port int) (denied, allowed, isolated bool) {
 	pod := w.Pods[subject]
 	for _, p := range w.CiliumPolicies {
@@ -282,8 +286,8 @@ func (w *World) isService(ref ServiceRef, s Service) bool {
 	return ref.Name == s.Name
 }
 
-// behind reports whether an end is one of a Service's: a pod that it selects, or, if it selects none, what has the address of an endpoint
-// and can be matched by a block.
+// behind reports whether an end is one of a Service's: a pod that it selects, or, if it selects
+// none, what has the address of an endpoint and can be matched by a block.
 func (w *World) behind(s Service, e End, a netip.Addr) bool {
 	if s.Selector == nil {
 		return slices.Contains(s.Endpoints, a) && w.inBlocks(e, a)
@@ -319,7 +323,8 @@ func (w *World) ciliumPort(r CiliumRule, dst End, ingress bool, protocol string,
 	return false
 }
 
-// fits reports whether a name is what toFQDNs says, by the regular expression that Cilium makes of it (cilium v1.19.1, pkg/fqdn/matchpattern).
+// fits reports whether a name is what toFQDNs says, by the regular expression that Cilium makes of
+// it (cilium v1.19.1, pkg/fqdn/matchpattern).
 func fits(name, pattern string) bool {
 	pattern = strings.ToLower(strings.TrimSuffix(pattern, "."))
 	if strings.Trim(pattern, "*") == "" && pattern != "" {

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// longestPrefix judges one end as the AWS agent does, from the entries that the controller makes of all policies that select the pod
-// (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
+// longestPrefix judges one end as the AWS agent does, from the entries that the controller makes of
+// all policies that select the pod (amazon-network-policy-controller-k8s,
+// pkg/resolvers/endpoints.go).
 func (w *World) longestPrefix(subject int, a netip.Addr, ingress bool, protocol string, port int) bool {
 	pod := w.Pods[subject]
 	policies := w.applying(pod, ingress)
@@ -101,7 +102,8 @@ func (p Pod) resolved(ports []Port) []AWSPort {
 	return out
 }
 
-// subjectPorts resolves the ports of an ingress rule by every pod that its policy selects: what one of them calls so is open on all.
+// subjectPorts resolves the ports of an ingress rule by every pod that its policy selects: what one
+// of them calls so is open on all.
 func (w *World) subjectPorts(p Policy, ports []Port) []AWSPort {
 	var out []AWSPort
 	for _, pod := range w.Pods {

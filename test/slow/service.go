@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// toService reports whether a rule lets its subjects connect to a port of a Service's own address, where selectors mean Services too. A rule's
-// port is a port of pods, so it becomes the port of the Service that leads to it; a rule none of whose ports a Service has says nothing of
-// it (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go, getMatchingServiceClusterIPs).
+// toService reports whether a rule lets its subjects connect to a port of a Service's own address,
+// where selectors mean Services too. A rule's port is a port of pods, so it becomes the port of the
+// Service that leads to it; a rule none of whose ports a Service has says nothing of it
+// (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go, getMatchingServiceClusterIPs).
 func (w *World) toService(p Policy, r Rule, peer End, a netip.Addr, protocol string, port int) bool {
 	if !w.SelectorsMatchServices || peer.Pod >= 0 {
 		return false
@@ -57,8 +58,8 @@ func (w *World) servicePort(s Service, r Rule, protocol string, port int) bool {
 	return len(r.Ports) == 0
 }
 
-// listens finds the port of s that leads to a rule's port: by the target as it is written, else by what a pod behind s calls it. The first that
-// is found counts.
+// listens finds the port of s that leads to a rule's port: by the target as it is written, else by
+// what a pod behind s calls it. The first that is found counts.
 func (w *World) listens(s Service, p Port, protocol string) (int, bool) {
 	for _, x := range s.Ports {
 		if x.Protocol == protocol && x.TargetName == p.Name && (p.Name != "" || x.Target == p.Number) {
@@ -94,8 +95,9 @@ func selects(want, labels map[string]string) bool {
 	return true
 }
 
-// kubernetesService reports whether pod reaches the API server at address a because its policies match the Service that every cluster has for it, in
-// namespace default and without a selector, where Services does not list it.
+// kubernetesService reports whether pod reaches the API server at address a because its policies
+// match the Service that every cluster has for it, in namespace default and without a selector,
+// where Services does not list it.
 func (w *World) kubernetesService(pod Pod, a netip.Addr, protocol string, port int) bool {
 	listed := slices.ContainsFunc(w.Services, func(s Service) bool { return s.Namespace == "default" && s.Name == "kubernetes" })
 	if listed || protocol != "TCP" || port != 443 && port != 6443 || !slices.Contains(w.APIServers, a) {

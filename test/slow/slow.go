@@ -1,9 +1,11 @@
-// Package slow decides single connections the long way round, as a reference for tests of the engine.
+// Package slow decides single connections the long way round, as a reference for tests of the
+// engine.
 //
-// It is written from the text of the NetworkPolicy API (kubernetes.io/docs/concepts/services-networking/network-policies and
-// k8s.io/api/networking/v1) and of the Cilium API, and shares no code with what it checks: objects have the shape of the APIs, selectors are
-// evaluated requirement by requirement, and everything is known. What the texts leave undefined, or what network plugins do in their own
-// way, is a choice that a [World] makes.
+// It is written from the text of the NetworkPolicy API
+// (kubernetes.io/docs/concepts/services-networking/network-policies and k8s.io/api/networking/v1)
+// and of the Cilium API, and shares no code with what it checks: objects have the shape of the
+// APIs, selectors are evaluated requirement by requirement, and everything is known. What the texts
+// leave undefined, or what network plugins do in their own way, is a choice that a [World] makes.
 package slow
 
 import (
@@ -11,8 +13,9 @@ import (
 	"slices"
 )
 
-// World is one cluster in which everything is known. Its pods have long been running, so nothing is said of the time before the policies of a
-// new pod are in force; and nobody connects to node ports.
+// World is one cluster in which everything is known. Its pods have long been running, so nothing is
+// said of the time before the policies of a new pod are in force; and nobody connects to node
+// ports.
 type World struct {
 	Namespaces     map[string]map[string]string // labels by name, with kubernetes.io/metadata.name
 	Pods           []Pod
@@ -139,8 +142,8 @@ type Requirement struct {
 	Values   []string
 }
 
-// Override stands for what a policy of a kind that is not modelled does: in one direction, it decides all connections of the
-// pods it selects.
+// Override stands for what a policy of a kind that is not modelled does: in one direction, it
+// decides all connections of the pods it selects.
 type Override struct {
 	Namespaces, Pods Selector
 	Ingress          bool
@@ -179,7 +182,8 @@ func (w *World) escapes(from End, t netip.Addr) bool {
 	return w.IPv4Escapes && from.Pod >= 0 && t.Is4() && !slices.ContainsFunc(w.Pods[from.Pod].Addrs, netip.Addr.Is4)
 }
 
-// Leaves reports whether from may send to address t as such, in whatever way what is there would judge it.
+// Leaves reports whether from may send to address t as such, in whatever way what is there would
+// judge it.
 func (w *World) Leaves(from End, t netip.Addr, protocol string, port int) bool {
 	for _, f := range w.addrs(from) {
 		if f.Is4() == t.Is4() && w.leaves(from, AtAddr(t), t, protocol, port) || w.escapes(from, t) {
@@ -255,7 +259,8 @@ func (w *World) enters(from End, f netip.Addr, to End, protocol string, port int
 	return w.side(to.Pod, from, f, true, to, protocol, port)
 }
 
-// isNode reports whether a connection from e, at address a, comes from the named node's own network.
+// isNode reports whether a connection from e, at address a, comes from the named node's own
+// network.
 func (w *World) isNode(e End, a netip.Addr, node string) bool {
 	if e.Pod >= 0 {
 		return w.Pods[e.Pod].HostNetwork && w.Pods[e.Pod].Node == node
@@ -263,7 +268,8 @@ func (w *World) isNode(e End, a netip.Addr, node string) bool {
 	return slices.Contains(w.Nodes[node], a)
 }
 
-// side judges one end: subject is the pod whose policies are asked, peer the other end at address a, dst the end that listens.
+// side judges one end: subject is the pod whose policies are asked, peer the other end at address
+// a, dst the end that listens.
 func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End, protocol string, port int) bool {
 	pod := w.Pods[subject]
 	if pod.HostNetwork && !w.HostPodsJudged {

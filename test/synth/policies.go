@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// writePolicies writes the tenant's policies: the first of a fixed list, then one for the upstreams of each workload in turn,
-// round and round, until there are as many as asked for.
+// writePolicies writes the tenant's policies: the first of a fixed list, then one for the upstreams
+// of each workload in turn, round and round, until there are as many as asked for.
 func (t *tenant) writePolicies(b *bytes.Buffer, workloads []workload) {
 	fixed := []func(*bytes.Buffer){
 		t.denyAll, t.allowDNS, t.gatewayIngress, t.gatewayEgress, t.serverIngress, t.openWeb, t.internalIngress, t.neighbours,
@@ -23,7 +23,8 @@ func (t *tenant) writePolicies(b *bytes.Buffer, workloads []workload) {
 	}
 }
 
-// policy writes what every policy starts with; selector is the body of spec.podSelector, or "" for every pod.
+// policy writes what every policy starts with; selector is the body of spec.podSelector, or "" for
+// every pod.
 func (t *tenant) policy(b *bytes.Buffer, name, selector string, types ...string) {
 	fmt.Fprintf(b, "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: %s\n  namespace: %s\nspec:\n", name, t.name)
 	if selector == "" {
@@ -101,8 +102,8 @@ func (t *tenant) serverIngress(b *bytes.Buffer) {
 `)
 }
 
-// openWeb lets half of the servers out to everything but an except list. Every third tenant's list is short, and every second
-// tenant remembers IPv6.
+// openWeb lets half of the servers out to everything but an except list. Every third tenant's list
+// is short, and every second tenant remembers IPv6.
 func (t *tenant) openWeb(b *bytes.Buffer) {
 	t.policy(b, "server-web", "    matchLabels:\n      role: mcp-server\n      web: open\n", "Egress")
 	b.WriteString(`  egress:
@@ -139,7 +140,8 @@ func (t *tenant) internalIngress(b *bytes.Buffer) {
 `)
 }
 
-// neighbours lets the next tenant's pods, and pods of production namespaces that are no servers, call the APIs by port name.
+// neighbours lets the next tenant's pods, and pods of production namespaces that are no servers,
+// call the APIs by port name.
 func (t *tenant) neighbours(b *bytes.Buffer) {
 	t.policy(b, "api-ingress", roleIs(api), "Ingress")
 	fmt.Fprintf(b, `  ingress:

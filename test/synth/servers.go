@@ -1,6 +1,7 @@
 package synth
 
-// program is what an MCP server runs. Images and ports are those of well-known servers, as their own documentation has them.
+// program is what an MCP server runs. Images and ports are those of well-known servers, as their
+// own documentation has them.
 type program struct {
 	name  string
 	image string

@@ -1,5 +1,5 @@
-// Package synth makes synthetic clusters, as YAML, to measure and test with: tenants that each run a gateway, MCP servers and
-// services of their own behind network policies of the usual shapes.
+// Package synth makes synthetic clusters, as YAML, to measure and test with: tenants that each run
+// a gateway, MCP servers and services of their own behind network policies of the usual shapes.
 //
 // The same [Cluster] always gives the same bytes.
 package synth
@@ -12,10 +12,11 @@ import (
 	"path/filepath"
 )
 
-// Cluster says how large a synthetic cluster is. The zero value has cluster DNS in kube-system and nothing else.
+// Cluster says how large a synthetic cluster is. The zero value has cluster DNS in kube-system and
+// nothing else.
 //
-// One namespace is kube-system, with one workload; tenants share the others. With a single namespace there is no tenant, and
-// Workloads and Policies mean nothing.
+// One namespace is kube-system, with one workload; tenants share the others. With a single
+// namespace there is no tenant, and Workloads and Policies mean nothing.
 type Cluster struct {
 	Namespaces int // in all
 	Workloads  int // in all, as even as it goes; a tenant's first is its gateway, a third are MCP servers
@@ -25,7 +26,8 @@ type Cluster struct {
 	Seed       uint64 // varies replicas, images and ranges, never the counts above
 }
 
-// Size returns a cluster of so many workloads, 10 at least, with half as many policies and 20 workloads a namespace.
+// Size returns a cluster of so many workloads, 10 at least, with half as many policies and 20
+// workloads a namespace.
 func Size(workloads int) Cluster {
 	workloads = max(workloads, 10)
 	return Cluster{
@@ -65,7 +67,8 @@ func (c Cluster) Files() []File {
 	return files
 }
 
-// Write writes the files into dir, which must be empty or not exist yet: other files beside them would be counted as the cluster's.
+// Write writes the files into dir, which must be empty or not exist yet: other files beside them
+// would be counted as the cluster's.
 func (c Cluster) Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -72,7 +72,8 @@ func (g *generator) tenant(t *tenant) []byte {
 	return b.Bytes()
 }
 
-// list returns the tenant's workloads: its gateway, then its servers (a third of all), then its other services.
+// list returns the tenant's workloads: its gateway, then its servers (a third of all), then its
+// other services.
 func (t *tenant) list() []workload {
 	servers := (t.workloads + 1) / 3
 	first := t.rand.IntN(len(programs))
@@ -99,8 +100,9 @@ func (t *tenant) list() []workload {
 	return out
 }
 
-// service makes w the n-th of the tenant's own services. Every fourth has state; every fifth is an API that serves on a port
-// whose number differs from tenant to tenant, so that only its name can be relied on.
+// service makes w the n-th of the tenant's own services. Every fourth has state; every fifth is an
+// API that serves on a port whose number differs from tenant to tenant, so that only its name can
+// be relied on.
 func (t *tenant) service(w *workload, n int) {
 	w.name = fmt.Sprintf("svc-%02d", n)
 	w.role = internal
@@ -181,7 +183,8 @@ func (g *generator) service(b *bytes.Buffer, w *workload) {
 	}
 }
 
-// running writes the pods that a live cluster lists, and the ReplicaSet between a Deployment and its pods.
+// running writes the pods that a live cluster lists, and the ReplicaSet between a Deployment and
+// its pods.
 func (g *generator) running(b *bytes.Buffer, r *rand.Rand, w *workload) {
 	owner, kind, set := w.name, w.kind, w.labels
 	if w.kind == "Deployment" {

@@ -11,7 +11,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// TestNodePorts demands a row for what enters through node ports where plugins do not judge it, and a note wherever it may arrive as a node.
+// TestNodePorts demands a row for what enters through node ports where plugins do not judge it, and
+// a note wherever it may arrive as a node.
 func TestNodePorts(t *testing.T) {
 	const scene = `
 {apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: mcp}, spec: {selector: {matchLabels: {app: mcp}}, template: {metadata: {labels: {app: mcp}}, spec: {containers: [{name: c, image: x}]}}}}

@@ -85,7 +85,8 @@ func randomScene(seed uint64) []byte {
 
 type pair struct{ from, to string }
 
-// TestExpandIsTheEngine compares every pair of workloads with what the engine says of each pair of their classes, one by one.
+// TestExpandIsTheEngine compares every pair of workloads with what the engine says of each pair of
+// their classes, one by one.
 func TestExpandIsTheEngine(t *testing.T) {
 	rows := 0
 	for name, p := range inputs(t) {
@@ -173,7 +174,8 @@ func TestGroupsStandForPairs(t *testing.T) {
 	}
 }
 
-// TestAddresses probes the rows to and from addresses against single questions, at the ends of every range.
+// TestAddresses probes the rows to and from addresses against single questions, at the ends of
+// every range.
 func TestAddresses(t *testing.T) {
 	probes := 0
 	for name, p := range inputs(t) {

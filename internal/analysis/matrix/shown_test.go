@@ -13,7 +13,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// placed is a pod in a cluster that shows its nodes and where its API server is: at a node, and elsewhere.
+// placed is a pod in a cluster that shows its nodes and where its API server is: at a node, and
+// elsewhere.
 const placed = `
 {apiVersion: v1, kind: Node, metadata: {name: n1, labels: {disk: fast}}, status: {addresses: [{type: InternalIP, address: 192.168.1.10}, {type: InternalIP, address: 'fd00:1::10'}]}}
 ---
@@ -43,7 +44,8 @@ func placedProgram(t *testing.T, api, manifest, profiles string) *reach.Program 
 
 const ciliumPolicy = `{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: a, name: p}, spec: {endpointSelector: {}, %s}}`
 
-// TestShownNodes demands a row for nodes and API servers whose address is known where something else than their address lets them through.
+// TestShownNodes demands a row for nodes and API servers whose address is known where something
+// else than their address lets them through.
 func TestShownNodes(t *testing.T) {
 	const block = `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: p}, spec: {podSelector: {}, policyTypes: [Ingress, Egress],
   ingress: [{from: [{ipBlock: {cidr: %s}}], ports: [{port: 80}]}], egress: [{to: [{ipBlock: {cidr: %[1]s}}], ports: [{port: 80}]}]}}`
@@ -80,7 +82,8 @@ func TestShownNodes(t *testing.T) {
 	}
 }
 
-// TestNoNodeIsLost demands that whatever passes between the pod and a node or an API server is in a row, of theirs or of their address.
+// TestNoNodeIsLost demands that whatever passes between the pod and a node or an API server is in a
+// row, of theirs or of their address.
 func TestNoNodeIsLost(t *testing.T) {
 	asked := 0
 	for _, api := range []string{"192.168.7.7", "192.168.1.10", "203.0.113.9"} {
@@ -106,7 +109,8 @@ func TestNoNodeIsLost(t *testing.T) {
 	}
 }
 
-// lost compares what passes between the only pod and a holder with what rows say, and returns how many boxes there were.
+// lost compares what passes between the only pod and a holder with what rows say, and returns how
+// many boxes there were.
 func lost(t *testing.T, name string, p *reach.Program, rows []Row, n int, d policy.Direction) int {
 	h := p.Class(n)
 	if h.Kind != reach.Node && h.Kind != reach.KubeAPI || h.Kind == reach.KubeAPI && h.Service >= 0 {

@@ -40,7 +40,8 @@ func (m *Matrix) to(from int, in reach.Worlds, at func(End) bool) (out passes) {
 	return out
 }
 
-// TestAnyIsEach demands that a matrix of several plugins says of each what the matrix of that plugin says.
+// TestAnyIsEach demands that a matrix of several plugins says of each what the matrix of that
+// plugin says.
 func TestAnyIsEach(t *testing.T) {
 	profiles, err := cni.Named("any,spec")
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// claims has addresses and names that several objects claim. free has no policy; picky may connect to what the tests name only.
+// claims has addresses and names that several objects claim. free has no policy; picky may connect
+// to what the tests name only.
 const claims = `
 {apiVersion: v1, kind: Pod, metadata: {name: free, namespace: mcp, labels: {app: free}}, spec: {containers: [{name: c, image: x}]}}
 ---
@@ -104,7 +105,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestPublicKubeAPI asks where all but private addresses are open: a managed API server may have a public one.
+// TestPublicKubeAPI asks where all but private addresses are open: a managed API server may have a
+// public one.
 func TestPublicKubeAPI(t *testing.T) {
 	p := program(`
 {apiVersion: v1, kind: Pod, metadata: {name: a, namespace: mcp}, spec: {containers: [{name: c, image: x}]}}

@@ -8,7 +8,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// TestHostPort demands that what connects to a pod's hostPort is judged as what arrives at the pod, but for a pod on the host network.
+// TestHostPort demands that what connects to a pod's hostPort is judged as what arrives at the pod,
+// but for a pod on the host network.
 func TestHostPort(t *testing.T) {
 	const scene = `
 {apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 192.168.1.10}]}}

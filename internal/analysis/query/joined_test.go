@@ -16,7 +16,8 @@ func TestAllowedAndDepends(t *testing.T) {
 	}
 }
 
-// TestKindsTellPluginsApart demands that plugins are told apart that differ only in the kinds of policy they enforce.
+// TestKindsTellPluginsApart demands that plugins are told apart that differ only in the kinds of
+// policy they enforce.
 func TestKindsTellPluginsApart(t *testing.T) {
 	snap := source.LoadFiles(source.File{Name: "in.yaml", Data: []byte(plugins + `
 ---

@@ -76,7 +76,8 @@ func TestConns(t *testing.T) {
 	}
 }
 
-// FuzzParse demands that what parses is written and read as the same, and that its question can be asked.
+// FuzzParse demands that what parses is written and read as the same, and that its question can be
+// asked.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"ns/a:80/tcp", "[fd00::1]:443", "ns/Service/a", "web.app.svc:80/udp", "10.0.0.1", "a/b/c/d", "::", "[", "/:", "A./udp"} {
 		f.Add(seed, seed)

@@ -69,8 +69,8 @@ func (a *asker) assume(text string) {
 	}
 }
 
-// is asks whether something is so of one of some. The ID that a list of names completes is of one of
-// [FactKinds]; yes and no begin the sentences that it completes.
+// is asks whether something is so of one of some. The ID that a list of names completes is of one
+// of [FactKinds]; yes and no begin the sentences that it completes.
 func (a *asker) is(id, yes, no string, names []string) when.When {
 	return a.p.Ask(id+strings.Join(names, ", "), when.Cluster, yes+orList(names), no+orList(names))
 }

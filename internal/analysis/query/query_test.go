@@ -118,7 +118,8 @@ func checkSteps(t *testing.T, a Answer) {
 	}
 }
 
-// TestAgreesWithEngine compares questions between workloads with the engine's own decisions, on every case and port that policies tell apart.
+// TestAgreesWithEngine compares questions between workloads with the engine's own decisions, on
+// every case and port that policies tell apart.
 func TestAgreesWithEngine(t *testing.T) {
 	cases, err := corpus.Load(os.DirFS("../../../testdata/corpus"))
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// TestDeniedRange demands that a rule which denies addresses is settled with the address that was asked about.
+// TestDeniedRange demands that a rule which denies addresses is settled with the address that was
+// asked about.
 func TestDeniedRange(t *testing.T) {
 	const scene = `
 {apiVersion: v1, kind: Pod, metadata: {namespace: a, name: mcp}, spec: {containers: [{name: c, image: x}]}, status: {phase: Running, podIP: 172.20.0.5}}
@@ -34,7 +35,8 @@ func TestDeniedRange(t *testing.T) {
 	}
 }
 
-// pair is two Deployments, of which one may connect to a range of addresses, and the other lets one in.
+// pair is two Deployments, of which one may connect to a range of addresses, and the other lets one
+// in.
 const pair = `
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: a, namespace: x}, spec: {selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: c, image: x}]}}}}
 ---
@@ -58,7 +60,8 @@ func TestBothEnds(t *testing.T) {
 	}
 }
 
-// TestPinnedAddress demands that a question about an address settles where it lies, whoever may have it.
+// TestPinnedAddress demands that a question about an address settles where it lies, whoever may
+// have it.
 func TestPinnedAddress(t *testing.T) {
 	scene := fmt.Sprintf(pair, "{cidr: 0.0.0.0/0, except: [172.16.0.0/12]}", "{cidr: 10.0.0.0/8}")
 	for _, tt := range []struct {
@@ -79,7 +82,8 @@ func TestPinnedAddress(t *testing.T) {
 	}
 }
 
-// TestManyHolders demands an answer where very many may have an address, on each of which another policy decides.
+// TestManyHolders demands an answer where very many may have an address, on each of which another
+// policy decides.
 func TestManyHolders(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: x}, spec: {containers: [{name: c, image: x}]}}")
@@ -92,7 +96,8 @@ func TestManyHolders(t *testing.T) {
 	}
 }
 
-// TestUnknownAmongCNIs demands that what is unknown under one CNI is not passed over where others are certain.
+// TestUnknownAmongCNIs demands that what is unknown under one CNI is not passed over where others
+// are certain.
 func TestUnknownAmongCNIs(t *testing.T) {
 	const scene = `
 {apiVersion: v1, kind: Pod, metadata: {name: a, namespace: x}, spec: {containers: [{name: c, image: x}]}}

@@ -9,7 +9,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// balanced is a pod that lets in its own node and nobody else, behind a Service with an address outside of the cluster.
+// balanced is a pod that lets in its own node and nobody else, behind a Service with an address
+// outside of the cluster.
 const balanced = `
 {apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 192.168.1.10}]}}
 ---
@@ -28,7 +29,8 @@ const balanced = `
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: b, name: shut}, spec: {podSelector: {matchLabels: {app: shut}}, policyTypes: [Egress]}}
 `
 
-// TestWaysIn demands that what enters through nodes is judged as the plugin says, whichever way it is asked about.
+// TestWaysIn demands that what enters through nodes is judged as the plugin says, whichever way it
+// is asked about.
 func TestWaysIn(t *testing.T) {
 	const status = ", status: {loadBalancer: {ingress: [{ip: 203.0.113.80}]}}"
 	scene := func(spec, ingress string) string {

@@ -158,7 +158,8 @@ func TestTraceNamesWhatDecided(t *testing.T) {
 	}
 }
 
-// TestOneVerdictForDifferentReasons demands that the reasons are kept apart where the verdict is one.
+// TestOneVerdictForDifferentReasons demands that the reasons are kept apart where the verdict is
+// one.
 func TestOneVerdictForDifferentReasons(t *testing.T) {
 	a := ask(t, under(t, plugins, "aws-vpc-cni,calico"), "app/a", "app/Service/door:80")
 	if a.Verdict != reach.Allowed || a.When.String() != "" || len(a.Groups) != 2 || len(a.Groups[0].Facts)+len(a.Groups[1].Facts) == 0 {

@@ -12,7 +12,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 )
 
-// Severity says how bad a finding is. The zero value is a fault in the input that left the answer incomplete.
+// Severity says how bad a finding is. The zero value is a fault in the input that left the answer
+// incomplete.
 type Severity uint8
 
 const (

@@ -1,8 +1,9 @@
 // Package label holds what is known of an object's labels, and selectors as constraints on them.
 //
-// A [Selector] is a conjunction of one constraint per key, and each constraint is a set of values (finite, or all but finitely
-// many, with or without "absent"). Such sets are closed under intersection and complement, so questions about pods
-// that do not exist yet have exact answers: a selector is also a cube of hypothetical label sets.
+// A [Selector] is a conjunction of one constraint per key, and each constraint is a set of values
+// (finite, or all but finitely many, with or without "absent"). Such sets are closed under
+// intersection and complement, so questions about pods that do not exist yet have exact answers: a
+// selector is also a cube of hypothetical label sets.
 package label
 
 import (
@@ -10,7 +11,8 @@ import (
 	"strings"
 )
 
-// MetadataName is the label that the API server gives every namespace, with the namespace's own name as value.
+// MetadataName is the label that the API server gives every namespace, with the namespace's own
+// name as value.
 const MetadataName = "kubernetes.io/metadata.name"
 
 // Set is a set of labels, by key.
@@ -18,7 +20,8 @@ type Set = map[string]string
 
 type pair struct{ key, value string }
 
-// Labels is what is known of one object's labels. The zero value is an object known to have none. It is immutable.
+// Labels is what is known of one object's labels. The zero value is an object known to have none.
+// It is immutable.
 type Labels struct {
 	pairs   []pair   // sorted by key
 	unknown []string // sorted keys that are present with a value we do not know
@@ -35,7 +38,8 @@ func Known(set Set) Labels {
 	return l
 }
 
-// WithUnknown returns l with more keys present, whose values nothing tells: what a controller generates.
+// WithUnknown returns l with more keys present, whose values nothing tells: what a controller
+// generates.
 func (l Labels) WithUnknown(keys ...string) Labels {
 	unknown := slices.Clone(l.unknown)
 	for _, k := range keys {
@@ -85,8 +89,8 @@ func (l Labels) Set() Set {
 // IsOpen reports whether keys that are not named may be present.
 func (l Labels) IsOpen() bool { return l.open }
 
-// Only returns what l says of the given keys, as a text equal for label sets that no selector on those keys can tell apart.
-// keys are sorted.
+// Only returns what l says of the given keys, as a text equal for label sets that no selector on
+// those keys can tell apart. keys are sorted.
 func (l Labels) Only(keys []string) string {
 	var b strings.Builder
 	for _, k := range keys {

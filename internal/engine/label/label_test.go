@@ -59,8 +59,8 @@ func TestWithAndUnknown(t *testing.T) {
 	}
 }
 
-// TestOnlyTellsApartWhatSelectorsDo compares the texts of all pairs of labels, known and not, with the answers of every selector of one
-// requirement on the same keys.
+// TestOnlyTellsApartWhatSelectorsDo compares the texts of all pairs of labels, known and not, with
+// the answers of every selector of one requirement on the same keys.
 func TestOnlyTellsApartWhatSelectorsDo(t *testing.T) {
 	keys := []string{"a", "b"}
 	var all []Labels

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Parse reads a selector in kubectl's language: "a=b,c!=d,e in (x,y),f notin (z),g,!h". An empty text selects everything.
+// Parse reads a selector in kubectl's language: "a=b,c!=d,e in (x,y),f notin (z),g,!h". An empty
+// text selects everything.
 func Parse(text string) (Selector, error) {
 	var s Selector
 	for rest := strings.TrimSpace(text); rest != ""; {

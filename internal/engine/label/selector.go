@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Values is a constraint on one key: a set of values that is finite or leaves finitely many out, together with whether the
-// key may be absent. The zero value allows nothing.
+// Values is a constraint on one key: a set of values that is finite or leaves finitely many out,
+// together with whether the key may be absent. The zero value allows nothing.
 type Values struct {
 	absent bool     // the key may be missing
 	except bool     // list names the values left out rather than those allowed
@@ -112,7 +112,8 @@ type requirement struct {
 	values Values
 }
 
-// Selector is a conjunction of constraints, one a key. The zero value selects everything. It is immutable.
+// Selector is a conjunction of constraints, one a key. The zero value selects everything. It is
+// immutable.
 type Selector struct{ reqs []requirement } // sorted by key; none of them allows everything
 
 // Require returns s with one more constraint on key.
@@ -269,7 +270,8 @@ func fresh(v Values) string {
 	}
 }
 
-// String writes s in kubectl's selector language: "app=web,tier in (a,b),!legacy"; "everything" for no constraint.
+// String writes s in kubectl's selector language: "app=web,tier in (a,b),!legacy"; "everything" for
+// no constraint.
 func (s Selector) String() string {
 	if len(s.reqs) == 0 {
 		return "everything"

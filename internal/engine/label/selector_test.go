@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// The slow twin: requirements as Kubernetes writes them, judged one by one on every label set of three keys that are absent, have one
-// of three values, or one that no selector names. No selector over these keys and values can tell more label sets apart.
+// The slow twin: requirements as Kubernetes writes them, judged one by one on every label set of
+// three keys that are absent, have one of three values, or one that no selector names. No selector
+// over these keys and values can tell more label sets apart.
 var (
 	twinKeys   = []string{"a", "b", "c"}
 	twinValues = []string{"x", "y", "z"}
@@ -283,7 +284,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestExampleInventsValues checks that an invented value is none of those left out, whatever they are.
+// TestExampleInventsValues checks that an invented value is none of those left out, whatever they
+// are.
 func TestExampleInventsValues(t *testing.T) {
 	s := Selector{}.Require("k", Exists()).Require("k", NotIn("any", "any1", "any3"))
 	got, ok := s.Example()

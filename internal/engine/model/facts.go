@@ -2,8 +2,9 @@ package model
 
 import "net/netip"
 
-// Facts is what is known of one cluster beside its objects: the addresses it uses, its DNS, its network plugin and its cloud. The zero value knows nothing.
-// What could not be learned is in Unknown: a list that is empty there and not named in Unknown is known to be empty.
+// Facts is what is known of one cluster beside its objects: the addresses it uses, its DNS, its
+// network plugin and its cloud. The zero value knows nothing. What could not be learned is in
+// Unknown: a list that is empty there and not named in Unknown is known to be empty.
 type Facts struct {
 	Cloud    string         `json:"cloud,omitempty"` // as special.Endpoint names clouds: "AWS", "Google Cloud", "Azure"; "" where it is unknown or none
 	CNI      string         `json:"cni,omitempty"`   // a name that cni.Named takes; "" where it is unknown
@@ -14,7 +15,8 @@ type Facts struct {
 	Unknown  []Unknown      `json:"unknown,omitempty"`
 }
 
-// Ranges is a cluster's address ranges by what lives in them. One may be in several lists: on EKS, pods and nodes live in the VPC's.
+// Ranges is a cluster's address ranges by what lives in them. One may be in several lists: on EKS,
+// pods and nodes live in the VPC's.
 type Ranges struct {
 	Nodes        []Range `json:"nodes,omitzero"`
 	Pods         []Range `json:"pods,omitzero"`
@@ -35,7 +37,8 @@ type DNS struct {
 	Resolvers []Resolver `json:"resolvers,omitempty"`
 }
 
-// Resolver is an address, or the pods of a namespace that a selector names, and the port on which they answer.
+// Resolver is an address, or the pods of a namespace that a selector names, and the port on which
+// they answer.
 type Resolver struct {
 	Addr      netip.Addr        `json:"address,omitzero"`
 	Namespace string            `json:"namespace,omitempty"`
@@ -67,7 +70,8 @@ type Unknown struct {
 	Why  string `json:"why"`  // in words, with what to do where that is known: "the caller lacks compute.subnetworks.get"
 }
 
-// Known reports whether a field of f, by its path, is complete as far as f says: Unknown does not name it.
+// Known reports whether a field of f, by its path, is complete as far as f says: Unknown does not
+// name it.
 func (f *Facts) Known(what string) bool {
 	for _, u := range f.Unknown {
 		if u.What == what {

@@ -1,4 +1,5 @@
-// Package model is the typed world that every analysis reads: what the input says exists, and nothing about what it means.
+// Package model is the typed world that every analysis reads: what the input says exists, and
+// nothing about what it means.
 package model
 
 import (
@@ -34,8 +35,9 @@ type Counts struct {
 	Foreign   int // documents that are no Kubernetes object
 	Excluded  int // manifests that an --exclude glob left out; a directory left out whole counts as one
 
-	// IgnoredKinds counts what is in Ignored by "Kind.group", or "Kind" in the core group, fit for a terminal. It names at most
-	// MaxIgnoredKinds of them: what of Ignored it does not account for is of others. nil if nothing was ignored.
+	// IgnoredKinds counts what is in Ignored by "Kind.group", or "Kind" in the core group, fit for
+	// a terminal. It names at most MaxIgnoredKinds of them: what of Ignored it does not account for
+	// is of others. nil if nothing was ignored.
 	IgnoredKinds map[string]int
 }
 
@@ -77,7 +79,8 @@ type Pod struct {
 	Origin      origin.Origin
 }
 
-// Ordinals says which numbered pods a StatefulSet's template stands for: Count of them, from Base-First up. The zero value: none.
+// Ordinals says which numbered pods a StatefulSet's template stands for: Count of them, from
+// Base-First up. The zero value: none.
 type Ordinals struct {
 	Base         string // the StatefulSet's name
 	First, Count int
@@ -106,16 +109,16 @@ type Container struct {
 	Line    int
 }
 
-// EnvVar is an environment variable. Values come from untrusted manifests and may hold secrets: they are read for hosts, ports
-// and modes, and never printed.
+// EnvVar is an environment variable. Values come from untrusted manifests and may hold secrets:
+// they are read for hosts, ports and modes, and never printed.
 type EnvVar struct {
 	Name  string
 	Value string
 	Known bool // false when the value comes from a Secret, a field or an object that was not read
 }
 
-// Service is a Service with the endpoints that EndpointSlices name. Where only these were read, it is what they tell of it: no
-// selector, no addresses, and each port of the endpoints as its own.
+// Service is a Service with the endpoints that EndpointSlices name. Where only these were read, it
+// is what they tell of it: no selector, no addresses, and each port of the endpoints as its own.
 type Service struct {
 	Namespace    string
 	Name         string

@@ -9,7 +9,8 @@ import (
 	"go4.org/netipx"
 )
 
-// Addrs is a set of IPv4 and IPv6 addresses. An IPv4 address inside IPv6 (::ffff:a.b.c.d) is kept as IPv4.
+// Addrs is a set of IPv4 and IPv6 addresses. An IPv4 address inside IPv6 (::ffff:a.b.c.d) is kept
+// as IPv4.
 type Addrs = Set[netip.Addr]
 
 // Universe is every IPv4 and every IPv6 address.
@@ -36,7 +37,8 @@ func MustPrefixes(texts ...string) Addrs {
 	return Prefixes(prefixes...)
 }
 
-// Unmap returns the IPv4 prefix that an IPv4-mapped IPv6 prefix stands for, and any other prefix unchanged.
+// Unmap returns the IPv4 prefix that an IPv4-mapped IPv6 prefix stands for, and any other prefix
+// unchanged.
 func Unmap(p netip.Prefix) netip.Prefix {
 	if p.Addr().Is4In6() && p.Bits() >= 96 {
 		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)

@@ -48,8 +48,8 @@ func TestUnmap(t *testing.T) {
 	}
 }
 
-// TestCIDRs checks on random sets that the prefixes hold exactly the set, in order, and that no fewer would do: two prefixes
-// that follow each other never are the halves of one.
+// TestCIDRs checks on random sets that the prefixes hold exactly the set, in order, and that no
+// fewer would do: two prefixes that follow each other never are the halves of one.
 func TestCIDRs(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	for range 2000 {

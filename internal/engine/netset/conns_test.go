@@ -21,7 +21,8 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
-// TestConnsAgreeWithTheirPorts compares every operation with the same operation on the ports of each protocol.
+// TestConnsAgreeWithTheirPorts compares every operation with the same operation on the ports of
+// each protocol.
 func TestConnsAgreeWithTheirPorts(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	random := func() (c Conns, ports map[Protocol]Ports) {

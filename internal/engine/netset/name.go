@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Name is a host name, or a pattern of host names, in one canonical form: lower case, without the dot at the end, and
+// Name is a host name, or a pattern of host names, in one canonical form: lower case, without the
+// dot at the end, and
 //
 //	"*"  within a label stands for any characters of that label, also none;
 //	"**" as the first label stands for one or more labels;
@@ -43,8 +44,8 @@ func (n Name) Matches(host string) bool {
 	return true
 }
 
-// matchLabel matches one label against a pattern in which each "*" stands for any characters. It takes time in proportion to the product of
-// their lengths at most.
+// matchLabel matches one label against a pattern in which each "*" stands for any characters. It
+// takes time in proportion to the product of their lengths at most.
 func matchLabel(pattern, label string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {

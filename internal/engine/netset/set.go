@@ -1,8 +1,9 @@
-// Package netset is the one algebra under every answer: sets of addresses, ports and numbered classes, kept as
-// sorted runs, and their products.
+// Package netset is the one algebra under every answer: sets of addresses, ports and numbered
+// classes, kept as sorted runs, and their products.
 //
-// Every set is immutable and canonical: runs are sorted, disjoint and never touch, so equal sets have equal runs. The zero
-// value is the empty set. Operations return new values and may share memory with their operands; all are safe for concurrent use.
+// Every set is immutable and canonical: runs are sorted, disjoint and never touch, so equal sets
+// have equal runs. The zero value is the empty set. Operations return new values and may share
+// memory with their operands; all are safe for concurrent use.
 package netset
 
 import (
@@ -10,8 +11,9 @@ import (
 	"slices"
 )
 
-// Point is a position on a discrete line. Next and Prev of the last and first position return a value that is not beyond
-// them in order, as those of [netip.Addr] and of the wrapping integers here do.
+// Point is a position on a discrete line. Next and Prev of the last and first position return a
+// value that is not beyond them in order, as those of [netip.Addr] and of the wrapping integers
+// here do.
 type Point[T any] interface {
 	comparable
 	Compare(T) int
@@ -25,7 +27,8 @@ type Run[T Point[T]] struct{ Lo, Hi T }
 // Set is a set of points.
 type Set[T Point[T]] struct{ runs []Run[T] }
 
-// Of returns the union of runs, which may come in any order and overlap. A run with Hi before Lo holds nothing.
+// Of returns the union of runs, which may come in any order and overlap. A run with Hi before Lo
+// holds nothing.
 func Of[T Point[T]](runs ...Run[T]) Set[T] {
 	sorted := make([]Run[T], 0, len(runs))
 	for _, r := range runs {

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// line is the slow twin of the algebra: the whole of T cut into at most 16 adjacent cells, so that a set of cells is a bitmap and
-// every operation is one on bits. Cells are chosen where mistakes live: at both ends and, for addresses, where IPv4 meets IPv6.
+// line is the slow twin of the algebra: the whole of T cut into at most 16 adjacent cells, so that
+// a set of cells is a bitmap and every operation is one on bits. Cells are chosen where mistakes
+// live: at both ends and, for addresses, where IPv4 meets IPv6.
 type line[T Point[T]] struct {
 	name  string
 	cells []Run[T]
@@ -49,7 +50,8 @@ func (l line[T]) runs(m bitmap) []Run[T] {
 	return out
 }
 
-// messy builds m from single cells in an order that seed chooses, some of them twice and with runs that hold nothing.
+// messy builds m from single cells in an order that seed chooses, some of them twice and with runs
+// that hold nothing.
 func (l line[T]) messy(m bitmap, seed uint64) Set[T] {
 	r := rand.New(rand.NewPCG(seed, 1))
 	runs := l.runs(m)
@@ -146,7 +148,8 @@ func TestSetAlgebraAgreesWithBitmaps(t *testing.T) {
 	addrLine.exhaust(t)
 }
 
-// FuzzSetAlgebra builds three sets by whatever operations data spells and compares each step with bitmaps.
+// FuzzSetAlgebra builds three sets by whatever operations data spells and compares each step with
+// bitmaps.
 func FuzzSetAlgebra(f *testing.F) {
 	f.Add(uint8(0), []byte{0x81, 0x42, 0x18, 1, 2, 3, 0})
 	f.Add(uint8(1), []byte{0xff, 0x00, 0x3c, 3, 1, 2})

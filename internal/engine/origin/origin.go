@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// Origin is a place in the input. The zero value means "nowhere in the input", as for a fact that was assumed.
+// Origin is a place in the input. The zero value means "nowhere in the input", as for a fact that
+// was assumed.
 type Origin struct {
 	File   string `json:"file,omitempty"`   // as the user named it, slash separated; "-" is standard input
 	Line   int    `json:"line,omitempty"`   // 1-based; 0 when unknown

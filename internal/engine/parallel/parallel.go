@@ -17,8 +17,8 @@ type Panic struct {
 
 func (p *Panic) Error() string { return fmt.Sprint(p.Value) }
 
-// Do calls do for each of 0 to n-1, some at the same time, and returns when all are done. If one panics, so does Do, with a *[Panic], on the caller's
-// goroutine, which alone can recover it.
+// Do calls do for each of 0 to n-1, some at the same time, and returns when all are done. If one
+// panics, so does Do, with a *[Panic], on the caller's goroutine, which alone can recover it.
 func Do(n int, do func(i int)) {
 	var wg sync.WaitGroup
 	var next atomic.Int64

@@ -1,8 +1,9 @@
 // Package policy is the one form into which every policy dialect is decoded.
 //
-// What a dialect writes for convenience is resolved when it is read: a peer without a namespace selector gets its policy's own
-// namespace, an absent protocol becomes TCP, absent policyTypes become the directions they default to. What a CNI decides (the meaning of a
-// tier, whether a block matches pods) stays symbolic.
+// What a dialect writes for convenience is resolved when it is read: a peer without a namespace
+// selector gets its policy's own namespace, an absent protocol becomes TCP, absent policyTypes
+// become the directions they default to. What a CNI decides (the meaning of a tier, whether a block
+// matches pods) stays symbolic.
 package policy
 
 import (
@@ -38,7 +39,8 @@ func (d Direction) String() string {
 	return "no direction"
 }
 
-// Action is what a rule does with what it matches. The zero value judges nothing and so widens the answer.
+// Action is what a rule does with what it matches. The zero value judges nothing and so widens the
+// answer.
 type Action uint8
 
 const (
@@ -50,19 +52,21 @@ const (
 
 func (a Action) String() string { return [...]string{"unjudged", "deny", "pass", "allow"}[a] }
 
-// Tier orders policies of different kinds; a lower tier is judged first. Which dialects sit in which tier is the
-// dialects' own business.
+// Tier orders policies of different kinds; a lower tier is judged first. Which dialects sit in
+// which tier is the dialects' own business.
 type Tier uint8
 
 const (
-	// TierUnjudged holds policies of kinds that are not judged: nothing is known of their precedence, so they come first.
+	// TierUnjudged holds policies of kinds that are not judged: nothing is known of their
+	// precedence, so they come first.
 	TierUnjudged Tier = iota
-	// TierNetworkPolicy is networking.k8s.io NetworkPolicy, and what plugins judge together with it: rules that deny first, then those that
-	// allow, then deny where a policy isolates.
+	// TierNetworkPolicy is networking.k8s.io NetworkPolicy, and what plugins judge together with
+	// it: rules that deny first, then those that allow, then deny where a policy isolates.
 	TierNetworkPolicy
 )
 
-// Order of the rules of [TierNetworkPolicy]: one that denies beats every one that allows, whichever object it is in.
+// Order of the rules of [TierNetworkPolicy]: one that denies beats every one that allows, whichever
+// object it is in.
 const (
 	OrderDeny  = 0
 	OrderAllow = 1
@@ -71,7 +75,8 @@ const (
 // Dialect is the API group and kind a policy was written in.
 type Dialect string
 
-// The dialects that are decoded. Policies of others stand in the input unjudged, under their own group and kind.
+// The dialects that are decoded. Policies of others stand in the input unjudged, under their own
+// group and kind.
 const (
 	NetworkPolicy                  Dialect = "networking.k8s.io NetworkPolicy"
 	CiliumNetworkPolicy            Dialect = "cilium.io CiliumNetworkPolicy"
@@ -89,7 +94,8 @@ type Policy struct {
 	Isolations []Isolation
 }
 
-// Fact is something that must hold for a policy, a rule or a peer to count, and that the input does not show.
+// Fact is something that must hold for a policy, a rule or a peer to count, and that the input does
+// not show.
 type Fact struct {
 	ID      string // names the fact: "setting enable-node-selector-labels", "request"
 	Cluster bool   // it is about the cluster, and so the same wherever it stands; else no two rules or peers share it
@@ -97,12 +103,12 @@ type Fact struct {
 	Yes, No string // each completes "if ...": "the request is one that its HTTP rules allow"; {peer} stands for the rule's other end
 }
 
-// Subject selects the pods a rule or isolation is about: pods that satisfy Pod in namespaces that satisfy NS. The zero value selects
-// every pod.
+// Subject selects the pods a rule or isolation is about: pods that satisfy Pod in namespaces that
+// satisfy NS. The zero value selects every pod.
 type Subject struct{ NS, Pod label.Selector }
 
-// Isolation makes its subjects deny (or whatever Else says) what no rule of the tier decided, in one direction. It holds with no
-// rules at all.
+// Isolation makes its subjects deny (or whatever Else says) what no rule of the tier decided, in
+// one direction. It holds with no rules at all.
 type Isolation struct {
 	Tier    Tier
 	Dir     Direction
@@ -130,8 +136,9 @@ type Rule struct {
 	Origin  origin.Origin
 }
 
-// Peer is one alternative of a rule's peers. One of its forms is set: pods by selectors, addresses by blocks, a part of the world by name,
-// nodes by labels, addresses by the host names that resolve to them, what is behind Services.
+// Peer is one alternative of a rule's peers. One of its forms is set: pods by selectors, addresses
+// by blocks, a part of the world by name, nodes by labels, addresses by the host names that resolve
+// to them, what is behind Services.
 type Peer struct {
 	NS, Pod *label.Selector // both set or both nil
 	Block   *Block
@@ -164,8 +171,8 @@ func (e Entity) String() string {
 	return [...]string{"none", "all", "cluster", "world", "world-ipv4", "world-ipv6", "host", "remote-node", "kube-apiserver", "nobody"}[e]
 }
 
-// ServicePeer names Services by namespace and name, or by their own labels. It matches the pods behind those that select pods, and the addresses
-// behind the others.
+// ServicePeer names Services by namespace and name, or by their own labels. It matches the pods
+// behind those that select pods, and the addresses behind the others.
 type ServicePeer struct {
 	Namespace string // "" for every namespace
 	Name      string // "" if Labels say which
@@ -204,8 +211,9 @@ type Port struct {
 	Origin   origin.Origin
 }
 
-// NotJudged returns the rules that stand for a policy whose meaning is not known, in both directions: whatever its subject
-// sends or receives may pass or not. tier and order place them among the rules that are known.
+// NotJudged returns the rules that stand for a policy whose meaning is not known, in both
+// directions: whatever its subject sends or receives may pass or not. tier and order place them
+// among the rules that are known.
 func NotJudged(tier Tier, order float64, subject Subject, at origin.Origin) []Rule {
 	var rules []Rule
 	for _, dir := range Directions {

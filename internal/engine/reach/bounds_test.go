@@ -6,7 +6,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 )
 
-// TestBounds holds the engine's bounds against worlds in which everything that the input leaves open is chosen.
+// TestBounds holds the engine's bounds against worlds in which everything that the input leaves
+// open is chosen.
 func TestBounds(t *testing.T) {
 	var count tally
 	for seed := range uint64(scenes(t, 300)) {
@@ -20,7 +21,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestExact holds the engine against the twin where everything is known: pods and addresses are certain.
+// TestExact holds the engine against the twin where everything is known: pods and addresses are
+// certain.
 func TestExact(t *testing.T) {
 	var count tally
 	for seed := range uint64(scenes(t, 200)) {

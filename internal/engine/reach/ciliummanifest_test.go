@@ -15,7 +15,8 @@ import (
 	"github.com/toolmoat/toolmoat/test/slow"
 )
 
-// The wire form of Cilium's policies, read for the twin without any of the product's decoding. Lists that are absent stay nil.
+// The wire form of Cilium's policies, read for the twin without any of the product's decoding.
+// Lists that are absent stay nil.
 type (
 	wireCilium struct {
 		APIVersion string `yaml:"apiVersion"`
@@ -91,7 +92,8 @@ type wireGroup struct {
 	blocks []netip.Prefix
 }
 
-// readCilium reads Cilium's policies of a stream, and the names of the groups of blocks that it does not have.
+// readCilium reads Cilium's policies of a stream, and the names of the groups of blocks that it
+// does not have.
 func readCilium(t *testing.T, data []byte) (own func(groups map[string][]netip.Prefix) []slow.CiliumPolicy, missing []string) {
 	t.Helper()
 	type spec struct {

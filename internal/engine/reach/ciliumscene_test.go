@@ -159,7 +159,8 @@ func decodedCilium(p slow.CiliumPolicy, i int) policy.Policy {
 var entityNamed = map[string]policy.Entity{"all": policy.All, "world": policy.World, "cluster": policy.Cluster, "host": policy.Host,
 	"remote-node": policy.RemoteNode, "kube-apiserver": policy.APIServer}
 
-// decodedCiliumRule returns one rule for the ports that stand alone, and one for those whose requests must fit.
+// decodedCiliumRule returns one rule for the ports that stand alone, and one for those whose
+// requests must fit.
 func decodedCiliumRule(r slow.CiliumRule, namespace string, rule policy.Rule) []policy.Rule {
 	if r.Endpoints != nil && len(r.Endpoints) == 0 {
 		return nil
@@ -222,7 +223,8 @@ func decodedCiliumRule(r slow.CiliumRule, namespace string, rule policy.Rule) []
 	return out
 }
 
-// decodedEndpoints splits a selector of endpoints into what it says of the namespace and what of the pod.
+// decodedEndpoints splits a selector of endpoints into what it says of the namespace and what of
+// the pod.
 func decodedEndpoints(s slow.Selector, namespace string) (ns, pod label.Selector) {
 	said := namespace == ""
 	var nsPart, podPart slow.Selector

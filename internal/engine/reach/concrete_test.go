@@ -16,7 +16,8 @@ import (
 	"github.com/toolmoat/toolmoat/test/slow"
 )
 
-// concrete is one way in which everything that a scene leaves open could be, with what stands for each of the engine's numbers.
+// concrete is one way in which everything that a scene leaves open could be, with what stands for
+// each of the engine's numbers.
 type concrete struct {
 	slow.World
 	of     [][]int        // by class: its pods in World.Pods
@@ -31,7 +32,8 @@ type concrete struct {
 	ipv6Pods  bool   // the input shows pods or Services that have IPv6 addresses
 }
 
-// concretise chooses. edges are addresses at which blocks begin and end: what is not known likes to lie there.
+// concretise chooses. edges are addresses at which blocks begin and end: what is not known likes to
+// lie there.
 func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 	w := concrete{snap: s.snap, used: map[netip.Addr]bool{}, of: make([][]int, g.Classes())}
 	for a := range g.byAddr {
@@ -99,7 +101,8 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 // metadataServer answers outside of the node.
 var metadataServer = netip.MustParseAddr("169.254.169.254")
 
-// under chooses what a profile leaves open. The twin has no word for what no connection shows: whether pods start open, and node ports.
+// under chooses what a profile leaves open. The twin has no word for what no connection shows:
+// whether pods start open, and node ports.
 func (w *concrete) under(r *random, profile cni.Profile) {
 	says := func(q cni.Question) bool { return r.decide(profile.Says(q)) }
 	judges := func(d policy.Dialect) bool { return r.decide(profile.Judges(string(d))) }
@@ -122,7 +125,8 @@ func (r *random) decide(a cni.Answer) bool {
 	return a == cni.Yes || a == cni.Uncertain && r.one(2)
 }
 
-// groups says what groups of blocks that the input does not have hold: an address or a few, or nothing.
+// groups says what groups of blocks that the input does not have hold: an address or a few, or
+// nothing.
 func (r *random) groups(names []string, edges []netip.Addr) map[string][]netip.Prefix {
 	out := map[string][]netip.Prefix{}
 	for _, n := range names {
@@ -148,7 +152,8 @@ func (w *concrete) addNames(r *random, names []string, edges []netip.Addr) {
 	}
 }
 
-// shown is the family in which there certainly are addresses: of pods and Services, nil if none is shown, and of everything.
+// shown is the family in which there certainly are addresses: of pods and Services, nil if none is
+// shown, and of everything.
 func shown(s *model.Snapshot) (pods *Family, all Family) {
 	var families [2]bool
 	note := func(addrs []netip.Addr) {
@@ -255,7 +260,8 @@ func vocabulary(s *model.Snapshot) map[string][]string {
 	return out
 }
 
-// labels completes what is known of an object's labels with what selectors ask for, or something else.
+// labels completes what is known of an object's labels with what selectors ask for, or something
+// else.
 func (r *random) labels(l label.Labels, words map[string][]string) map[string]string {
 	set := l.Set()
 	for _, k := range slices.Sorted(maps.Keys(words)) {
@@ -325,7 +331,8 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 	}
 }
 
-// classFor finds the class that stands for a pod; ordinal counts only where a template stands for numbered pods.
+// classFor finds the class that stands for a pod; ordinal counts only where a template stands for
+// numbered pods.
 func classFor(g *Ground, m Member, ordinal int) int {
 	rest := -1
 	for _, c := range g.ClassesOf(m.Workload) {
@@ -437,7 +444,8 @@ func backends(svc model.Service, pod slow.Pod, n int) (out []slow.Backend) {
 	return out
 }
 
-// edgesOf returns the addresses just inside and outside of every block of the policies, and one far from all of them.
+// edgesOf returns the addresses just inside and outside of every block of the policies, and one far
+// from all of them.
 func edgesOf(s *model.Snapshot) []netip.Addr {
 	out := []netip.Addr{netip.MustParseAddr("93.184.216.34"), netip.MustParseAddr("2606:4700::1111")}
 	add := func(p netip.Prefix) {

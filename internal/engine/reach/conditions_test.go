@@ -133,7 +133,8 @@ func TestWhereAddressesMayLie(t *testing.T) {
 	}
 }
 
-// Where the longest block decides, a port name stands for what it is on every pod that the policy selects.
+// Where the longest block decides, a port name stands for what it is on every pod that the policy
+// selects.
 func TestPortNameOfAnotherPod(t *testing.T) {
 	const pod = "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: %s, labels: {app: %[1]s, both: x}}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: %d}]}]}%s}\n---\n"
 	const running = ", status: {phase: Running, podIP: 10.0.0.3, podIPs: [{ip: 10.0.0.3}]}"
@@ -237,7 +238,8 @@ func TestBoxesOfTwoRulesStayApart(t *testing.T) {
 	}
 }
 
-// Selectors of two labels each split pods to come again and again. What is too much to be told apart is unknown, and not denied.
+// Selectors of two labels each split pods to come again and again. What is too much to be told
+// apart is unknown, and not denied.
 func TestTooManyKindsOfPods(t *testing.T) {
 	const kinds = 13
 	selector := func(i int) string { return fmt.Sprintf("{matchLabels: {first%d: x, second%d: x}}", i, i) }
@@ -299,7 +301,8 @@ func TestSettled(t *testing.T) {
 	}
 }
 
-// Pods of one hostNetwork workload have the addresses of their nodes, and a selector names some of these only.
+// Pods of one hostNetwork workload have the addresses of their nodes, and a selector names some of
+// these only.
 func TestHostPodsOfSeveralNodes(t *testing.T) {
 	host := func(name string, node int) string {
 		return fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: %s-%d, labels: {app: %[1]s}, ownerReferences: [{apiVersion: apps/v1, kind: DaemonSet, name: %[1]s, uid: u%[1]s, controller: true}]}, "+

@@ -18,7 +18,8 @@ import (
 	"github.com/toolmoat/toolmoat/test/slow"
 )
 
-// TestCorpus runs every public case through the engine, and through the twin unless it holds something that cannot be judged.
+// TestCorpus runs every public case through the engine, and through the twin unless it holds
+// something that cannot be judged.
 func TestCorpus(t *testing.T) {
 	cases, err := corpus.Load(os.DirFS("../../../testdata/corpus"))
 	if err != nil {
@@ -66,7 +67,8 @@ func runCase(t *testing.T, c corpus.Case) {
 	}
 }
 
-// expect asks the engine under one profile and, if everything is judged, the twin in worlds of that profile.
+// expect asks the engine under one profile and, if everything is judged, the twin in worlds of that
+// profile.
 func (s scene) expect(t *testing.T, profile cni.Profile, expect []corpus.Expect, judged bool) {
 	worlds := 0
 	if judged {
@@ -110,7 +112,8 @@ func isName(text string) bool {
 	return err != nil && strings.Contains(text, ".") && !strings.Contains(text, "/")
 }
 
-// lookedUp returns host names that policies are about: as they are written, and one for each pattern.
+// lookedUp returns host names that policies are about: as they are written, and one for each
+// pattern.
 func lookedUp(s scene) []string {
 	var out []string
 	for _, p := range s.cilium(nil) {
@@ -209,8 +212,8 @@ func (b *bench) find(t *testing.T, text string) party {
 	return out
 }
 
-// client answers as a client would see it: any choice will do, and worlds in which policy is judged before or after a Service's
-// address is translated must agree.
+// client answers as a client would see it: any choice will do, and worlds in which policy is judged
+// before or after a Service's address is translated must agree.
 func (b *bench) client(t *testing.T, from, to party, proto netset.Protocol, port netset.Port) (Verdict, when.When) {
 	t.Helper()
 	verdict, cond := Denied, when.Never
@@ -269,7 +272,8 @@ func (b *bench) viaService(from End, service int, proto netset.Protocol, port ne
 	return Depends, b.says.where[cni.JudgedBeforeService]
 }
 
-// checkWorlds demands of the twin what the case says: always, never, or in some worlds and not in others.
+// checkWorlds demands of the twin what the case says: always, never, or in some worlds and not in
+// others.
 func (b *bench) checkWorlds(t *testing.T, e corpus.Expect, from, to party, port int) {
 	t.Helper()
 	var seen [2]int

@@ -10,7 +10,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// namesAndRequests is a pod with n rules that each name a host and judge requests: 2n facts that stand in one condition.
+// namesAndRequests is a pod with n rules that each name a host and judge requests: 2n facts that
+// stand in one condition.
 func namesAndRequests(n int) string {
 	var b strings.Builder
 	b.WriteString(onePod + "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: default, name: p}, spec: {endpointSelector: {}, egress: [")
@@ -21,7 +22,8 @@ func namesAndRequests(n int) string {
 	return b.String()
 }
 
-// TestNamesAndRequests demands that such a condition is asked rule by rule, and so stays as small as the policy is.
+// TestNamesAndRequests demands that such a condition is asked rule by rule, and so stays as small
+// as the policy is.
 func TestNamesAndRequests(t *testing.T) {
 	const n = 100
 	p := under(t, "cilium", namesAndRequests(n))

@@ -9,8 +9,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 )
 
-// Where nothing tells whether policy is judged before a Service's address is translated, what a Service leads to may be reached by whoever is let
-// to the Service: by its own address, by one from outside, by a node's.
+// Where nothing tells whether policy is judged before a Service's address is translated, what a
+// Service leads to may be reached by whoever is let to the Service: by its own address, by one from
+// outside, by a node's.
 func TestDoors(t *testing.T) {
 	const client = `
 apiVersion: v1

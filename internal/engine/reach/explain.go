@@ -43,8 +43,8 @@ const (
 // maxNear bounds how many near misses a trace lists.
 const maxNear = 3
 
-// Explain decides one connection, to port of protocol proto, by the same fold over a region of one point. Where both ends have
-// addresses in both families, the one that gets further is explained.
+// Explain decides one connection, to port of protocol proto, by the same fold over a region of one
+// point. Where both ends have addresses in both families, the one that gets further is explained.
 func (p *Program) Explain(from, to End, proto netset.Protocol, port netset.Port) Trace {
 	conns := netset.ConnsOf(proto, netset.PortRange(port, port))
 	best := Trace{Verdict: Denied}

@@ -8,8 +8,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Verdict is the answer to a question about reachability. The zero value is unknown, and counts as unsafe. Where neither side of a connection denies it, the
-// smaller verdict of the two is that of both.
+// Verdict is the answer to a question about reachability. The zero value is unknown, and counts as
+// unsafe. Where neither side of a connection denies it, the smaller verdict of the two is that of
+// both.
 type Verdict uint8
 
 const (
@@ -40,7 +41,8 @@ type step struct {
 	matches []match
 }
 
-// segment is part of a table: connections with the ends of a region, with the condition under which they pass.
+// segment is part of a table: connections with the ends of a region, with the condition under which
+// they pass.
 type segment struct {
 	ends  Region
 	conns netset.Conns
@@ -57,8 +59,9 @@ type By struct {
 	When when.When
 }
 
-// fold decides a region. The rules take what they match, in their order: what they allow passes, what they deny does not, and what none
-// decides passes where nothing isolates. It is the only code that decides.
+// fold decides a region. The rules take what they match, in their order: what they allow passes,
+// what they deny does not, and what none decides passes where nothing isolates. It is the only code
+// that decides.
 func (p *Program) fold(ends Region, conns netset.Conns, steps []step, isolated when.When) []segment {
 	segs := []segment{{ends: ends, conns: conns, pass: when.Never, vague: when.Never, doubt: when.Never}}
 	for _, s := range steps {
@@ -115,7 +118,8 @@ func (p *Program) apply(segs []segment, r *ruleIn, m *match) []segment {
 	return segs
 }
 
-// enoughDoubts is how many policies that could not be judged are asked one by one, where they may decide in the same worlds.
+// enoughDoubts is how many policies that could not be judged are asked one by one, where they may
+// decide in the same worlds.
 const enoughDoubts = 4
 
 // decide lets a rule decide a segment where hit holds.
@@ -144,7 +148,8 @@ func with(list []By, more By) []By {
 	return append(slices.Clip(list), more)
 }
 
-// join puts together what passes under one condition for the same rules: over other connections with the same ends, then with other ends.
+// join puts together what passes under one condition for the same rules: over other connections
+// with the same ends, then with other ends.
 func join(segs []segment) []segment {
 	type key struct {
 		pass, by, conns uint64

@@ -1,13 +1,15 @@
-// Package reach is the engine: it decides, exactly, which connections a snapshot's policies let through.
+// Package reach is the engine: it decides, exactly, which connections a snapshot's policies let
+// through.
 //
-// Pods that nothing can tell apart are one class. The other end of a connection is a point of one space, a [Region]: numbered
-// holders of addresses (classes of pods, Services, nodes) once for each IP family, addresses outside the cluster, and label cubes
-// of pods that do not exist yet. A policy rule matches boxes (a region and the connections to it); [fold] turns an ordered list of
-// rules into a table, and is the only code that decides. [Program.Reach], [Program.Explain] and [Program.Hypothetical] are that one fold over
-// different regions.
+// Pods that nothing can tell apart are one class. The other end of a connection is a point of one
+// space, a [Region]: numbered holders of addresses (classes of pods, Services, nodes) once for each
+// IP family, addresses outside the cluster, and label cubes of pods that do not exist yet. A policy
+// rule matches boxes (a region and the connections to it); [fold] turns an ordered list of rules
+// into a table, and is the only code that decides. [Program.Reach], [Program.Explain] and
+// [Program.Hypothetical] are that one fold over different regions.
 //
-// Every answer has two bounds. What is certain is Allowed or Denied; what depends on something unknown is Depends, with the
-// condition, or Unknown, where an input could not be judged.
+// Every answer has two bounds. What is certain is Allowed or Denied; what depends on something
+// unknown is Depends, with the condition, or Unknown, where an input could not be judged.
 package reach
 
 import (
@@ -354,8 +356,8 @@ const (
 // maxOrdinals is how many pods of one StatefulSet are told apart.
 const maxOrdinals = 256
 
-// pods lists a workload's pods. A StatefulSet's template becomes a pod for each ordinal that some selector can name, and one
-// for the rest.
+// pods lists a workload's pods. A StatefulSet's template becomes a pod for each ordinal that some
+// selector can name, and one for the rest.
 func (g *Ground) pods(w int, said mentions) []drafted {
 	var out []drafted
 	wl := &g.Snapshot.Workloads[w]

@@ -5,8 +5,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 )
 
-// Held returns the holders that have an address in addrs, and those whose address is not known and may be one; whether a plugin matches them by
-// it is another question.
+// Held returns the holders that have an address in addrs, and those whose address is not known and
+// may be one; whether a plugin matches them by it is another question.
 func (g *Ground) Held(addrs netset.Addrs) (surely, perhaps netset.IDs) {
 	surely = g.KnownIn(addrs)
 	for _, f := range Families {

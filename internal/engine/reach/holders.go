@@ -10,8 +10,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// noteFamilies says what is known of the addresses of something whose address is not: IPv4 unless the input shows a cluster
-// that has none, and perhaps IPv6. Nodes of a cluster whose pods have IPv6 addresses may well have both.
+// noteFamilies says what is known of the addresses of something whose address is not: IPv4 unless
+// the input shows a cluster that has none, and perhaps IPv6. Nodes of a cluster whose pods have
+// IPv6 addresses may well have both.
 func (g *Ground) noteFamilies() {
 	note := func(addrs []netip.Addr) {
 		for _, a := range addrs {
@@ -43,7 +44,8 @@ func statesOf(shown [2]bool) [2]AddrState {
 	return [2]AddrState{Has, MayHave}
 }
 
-// stateOf says what is known of an address in family f of something that has addrs, and more that the input does not show if more.
+// stateOf says what is known of an address in family f of something that has addrs, and more that
+// the input does not show if more.
 func stateOf(addrs []netip.Addr, more bool, f Family, unknown [2]AddrState) Addr {
 	for _, a := range addrs {
 		if familyOf(a.Unmap()) == f {
@@ -132,7 +134,8 @@ func onePerFamily(addrs []netip.Addr) (first, more []netip.Addr) {
 	return first, more
 }
 
-// nodeAddrs is the known addresses of nodes. A pod on the host network of a node that is not known may have any of them, wherever they lie.
+// nodeAddrs is the known addresses of nodes. A pod on the host network of a node that is not known
+// may have any of them, wherever they lie.
 func nodeAddrs(s *model.Snapshot) netset.Addrs {
 	var all []netip.Addr
 	for _, n := range s.Nodes {
@@ -151,7 +154,8 @@ func portsOf(ports []model.ServicePort) netset.Conns {
 	return c
 }
 
-// onNode reports whether an endpoint of the API server is a node of the cluster, certainly or perhaps.
+// onNode reports whether an endpoint of the API server is a node of the cluster, certainly or
+// perhaps.
 func (g *Ground) onNode(h *Holder) (surely, perhaps bool) {
 	known := g.Snapshot.Nodes != nil
 	for _, n := range g.Snapshot.Nodes {
@@ -212,8 +216,8 @@ func (g *Ground) indexAddrs() {
 	})
 }
 
-// existence says in which families there is an address, known or not: NoAddr, MayHave or Has, by Family. Whether nodes have addresses of a
-// family is another question than whether pods do.
+// existence says in which families there is an address, known or not: NoAddr, MayHave or Has, by
+// Family. Whether nodes have addresses of a family is another question than whether pods do.
 type existence struct {
 	state [2]AddrState
 	nodes bool // it has the addresses of nodes, or is the API server

@@ -9,7 +9,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Hypothetical is a set of pods that do not exist and could: all that carry such labels in such namespaces, over Conns, if When holds.
+// Hypothetical is a set of pods that do not exist and could: all that carry such labels in such
+// namespaces, over Conns, if When holds.
 type Hypothetical struct {
 	Namespace string         // an existing namespace; "" for one that does not exist
 	NS        label.Selector // what a namespace that does not exist must carry
@@ -21,9 +22,10 @@ type Hypothetical struct {
 	Ingress   []By
 }
 
-// Hypothetical returns the pods that do not exist which class could connect to (Egress), or which could connect to it (Ingress). Pods of
-// existing namespaces other than the class's own are left out where the same pods of a namespace that does not exist can do as much: they add
-// nothing to what an attacker with some namespace can do.
+// Hypothetical returns the pods that do not exist which class could connect to (Egress), or which
+// could connect to it (Ingress). Pods of existing namespaces other than the class's own are left
+// out where the same pods of a namespace that does not exist can do as much: they add nothing to
+// what an attacker with some namespace can do.
 func (p *Program) Hypothetical(class int, d policy.Direction) []Hypothetical {
 	var out []Hypothetical
 	meet := p.meet(p.holders[class].existence(), existence{state: p.states})
@@ -81,7 +83,8 @@ func (p *Program) placesOf(ns label.Selector) places {
 	return in
 }
 
-// SettleHypothetical leaves out hypotheticals that another one stands for anyway: of the same pods, over as many connections, wherever they hold.
+// SettleHypothetical leaves out hypotheticals that another one stands for anyway: of the same pods,
+// over as many connections, wherever they hold.
 func SettleHypothetical(in []Hypothetical) []Hypothetical {
 	type who struct{ namespace, ns, pod string }
 	same := map[who][]int{}
@@ -111,8 +114,8 @@ func (p *Program) HypotheticalIn(s Hypothetical) (in Hypothetical, ok bool) {
 	return s, !s.When.IsNever()
 }
 
-// hypotheticals asks the policies that would apply to the pods of one cube for their side. ns is the index of an existing namespace, or -1 for new ones
-// that satisfy in.NS.
+// hypotheticals asks the policies that would apply to the pods of one cube for their side. ns is
+// the index of an existing namespace, or -1 for new ones that satisfy in.NS.
 func (p *Program) hypotheticals(class int, d policy.Direction, seg segment, ns int, in Cube) []Hypothetical {
 	homes := p.homesOf(ns, d.Opposite(), in)
 	if homes == nil {
@@ -144,8 +147,8 @@ type home struct {
 	nss, pod string
 }
 
-// homesOf splits the pods of a cube by the policies that would apply to them, with what those let through; nil if there are too many kinds. Many
-// classes ask about the same cubes.
+// homesOf splits the pods of a cube by the policies that would apply to them, with what those let
+// through; nil if there are too many kinds. Many classes ask about the same cubes.
 func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []hypothetical {
 	key := home{ns, d, in.NS.String(), in.Pod.String()}
 	if kept, ok := p.homes.Load(key); ok {
@@ -171,7 +174,8 @@ func (p *Program) homesOf(ns int, d policy.Direction, in Cube) []hypothetical {
 	return homes
 }
 
-// hypotheticalGroup is the group of pods that do not exist. Whether a policy selects them in the other direction is not asked: they count as selected.
+// hypotheticalGroup is the group of pods that do not exist. Whether a policy selects them in the
+// other direction is not asked: they count as selected.
 func (p *Program) hypotheticalGroup(h *hypothetical, d policy.Direction) *group {
 	g := &group{dir: d, rules: h.rules, isolations: h.isolations}
 	p.prepare(g)
@@ -193,7 +197,8 @@ type hypothetical struct {
 	open       []segment // what these do not deny, for every class
 }
 
-// about returns the rules and isolations that can apply to pods of a namespace, or with -1 of a namespace that does not exist.
+// about returns the rules and isolations that can apply to pods of a namespace, or with -1 of a
+// namespace that does not exist.
 func (p *Program) about(ns int, d policy.Direction) []subjective {
 	var out []subjective
 	for _, s := range p.subjectsIn(ns) {

@@ -69,8 +69,8 @@ func verdictOn(t *testing.T, list []Hypothetical, s hypotheticalPod, proto netse
 	return v
 }
 
-// settle adds the pod to a world, with addresses in the families of pod n. number is what its named ports stand for, 0 if it
-// has none.
+// settle adds the pod to a world, with addresses in the families of pod n. number is what its named
+// ports stand for, 0 if it has none.
 func (w concrete) settle(r *random, s hypotheticalPod, n int, edges []netip.Addr, number int) slow.World {
 	world := w.World
 	name := s.namespace
@@ -96,8 +96,8 @@ func (w concrete) settle(r *random, s hypotheticalPod, n int, edges []netip.Addr
 	return world
 }
 
-// TestHypothetical holds hypothetical pods against brute force: every label set on three keys with three values each, in three
-// namespaces and in new ones of every kind.
+// TestHypothetical holds hypothetical pods against brute force: every label set on three keys with
+// three values each, in three namespaces and in new ones of every kind.
 func TestHypothetical(t *testing.T) {
 	pods := labelSets([]string{"app", "tier", "hash"}, labelValues)
 	var count tally

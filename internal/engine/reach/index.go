@@ -86,8 +86,9 @@ func (g *Ground) index() {
 	g.local = g.IDs(local...)
 }
 
-// resolve returns the numbers to which a class resolves a port name: may holds all of them, must the one that is certain. A name
-// that containers give to different ports, or only a sidecar declares, is resolved differently by implementations.
+// resolve returns the numbers to which a class resolves a port name: may holds all of them, must
+// the one that is certain. A name that containers give to different ports, or only a sidecar
+// declares, is resolved differently by implementations.
 func (h *Holder) resolve(name portName) (must, may []netset.Port) {
 	sidecar := false
 	for _, p := range h.ports {
@@ -104,7 +105,8 @@ func (h *Holder) resolve(name portName) (must, may []netset.Port) {
 	return must, may
 }
 
-// candidates returns classes, sorted, among which are all that sel may select, if that narrows them to at most so many.
+// candidates returns classes, sorted, among which are all that sel may select, if that narrows them
+// to at most so many.
 func (g *Ground) candidates(sel label.Selector, most int) (classes []int, narrowed bool) {
 	for _, k := range sel.Keys() {
 		values, others := sel.On(k).Listed()
@@ -134,8 +136,8 @@ func (g *Ground) candidates(sel label.Selector, most int) (classes []int, narrow
 	return classes, narrowed
 }
 
-// selection is what a pair of selectors selects among the classes: certainly, and perhaps, where a label of theirs or of their
-// namespace is not known.
+// selection is what a pair of selectors selects among the classes: certainly, and perhaps, where a
+// label of theirs or of their namespace is not known.
 type selection struct{ must, perhaps netset.IDs }
 
 func (s selection) may() netset.IDs { return s.must.Union(s.perhaps) }

@@ -13,12 +13,14 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Where the longest block decides (the AWS network policy agent, pkg/fwruleprocessor/fw_rule_processor.go), the blocks of all rules that apply to
-// a pod become one table of prefixes. A prefix lets through its own ports and those of shorter prefixes around it that do not except it; an
-// exception that no rule names too lets nothing through; of the prefixes around an address only the longest counts. A pod that a selector
-// names is a prefix of its own.
+// Where the longest block decides (the AWS network policy agent,
+// pkg/fwruleprocessor/fw_rule_processor.go), the blocks of all rules that apply to a pod become one
+// table of prefixes. A prefix lets through its own ports and those of shorter prefixes around it
+// that do not except it; an exception that no rule names too lets nothing through; of the prefixes
+// around an address only the longest counts. A pod that a selector names is a prefix of its own.
 
-// grant says that a prefix lets through some connections because of a rule, an index into the group's rules, if when holds.
+// grant says that a prefix lets through some connections because of a rule, an index into the
+// group's rules, if when holds.
 type grant struct {
 	rule  int
 	conns netset.Conns
@@ -33,13 +35,15 @@ type prefix struct {
 	items  map[portItem]bool // the ports and ranges it holds, as written
 }
 
-// portItem is one of the entries of which a plugin holds a limited number for each block; the zero value is every port.
+// portItem is one of the entries of which a plugin holds a limited number for each block; the zero
+// value is every port.
 type portItem struct {
 	protocol netset.Protocol
 	lo, hi   netset.Port
 }
 
-// keeps is the condition under which an entry with more ports than the CNI holds has the one in question.
+// keeps is the condition under which an entry with more ports than the CNI holds has the one in
+// question.
 func (p *Program) keeps(d policy.Direction, entry string) when.When {
 	return p.asks.ask(fmt.Sprintf("kept port: %s of %s, %s", d, endName(ownEnd(d)), entry), ownEnd(d), 0,
 		"the CNI keeps this port for "+entry+", which has more ports than it can hold", "the CNI drops this port for "+entry+", which has more ports than it can hold")
@@ -57,14 +61,16 @@ func (p *Program) keptOfPods(g *group) when.When {
 	return p.keeps(g.dir, "a pod that a selector names").Or(p.asks.on(longest).Not())
 }
 
-// part is addresses in which a prefix decides for some of the ends that may have them, under a condition.
+// part is addresses in which a prefix decides for some of the ends that may have them, under a
+// condition.
 type part struct {
 	addrs netset.Addrs
 	of    func(Region) Region
 	when  when.When
 }
 
-// longestMatches returns what the blocks of a group's rules match where the longest block decides, by rule; nil if no CNI works so.
+// longestMatches returns what the blocks of a group's rules match where the longest block decides,
+// by rule; nil if no CNI works so.
 func (p *Program) longestMatches(g *group) [][]match {
 	worlds := p.says.yes[cni.LongestPrefixDecides]
 	if worlds == 0 {
@@ -132,13 +138,15 @@ func (p *Program) longestMatches(g *group) [][]match {
 	return out
 }
 
-// someNames is the condition that some selector of a group's rules names an end, where that is not certain.
+// someNames is the condition that some selector of a group's rules names an end, where that is not
+// certain.
 func (p *Program) someNames(g *group, end when.End) when.When {
 	return p.asks.ask(fmt.Sprintf("named by a rule: %s of %s", g.dir, endName(end)), end, 0, "a selector of the same policies names "+word(end), "no selector of the same policies names "+word(end))
 }
 
-// unsettledMatches is what the blocks of a group's rules match at most, where it is not known whether all of the rules apply: any of them may add
-// an exception that denies what another lets through.
+// unsettledMatches is what the blocks of a group's rules match at most, where it is not known
+// whether all of the rules apply: any of them may add an exception that denies what another lets
+// through.
 func (p *Program) unsettledMatches(g *group, worlds Worlds) [][]match {
 	out := make([][]match, len(g.rules))
 	for i, a := range g.rules {
@@ -171,7 +179,8 @@ func (p *Program) unsettledMatches(g *group, worlds Worlds) [][]match {
 	return out
 }
 
-// portsPerBlock is how many ports the plugins hold for one block where the longest decides; 0 for any number.
+// portsPerBlock is how many ports the plugins hold for one block where the longest decides; 0 for
+// any number.
 func (p *Program) portsPerBlock() int {
 	limit := 0
 	for i, profile := range p.profiles {
@@ -182,7 +191,8 @@ func (p *Program) portsPerBlock() int {
 	return limit
 }
 
-// portItems is how many ports and ranges the rules of a group name, all together: no pod that they name has more.
+// portItems is how many ports and ranges the rules of a group name, all together: no pod that they
+// name has more.
 func (p *Program) portItems(g *group) int {
 	all := map[portItem]bool{}
 	for _, a := range g.rules {
@@ -200,11 +210,12 @@ func minusCubes(cubes, others []Cube) []Cube {
 	return Region{Cubes: cubes}.Minus(Region{Cubes: others}).Cubes
 }
 
-// inherits reports whether longer prefixes inside p also get p's ports. The agent does not pass on the ports of a single address, and takes
-// an IPv6 /32 for one (pkg/utils, IsNonHostCIDR).
+// inherits reports whether longer prefixes inside p also get p's ports. The agent does not pass on
+// the ports of a single address, and takes an IPv6 /32 for one (pkg/utils, IsNonHostCIDR).
 func inherits(p netip.Prefix) bool { return p.Bits() != 32 || p.IsSingleIP() }
 
-// prefixesOf makes the table of a group: the prefixes that rules name, and those that only exceptions do, shortest first.
+// prefixesOf makes the table of a group: the prefixes that rules name, and those that only
+// exceptions do, shortest first.
 func (p *Program) prefixesOf(g *group) []prefix {
 	var named []prefix
 	for i, a := range g.rules {
@@ -303,8 +314,8 @@ type portsIf struct {
 	when  when.When
 }
 
-// blockPorts is the connections that a rule's blocks let through: port names are resolved for ingress only, and over all pods that the policy
-// selects, of which those of the group are some.
+// blockPorts is the connections that a rule's blocks let through: port names are resolved for
+// ingress only, and over all pods that the policy selects, of which those of the group are some.
 func (p *Program) blockPorts(r *ruleIn, g *group) (ports []portsIf, items map[portItem]bool) {
 	certain := r.numbers
 	items = map[portItem]bool{}
@@ -336,7 +347,8 @@ func (p *Program) blockPorts(r *ruleIn, g *group) (ports []portsIf, items map[po
 	return ports, items
 }
 
-// namedPods returns the ends that some selector of a group's rules names, and those that one perhaps does.
+// namedPods returns the ends that some selector of a group's rules names, and those that one
+// perhaps does.
 func (p *Program) namedPods(g *group, worlds Worlds) (surely, perhaps Region) {
 	var sure, may []Region
 	longest := p.asks.on(worlds)
@@ -366,7 +378,8 @@ func (p *Program) namedPods(g *group, worlds Worlds) (surely, perhaps Region) {
 	return disjointUnion(sure), disjointUnion(may)
 }
 
-// certainly is the ends that m matches over every family in which they have addresses, where care holds.
+// certainly is the ends that m matches over every family in which they have addresses, where care
+// holds.
 func (p *Program) certainly(m match, care when.When) Region {
 	over := func(state [2]AddrState) bool {
 		return !slices.ContainsFunc(Families[:], func(f Family) bool { return state[f] != NoAddr && !m.when.Assume(care.And(p.asks.over(f))).IsAlways() })

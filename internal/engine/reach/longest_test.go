@@ -81,7 +81,8 @@ func TestLongest(t *testing.T) {
 	}
 }
 
-// TestServicePorts demands that a Service's address is open for certain only if its port leads to the rule's on all pods.
+// TestServicePorts demands that a Service's address is open for certain only if its port leads to
+// the rule's on all pods.
 func TestServicePorts(t *testing.T) {
 	const pod = "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: %s, labels: {app: b, n: %[1]s}}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: %d}]}]}, status: {phase: Running, podIP: %s, podIPs: [{ip: %[3]s}]}}\n---\n"
 	const rest = `

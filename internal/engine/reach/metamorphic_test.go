@@ -13,7 +13,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 )
 
-// answers is everything that a program says of a few ports, by words that do not depend on the order of the input.
+// answers is everything that a program says of a few ports, by words that do not depend on the
+// order of the input.
 type answers map[string]string
 
 // ask asks every workload about every workload and address, in both directions.
@@ -215,8 +216,8 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// TestTraceNamesWhatDecides deletes the rules that a trace names, which must take the connection away or show another rule; and
-// keeps only those, which must be enough.
+// TestTraceNamesWhatDecides deletes the rules that a trace names, which must take the connection
+// away or show another rule; and keeps only those, which must be enough.
 func TestTraceNamesWhatDecides(t *testing.T) {
 	flipped, another := 0, 0
 	for seed := range uint64(scenes(t, 150)) {
@@ -259,7 +260,8 @@ func TestTraceNamesWhatDecides(t *testing.T) {
 	}
 }
 
-// with returns the program with only some of the rules. Numbers stay, as long as what tells pods apart is still named.
+// with returns the program with only some of the rules. Numbers stay, as long as what tells pods
+// apart is still named.
 func (b *bench) with(keep func(*policy.Rule) bool) *Program {
 	s := *b.snap
 	s.Policies = nil

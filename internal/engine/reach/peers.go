@@ -26,7 +26,8 @@ var everyPod = []Cube{{}}
 // always is what matches a region in every world.
 func always(ends Region) []match { return []match{{ends: ends}} }
 
-// peersOf resolves the peers of a rule to regions. Where the longest block decides, blocks are left out; see [Program.longestMatches].
+// peersOf resolves the peers of a rule to regions. Where the longest block decides, blocks are left
+// out; see [Program.longestMatches].
 func (p *Program) peersOf(r *ruleIn) []match {
 	union := p.asks.on(p.all &^ p.says.yes[cni.LongestPrefixDecides])
 	end := peerEnd(r.Dir)
@@ -81,7 +82,8 @@ func (p *Program) peer(peer *policy.Peer, end when.End) []match {
 	return nil
 }
 
-// selectorPeer resolves a peer of pods. Peers that reach over namespaces are few and repeated in many, so they are kept.
+// selectorPeer resolves a peer of pods. Peers that reach over namespaces are few and repeated in
+// many, so they are kept.
 func (p *Program) selectorPeer(ns, pod label.Selector, end when.End) []match {
 	if names, others := ns.On(label.MetadataName).Listed(); len(names) > 0 && !others {
 		return p.resolvePeer(ns, pod, end)
@@ -146,7 +148,8 @@ func (g *Ground) addrsOf(ids netset.IDs) netset.Addrs {
 	return netset.Points(all...)
 }
 
-// entirelyIn is those of ids that have no other known address than those in addrs: the pods of a hostNetwork class run on several nodes.
+// entirelyIn is those of ids that have no other known address than those in addrs: the pods of a
+// hostNetwork class run on several nodes.
 func (g *Ground) entirelyIn(ids netset.IDs, addrs netset.Addrs) netset.IDs {
 	var out []netset.ID
 	for run := range ids.Runs() {
@@ -159,7 +162,8 @@ func (g *Ground) entirelyIn(ids netset.IDs, addrs netset.Addrs) netset.IDs {
 	return netset.Points(out...)
 }
 
-// smallBlock is up to how many addresses a block is asked whether others have all of them already, so that nothing unknown can be in it.
+// smallBlock is up to how many addresses a block is asked whether others have all of them already,
+// so that nothing unknown can be in it.
 const smallBlock = 4096
 
 // knownIn matches the holders whose known address lies in addrs, over the family of that address.
@@ -176,8 +180,8 @@ func (p *Program) knownIn(addrs netset.Addrs) []match {
 	return slices.DeleteFunc(out, func(m match) bool { return m.ends.IsEmpty() })
 }
 
-// blockPeers resolves addresses as policies name them: the addresses themselves, holders whose address is known and in one, and those of which they
-// hold all or part of where they may be.
+// blockPeers resolves addresses as policies name them: the addresses themselves, holders whose
+// address is known and in one, and those of which they hold all or part of where they may be.
 func (p *Program) blockPeers(addrs netset.Addrs, end when.End) []match {
 	out := p.bareAddrs(addrs, end)
 	for _, m := range p.knownIn(addrs) {
@@ -214,7 +218,8 @@ func (p *Program) blockPeers(addrs netset.Addrs, end when.End) []match {
 	return out
 }
 
-// masked returns the nodes that blocks of ingress rules match because what they send comes from another address of theirs, in the pods' range.
+// masked returns the nodes that blocks of ingress rules match because what they send comes from
+// another address of theirs, in the pods' range.
 func (p *Program) masked(addrs netset.Addrs) []match {
 	var out []match
 	for _, f := range Families {
@@ -230,7 +235,8 @@ func (p *Program) masked(addrs netset.Addrs) []match {
 	return out
 }
 
-// bareAddrs returns what blocks match of addresses that nothing in the input has. Some are known to be each node's own.
+// bareAddrs returns what blocks match of addresses that nothing in the input has. Some are known to
+// be each node's own.
 func (p *Program) bareAddrs(addrs netset.Addrs, end when.End) []match {
 	onNode := addrs.Intersect(special.OnNode)
 	if onNode.IsEmpty() || p.says.yes[cni.BlocksMatchNodes] == p.all {
@@ -240,8 +246,8 @@ func (p *Program) bareAddrs(addrs netset.Addrs, end when.End) []match {
 	return append(always(Region{Addrs: addrs.Minus(onNode)}), match{ends: Region{Addrs: onNode}, when: p.says.where[cni.BlocksMatchNodes].Or(elsewhere)})
 }
 
-// byAddress returns what blocks match of the holders that m is about, whose addresses are in one if m holds: pods and nodes only where the
-// plugin takes them by their addresses.
+// byAddress returns what blocks match of the holders that m is about, whose addresses are in one if
+// m holds: pods and nodes only where the plugin takes them by their addresses.
 func (p *Program) byAddress(m match, end when.End) []match {
 	pods := p.Pods()
 	nodes := m.ends.IDs.Intersect(p.local.Union(p.apiPerhapsOnNode))
@@ -261,7 +267,8 @@ func (p *Program) byAddress(m match, end when.End) []match {
 	return out
 }
 
-// anyNode is every answer to the question on which node an end is; aNode those for what certainly is on one.
+// anyNode is every answer to the question on which node an end is; aNode those for what certainly
+// is on one.
 const (
 	aNode   = ownNode | otherNode
 	anyNode = aNode | noNode
@@ -278,7 +285,8 @@ func (p *Program) onNode(end when.End, in uint64) []match {
 // routable is private space that an address of another node may lie in.
 var routable = special.Private.Minus(netset.MustPrefixes("169.254.0.0/16", "fe80::/10"))
 
-// entity resolves a part of the world that a policy names (Cilium Documentation/security/policy/layer3.rst, "Entities Based").
+// entity resolves a part of the world that a policy names (Cilium
+// Documentation/security/policy/layer3.rst, "Entities Based").
 func (p *Program) entity(e policy.Entity, end when.End) []match {
 	switch e {
 	case policy.All:
@@ -301,7 +309,8 @@ func (p *Program) entity(e policy.Entity, end when.End) []match {
 	return nil
 }
 
-// outside is what is not in the cluster: addresses, Services, and an API server that is no node, over the families of where.
+// outside is what is not in the cluster: addresses, Services, and an API server that is no node,
+// over the families of where.
 func (p *Program) outside(end when.End, addrs netset.Addrs, where when.When) []match {
 	return []match{
 		{ends: Region{Addrs: addrs}},
@@ -310,7 +319,8 @@ func (p *Program) outside(end when.End, addrs netset.Addrs, where when.When) []m
 	}
 }
 
-// apiServer is what the API server answers on. Where that is the address of a node, it is the whole node, with what runs on its network.
+// apiServer is what the API server answers on. Where that is the address of a node, it is the whole
+// node, with what runs on its network.
 func (p *Program) apiServer(end when.End) []match {
 	at := p.addrsOf(p.endpoints)
 	out := append(p.knownIn(at), always(Region{IDs: p.endpoints, Addrs: at})...)
@@ -330,7 +340,8 @@ func (g *Ground) unshown(ids netset.IDs) netset.IDs {
 	return ids.Minus(netset.Points(known...))
 }
 
-// nodePeers resolves nodes by their labels. Of pods on the host network it is not known on which node they run.
+// nodePeers resolves nodes by their labels. Of pods on the host network it is not known on which
+// node they run.
 func (p *Program) nodePeers(sel label.Selector, end when.End) []match {
 	var must, may []netset.ID
 	for n := p.classes; n < len(p.holders); n++ {
@@ -362,8 +373,9 @@ func (p *Program) nodePeers(sel label.Selector, end when.End) []match {
 	}
 }
 
-// namePeer resolves a host name: to addresses, never to pods or nodes. An exact name of the public DNS is taken to resolve to addresses of the internet, as
-// the reports' assumptions say; a pattern, or a name of a private domain, to any address outside of the cluster.
+// namePeer resolves a host name: to addresses, never to pods or nodes. An exact name of the public
+// DNS is taken to resolve to addresses of the internet, as the reports' assumptions say; a pattern,
+// or a name of a private domain, to any address outside of the cluster.
 func (p *Program) namePeer(name netset.Name, end when.End) []match {
 	resolves := p.asks.named(end, name)
 	if name.IsExact() && PublicName(name) {
@@ -382,8 +394,8 @@ func (p *Program) namePeer(name netset.Name, end when.End) []match {
 	return out
 }
 
-// PublicName reports whether a name is one of the public DNS, as far as its last label tells (RFC 6762, RFC 8375, ICANN's reservation of .internal, and
-// those that networks use in practice).
+// PublicName reports whether a name is one of the public DNS, as far as its last label tells (RFC
+// 6762, RFC 8375, ICANN's reservation of .internal, and those that networks use in practice).
 func PublicName(name netset.Name) bool {
 	i := strings.LastIndexByte(string(name), '.')
 	return i >= 0 && !slices.Contains(privateDomains, string(name[i+1:]))
@@ -391,7 +403,8 @@ func PublicName(name netset.Name) bool {
 
 var privateDomains = []string{"internal", "local", "localdomain", "localhost", "corp", "home", "lan", "intranet", "private", "test", "arpa", "cluster", "svc"}
 
-// servicePeer resolves Services: to the pods behind them, or where they select none, to the addresses of their endpoints.
+// servicePeer resolves Services: to the pods behind them, or where they select none, to the
+// addresses of their endpoints.
 func (p *Program) servicePeer(peer *policy.ServicePeer, end when.End) []match {
 	var out []match
 	found := false
@@ -438,8 +451,8 @@ func (p *Program) servicePeer(peer *policy.ServicePeer, end when.End) []match {
 	return out
 }
 
-// matchingServices returns the addresses of Services that the selector peers of an egress rule match besides pods, over the Services' own ports,
-// where the CNI adds them.
+// matchingServices returns the addresses of Services that the selector peers of an egress rule
+// match besides pods, over the Services' own ports, where the CNI adds them.
 func (p *Program) matchingServices(r *ruleIn) []match {
 	where := p.says.where[cni.SelectorsMatchServices]
 	if where.IsNever() {
@@ -466,8 +479,8 @@ func (p *Program) matchingServices(r *ruleIn) []match {
 	return out
 }
 
-// unshownAPI is the API server as a selector peer matches its Service, which every cluster has in namespace default without a selector, where the
-// input does not show it.
+// unshownAPI is the API server as a selector peer matches its Service, which every cluster has in
+// namespace default without a selector, where the input does not show it.
 func (p *Program) unshownAPI(r *ruleIn, peer *policy.Peer) []match {
 	if p.showsAPI {
 		return nil

@@ -83,7 +83,8 @@ func (p *Program) underCertainly(w when.When) (in Worlds) {
 	return in
 }
 
-// TestServiceOfSomeWorlds demands that a pod that one plugin lets to by its Service, and another by its address, is reached under both.
+// TestServiceOfSomeWorlds demands that a pod that one plugin lets to by its Service, and another by
+// its address, is reached under both.
 func TestServiceOfSomeWorlds(t *testing.T) {
 	p := under(t, "aws-vpc-cni,calico", onePod+`
 {apiVersion: v1, kind: Pod, metadata: {namespace: default, name: b, labels: {app: b}}, spec: {containers: [{name: c, image: x}]}, status: {phase: Running, podIP: 10.0.0.2, podIPs: [{ip: 10.0.0.2}]}}
@@ -122,7 +123,8 @@ func TestNodeSelectors(t *testing.T) {
 	}
 }
 
-// TestNodesInPodRange demands that a block of the pods' range perhaps lets in nodes whose own address lies outside of it.
+// TestNodesInPodRange demands that a block of the pods' range perhaps lets in nodes whose own
+// address lies outside of it.
 func TestNodesInPodRange(t *testing.T) {
 	const cluster = onePod + `
 {apiVersion: v1, kind: Node, metadata: {name: first}, status: {addresses: [{type: InternalIP, address: 198.51.100.7}]}}

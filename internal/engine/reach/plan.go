@@ -10,7 +10,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// kind is what holders have in common whose addresses, where they are not known, lie in the same ranges.
+// kind is what holders have in common whose addresses, where they are not known, lie in the same
+// ranges.
 type kind uint8
 
 const (
@@ -36,7 +37,8 @@ func (h *Holder) kind() kind {
 	return ofPods
 }
 
-// unknownAddrs is holders whose address is not known in some family, and where it may lie, by Family.
+// unknownAddrs is holders whose address is not known in some family, and where it may lie, by
+// Family.
 type unknownAddrs struct {
 	ids    [2]netset.IDs
 	plan   [2]netset.Addrs
@@ -44,7 +46,8 @@ type unknownAddrs struct {
 	public bool // it may be somewhere on the internet instead: of nodes and the API server
 }
 
-// parts splits u by the families in which the addresses are not known: both, which comes first and may be nobody, or one of them.
+// parts splits u by the families in which the addresses are not known: both, which comes first and
+// may be nobody, or one of them.
 func (u *unknownAddrs) parts() []unknownIn {
 	both := u.ids[IPv4].Intersect(u.ids[IPv6])
 	return []unknownIn{{both, [2]bool{true, true}}, {u.ids[IPv4].Minus(both), [2]bool{IPv4: true}}, {u.ids[IPv6].Minus(both), [2]bool{IPv6: true}}}
@@ -70,7 +73,8 @@ func (g *Ground) place(k kind, ids [2]netset.IDs) {
 	}
 }
 
-// planAddrs says where addresses may lie that are not known: where the facts of the cluster say, or else in private space.
+// planAddrs says where addresses may lie that are not known: where the facts of the cluster say, or
+// else in private space.
 func (g *Ground) planAddrs() {
 	facts := &g.Snapshot.Facts
 	known := nodeAddrs(g.Snapshot)
@@ -98,7 +102,8 @@ func (g *Ground) planAddrs() {
 	}
 }
 
-// factEndpoints returns where the API server answers too, as the facts say: addresses that are neither among those given nor of a Service.
+// factEndpoints returns where the API server answers too, as the facts say: addresses that are
+// neither among those given nor of a Service.
 func (g *Ground) factEndpoints(given []model.Endpoint) []model.Endpoint {
 	services := rangesOf(g.Snapshot.Facts.Ranges.Services)
 	var out []model.Endpoint
@@ -118,8 +123,8 @@ func (g *Ground) factEndpoints(given []model.Endpoint) []model.Endpoint {
 	return out
 }
 
-// showAPI adds the Service of the API server where only the facts say what is behind it: every cluster has one, and some plugins judge connections to
-// its address.
+// showAPI adds the Service of the API server where only the facts say what is behind it: every
+// cluster has one, and some plugins judge connections to its address.
 func (g *Ground) showAPI() {
 	s := g.Snapshot
 	endpoints := g.factEndpoints(nil)
@@ -153,7 +158,8 @@ func rangesOf(ranges []model.Range) netset.Addrs {
 	return netset.Union(sets...)
 }
 
-// Unplaced says, as a sentence, which addresses are not known and where they are taken to lie; "" if all are known.
+// Unplaced says, as a sentence, which addresses are not known and where they are taken to lie; ""
+// if all are known.
 func (g *Ground) Unplaced() string {
 	var lost [kinds]bool
 	for n := range g.holders {

@@ -13,8 +13,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Program is a ground under one profile or several, compiled: for each class and direction, the table of what may pass. Tables are made
-// when first asked for. A Program is safe for concurrent use.
+// Program is a ground under one profile or several, compiled: for each class and direction, the
+// table of what may pass. Tables are made when first asked for. A Program is safe for concurrent
+// use.
 type Program struct {
 	*Ground
 	*compiled
@@ -118,7 +119,8 @@ const (
 	certainties
 )
 
-// applying returns what applies to each class in each direction, as a key: numbers of subjects with their certainty.
+// applying returns what applies to each class in each direction, as a key: numbers of subjects with
+// their certainty.
 func (p *Program) applying() (on [3][][]byte) {
 	choices := map[string]selection{}
 	choose := func(sub policy.Subject) selection {
@@ -182,7 +184,8 @@ func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 	}
 }
 
-// groupOn makes the group of classes like h, from the keys of what applies to it in its direction and in the opposite one.
+// groupOn makes the group of classes like h, from the keys of what applies to it in its direction
+// and in the opposite one.
 func (p *Program) groupOn(d policy.Direction, h *Holder, on, opposite []byte) *group {
 	grp := &group{dir: d, like: h, host: h.host, selected: when.Never}
 	for sub, sure := range p.decode(on) {

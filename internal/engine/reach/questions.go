@@ -13,8 +13,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// questions is everything that the engine asks about a world. It is the only file that makes questions, so that each names its end and
-// all that its answer depends on: two that might differ never share an ID. docs/design/2026-11-30-conditions-are-values.md lists them.
+// questions is everything that the engine asks about a world. It is the only file that makes
+// questions, so that each names its end and all that its answer depends on: two that might differ
+// never share an ID. docs/design/2026-11-30-conditions-are-values.md lists them.
 type questions struct {
 	space  *when.Space
 	ranks  map[string]int // when the rules first ask a fact, by ID
@@ -79,7 +80,8 @@ func (q *questions) over(f Family) when.When { return q.family.Has(1 << f) }
 // on is the condition that the cluster runs one of some CNIs.
 func (q *questions) on(w Worlds) when.When { return q.cni.Has(uint64(w)) }
 
-// addressIn is the condition that the address of an end lies in addrs, or is a public one, where it is one of a group whose addresses are not known.
+// addressIn is the condition that the address of an end lies in addrs, or is a public one, where it
+// is one of a group whose addresses are not known.
 func (q *questions) addressIn(end when.End, group int, u *unknownAddrs, f Family, addrs netset.Addrs, public bool) when.When {
 	all := when.Answers{Addrs: u.plan[f]}
 	in := when.Answers{Addrs: addrs}
@@ -93,7 +95,8 @@ func (q *questions) addressIn(end when.End, group int, u *unknownAddrs, f Family
 	return q.space.Ask(when.Question{ID: id, Kind: when.Address, End: end, All: all}).Is(in)
 }
 
-// node is the condition on which node an end is. Whether it may be on none depends on what it is: anything is the domain.
+// node is the condition on which node an end is. Whether it may be on none depends on what it is:
+// anything is the domain.
 func (q *questions) node(end when.End, domain, in uint64) when.When {
 	own, other := when.Destination, when.Source
 	if end == when.Source {
@@ -133,7 +136,8 @@ func selectedID(end when.End, ns, pod label.Selector) string {
 	return "labels of " + endName(end) + ": namespace {" + ns.String() + "} pod {" + pod.String() + "}"
 }
 
-// selected is the condition that an end satisfies a pair of selectors, where its labels do not tell.
+// selected is the condition that an end satisfies a pair of selectors, where its labels do not
+// tell.
 func (q *questions) selected(end when.End, ns, pod label.Selector) when.When {
 	labels, in := "labels "+pod.String(), "a namespace labelled "+ns.String()
 	if names, others := ns.On(label.MetadataName).Listed(); len(names) == 1 && !others && len(ns.Keys()) == 1 {
@@ -168,7 +172,8 @@ func NameOf(q *when.Question) (name netset.Name, ok bool) {
 	return "", false
 }
 
-// only is the condition that facts hold which a policy, a rule or a peer needs. scope names whose they are; end is what {peer} stands for.
+// only is the condition that facts hold which a policy, a rule or a peer needs. scope names whose
+// they are; end is what {peer} stands for.
 func (q *questions) only(facts []policy.Fact, scope string, rank int, end when.End) when.When {
 	all := when.Always
 	for _, f := range facts {
@@ -186,7 +191,8 @@ func (q *questions) only(facts []policy.Fact, scope string, rank int, end when.E
 	return all
 }
 
-// judged is what an unjudged rule does: the condition that it allows, and the one that it says nothing.
+// judged is what an unjudged rule does: the condition that it allows, and the one that it says
+// nothing.
 func (q *questions) judged(r *ruleIn) (allows, silent when.When) {
 	name, it := cmp.Or(r.Origin.Object, r.Origin.Pos()), [...]string{policy.Ingress: "the ingress of {dst}", policy.Egress: "the egress of {src}"}[r.Dir]
 	words := make([]string, 8)
@@ -208,7 +214,8 @@ func (q *questions) unknown(what string) when.When {
 // addrsText lists addresses, at most n ranges.
 func addrsText(a netset.Addrs, n int) string { return PrefixText(netset.CIDRs(a), n) }
 
-// PrefixText lists prefixes, at most n of them and how many more there are. A single address is written without its length.
+// PrefixText lists prefixes, at most n of them and how many more there are. A single address is
+// written without its length.
 func PrefixText(prefixes []netip.Prefix, n int) string {
 	var b strings.Builder
 	for i, p := range prefixes {

@@ -38,7 +38,8 @@ func spec() cni.Profile {
 	return p
 }
 
-// tally counts what the engine said, and how often worlds showed both outcomes where it said that it depends.
+// tally counts what the engine said, and how often worlds showed both outcomes where it said that
+// it depends.
 type tally struct {
 	verdicts [5]int
 	both     int
@@ -59,7 +60,8 @@ func (c *tally) String() string {
 	return b.String() + fmt.Sprintf("both outcomes seen in %d of those that depend", c.both)
 }
 
-// healthy demands that none of the outcomes is rare among those that could be judged. With few scenes chance decides that, so then it does not ask.
+// healthy demands that none of the outcomes is rare among those that could be judged. With few
+// scenes chance decides that, so then it does not ask.
 func (c *tally) healthy(t *testing.T, want ...Verdict) {
 	t.Helper()
 	if testing.Short() {
@@ -115,7 +117,8 @@ func newBench(r *random, seed uint64, s scene, profile cni.Profile, worlds int) 
 	return b
 }
 
-// worst returns the verdict that is worst for who wants the connection denied, of the boxes that hold it.
+// worst returns the verdict that is worst for who wants the connection denied, of the boxes that
+// hold it.
 func worst(boxes []Box, proto netset.Protocol, port netset.Port, in func(Region) bool) Verdict {
 	v := Denied
 	for _, b := range boxes {
@@ -213,13 +216,14 @@ func (w *concrete) truths(b *bench, q question) (seen [2]bool) {
 	return seen
 }
 
-// behindVIP reports whether e is the address of a Service that connections no longer have when they are judged: what is behind it says all.
+// behindVIP reports whether e is the address of a Service that connections no longer have when they
+// are judged: what is behind it says all.
 func (w *concrete) behindVIP(b *bench, e End) bool {
 	return e.Holder >= b.Classes() && !w.JudgedBeforeService && b.translated.Contains(netset.ID(e.Holder))
 }
 
-// unasked reports whether pod, of end e, has no address in the family of the address at the other end, as it may: the engine is
-// only asked about an address where its family is in use.
+// unasked reports whether pod, of end e, has no address in the family of the address at the other
+// end, as it may: the engine is only asked about an address where its family is in use.
 func (w *concrete) unasked(b *bench, e End, pod, addr slow.End) bool {
 	if pod.Pod < 0 || addr.Pod >= 0 || b.holders[e.Holder].Addrs[familyOf(addr.Addr)].State != MayHave {
 		return false

@@ -12,8 +12,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Box is part of an answer: from one end to every end in Region, or from there to the one end, over Conns, if When holds. The questions of
-// When are about each end of Region by itself.
+// Box is part of an answer: from one end to every end in Region, or from there to the one end, over
+// Conns, if When holds. The questions of When are about each end of Region by itself.
 type Box struct {
 	Region  Region
 	Conns   netset.Conns
@@ -35,7 +35,8 @@ func RulesOf(by []By) []*policy.Rule {
 	return out
 }
 
-// box makes a box of what passes as far as p's profiles are concerned. own is what decides in direction d, back what does in the opposite one.
+// box makes a box of what passes as far as p's profiles are concerned. own is what decides in
+// direction d, back what does in the opposite one.
 func (p *Program) box(ends Region, conns netset.Conns, passes when.When, d policy.Direction, own, back []By) Box {
 	b := Box{Region: ends, Conns: conns, When: p.narrow(passes), Egress: p.narrowBy(own), Ingress: p.narrowBy(back)}
 	if d == policy.Ingress {
@@ -124,8 +125,9 @@ func AtHolder(n int) End { return End{Holder: n} }
 // AtAddr is the end with address a, which no holder has.
 func AtAddr(a netip.Addr) End { return End{Holder: -1, Addr: a} }
 
-// Reach returns where class can connect to (Egress) or who can connect to it (Ingress), as boxes of what certainly or possibly passes. What
-// no box holds is denied. Pods that do not exist are left out; see [Program.Hypothetical].
+// Reach returns where class can connect to (Egress) or who can connect to it (Ingress), as boxes of
+// what certainly or possibly passes. What no box holds is denied. Pods that do not exist are left
+// out; see [Program.Hypothetical].
 func (p *Program) Reach(class int, d policy.Direction) []Box {
 	var out boxes
 	table := p.openOf(class, d)
@@ -184,7 +186,8 @@ func (p *Program) meet(a, b existence) when.When {
 	return out
 }
 
-// escapes is the condition under which a pod without an IPv4 address has a way out over IPv4 that nothing judges.
+// escapes is the condition under which a pod without an IPv4 address has a way out over IPv4 that
+// nothing judges.
 func (p *Program) escapes(class int) when.When {
 	e := p.holders[class].existence()
 	if e.state[IPv6] == NoAddr {
@@ -207,7 +210,8 @@ func (p *Program) escaping(out *boxes, class int) {
 	}
 }
 
-// WayOut is the condition under which a pod without an IPv4 address sends to an end over IPv4 all the same, judged by nobody.
+// WayOut is the condition under which a pod without an IPv4 address sends to an end over IPv4 all
+// the same, judged by nobody.
 func (p *Program) WayOut(from, to End) when.When { return p.narrow(p.wayOut(from, to)) }
 
 // wayOut is [Program.escapes] for one connection.
@@ -227,8 +231,9 @@ type connectable struct {
 	passes when.When
 }
 
-// connectable leaves out addresses of Services where a connection is judged only after it was translated: then the pods behind the Service
-// say all. A Service of which it is not known what is behind it stays.
+// connectable leaves out addresses of Services where a connection is judged only after it was
+// translated: then the pods behind the Service say all. A Service of which it is not known what is
+// behind it stays.
 func (p *Program) connectable(ids netset.IDs, passes when.When, d policy.Direction) []connectable {
 	translated := ids.Intersect(p.translated)
 	if d == policy.Ingress || translated.IsEmpty() {
@@ -258,8 +263,8 @@ func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 	}
 }
 
-// candidateGroups returns the groups of the other side among which are all that table and their own policies both let through: found from
-// whichever side is narrower.
+// candidateGroups returns the groups of the other side among which are all that table and their own
+// policies both let through: found from whichever side is narrower.
 func (p *Program) candidateGroups(table []segment, d policy.Direction, self netset.ID) []int {
 	var open netset.IDs
 	for _, seg := range table {
@@ -282,7 +287,8 @@ func (p *Program) candidateGroups(table []segment, d policy.Direction, self nets
 // wide is how many holders are too many to be looked at one by one.
 const wide = 256
 
-// most is the share of the pods that makes a group too open to be listed under each of them: one in so many. To ask such a group is seldom in vain.
+// most is the share of the pods that makes a group too open to be listed under each of them: one in
+// so many. To ask such a group is seldom in vain.
 const most = 16
 
 // admissions says which groups of one direction possibly let a holder through.
@@ -292,7 +298,8 @@ type admissions struct {
 	anybody []int // groups that let through very many; whether one does is to be asked
 }
 
-// admitting returns the groups of direction d whose policies possibly let id through, and perhaps others.
+// admitting returns the groups of direction d whose policies possibly let id through, and perhaps
+// others.
 func (p *Program) admitting(d policy.Direction, id netset.ID) []int {
 	a := &p.admits[d]
 	a.once.Do(func() {
@@ -358,8 +365,8 @@ func (p *Program) Between(from, to End) []Box {
 	return out.all()
 }
 
-// Meet is the condition under which all of some ends have addresses in the family that the client uses. One that is an address
-// shows that its family is in use.
+// Meet is the condition under which all of some ends have addresses in the family that the client
+// uses. One that is an address shows that its family is in use.
 func (p *Program) Meet(ends ...End) when.When {
 	shown := slices.ContainsFunc(ends, func(e End) bool { return e.Holder < 0 })
 	out := when.Never
@@ -434,7 +441,8 @@ func (p *Program) Settle(in []Box) []Box {
 	return out
 }
 
-// CompareVerdicts orders verdicts by how bad they are for who wants the connection denied: Denied first, Allowed last.
+// CompareVerdicts orders verdicts by how bad they are for who wants the connection denied: Denied
+// first, Allowed last.
 func CompareVerdicts(a, b Verdict) int { return cmp.Compare(badness[a], badness[b]) }
 
 var badness = [...]int{Denied: 0, Unknown: 1, Depends: 2, NotEnforced: 3, Allowed: 4}

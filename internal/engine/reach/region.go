@@ -14,7 +14,8 @@ type Region struct {
 	Cubes []Cube       // pods that do not exist; disjoint
 }
 
-// Cube is a set of pods that do not exist: those that carry such labels in namespaces that carry such labels.
+// Cube is a set of pods that do not exist: those that carry such labels in namespaces that carry
+// such labels.
 type Cube struct{ NS, Pod label.Selector }
 
 // maxCubes bounds how finely hypothetical pods are told apart; beyond it the answer is Unknown.

@@ -41,8 +41,8 @@ func (p *Program) ready(r *ruleIn) *ruleIn {
 	return r
 }
 
-// joined puts together matches that differ in their ends alone, those that ask least first: what is certain is decided before anything is
-// only perhaps.
+// joined puts together matches that differ in their ends alone, those that ask least first: what is
+// certain is decided before anything is only perhaps.
 func joined(ms []match) []match {
 	var out []match
 	regions := make([][]Region, 0, len(ms))
@@ -103,7 +103,8 @@ func (p *Program) ownNames(r *ruleIn, m match) []match {
 	return out
 }
 
-// sidecarPort is the condition that a name stands for a number at an end where implementations differ.
+// sidecarPort is the condition that a name stands for a number at an end where implementations
+// differ.
 func (p *Program) sidecarPort(end when.End, name portName, number netset.Port) when.When {
 	return p.asks.ask(fmt.Sprintf("port name %s of %s is %d", name, endName(end), number), end, 0,
 		fmt.Sprintf("the port name %s of %s is %d, as a sidecar or one of several containers declares it", name.name, word(end), number),
@@ -112,8 +113,9 @@ func (p *Program) sidecarPort(end when.End, name portName, number netset.Port) w
 
 func (n portName) String() string { return n.protocol.String() + "/" + n.name }
 
-// sharedNames resolves the port names of an egress rule where they stand for one number in the whole cluster. A name with several numbers
-// stands for none (cilium v1.19.1, pkg/endpoint/policy.go, pkg/types/portmap.go).
+// sharedNames resolves the port names of an egress rule where they stand for one number in the
+// whole cluster. A name with several numbers stands for none (cilium v1.19.1,
+// pkg/endpoint/policy.go, pkg/types/portmap.go).
 func (p *Program) sharedNames(r *ruleIn, m match) (out []match) {
 	for _, name := range r.names {
 		numbers := p.clusterwide[name]
@@ -162,7 +164,8 @@ func (p *Program) steps(g *group) []step {
 	return out
 }
 
-// namedIngress resolves the port names of an ingress rule for the pods of a group. A pod that does not exist may give a name to any port.
+// namedIngress resolves the port names of an ingress rule for the pods of a group. A pod that does
+// not exist may give a name to any port.
 func (p *Program) namedIngress(r *ruleIn, g *group) []match {
 	var out []match
 	for _, name := range r.names {
@@ -188,8 +191,9 @@ type numberIn struct {
 	when when.When
 }
 
-// numbers resolves a port name of an ingress rule for the pods of a group: for each pod as it declares it, and where the longest block decides, for all pods
-// that the policy selects together (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
+// numbers resolves a port name of an ingress rule for the pods of a group: for each pod as it
+// declares it, and where the longest block decides, for all pods that the policy selects together
+// (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
 func (p *Program) numbers(r *ruleIn, name portName, g *group) []numberIn {
 	must, may := g.like.resolve(name)
 	var out []numberIn

@@ -26,7 +26,8 @@ type scene struct {
 	names    []string                                                   // host names that pods have looked up
 }
 
-// cilium returns the policies of Cilium's own kinds, if the groups that the input does not have hold what groups says.
+// cilium returns the policies of Cilium's own kinds, if the groups that the input does not have
+// hold what groups says.
 func (s scene) cilium(groups map[string][]netip.Prefix) []slow.CiliumPolicy {
 	if s.own == nil {
 		return nil

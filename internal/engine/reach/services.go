@@ -38,7 +38,8 @@ type bareBackend struct {
 	ports   []PortMapping
 }
 
-// nodePorts is where node ports are given out from unless the API server is told otherwise (kubernetes.io, Service type NodePort).
+// nodePorts is where node ports are given out from unless the API server is told otherwise
+// (kubernetes.io, Service type NodePort).
 var nodePorts = netset.PortRange(30000, 32767)
 
 func mapping(svc *model.Service, p model.ServicePort, target netset.Port) PortMapping {
@@ -52,7 +53,8 @@ func mapping(svc *model.Service, p model.ServicePort, target netset.Port) PortMa
 	return m
 }
 
-// addBackends resolves every Service to the classes behind it. Endpoints may be set by hand, beside a selector or without one.
+// addBackends resolves every Service to the classes behind it. Endpoints may be set by hand, beside
+// a selector or without one.
 func (g *Ground) addBackends() {
 	s := g.Snapshot
 	g.backends = make([][]Backend, len(s.Services))
@@ -159,7 +161,8 @@ func (g *Ground) indexFronts() {
 	g.translated = g.IDs(translated...)
 }
 
-// isKubeAPI reports whether a Service is the API server's, whose endpoints are holders of their own.
+// isKubeAPI reports whether a Service is the API server's, whose endpoints are holders of their
+// own.
 func (g *Ground) isKubeAPI(service int) bool {
 	return slices.ContainsFunc(g.frontends[service], func(n int) bool { return g.holders[n].Kind == KubeAPI })
 }
@@ -181,8 +184,9 @@ func (g *Ground) VIPAt(a netip.Addr) (holder int, ok bool) {
 	return holder, ok
 }
 
-// servicesFor returns the addresses of the Services of a namespace whose own selector satisfies the selector of an egress peer, over the Services'
-// ports that lead to ports of the rule (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
+// servicesFor returns the addresses of the Services of a namespace whose own selector satisfies the
+// selector of an egress peer, over the Services' ports that lead to ports of the rule
+// (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
 func (p *Program) servicesFor(ns int, r *ruleIn, pod label.Selector) []match {
 	var out []match
 	for _, i := range p.servicesIn[ns] {
@@ -219,8 +223,8 @@ func (g *Ground) primaryFamily(svc *model.Service) Family {
 	return IPv4
 }
 
-// frontPorts returns the connections to a Service's own ports that lead to the ports of a rule. A range is taken over as it is, from the Service
-// port that its first number leads to.
+// frontPorts returns the connections to a Service's own ports that lead to the ports of a rule. A
+// range is taken over as it is, from the Service port that its first number leads to.
 func (p *Program) frontPorts(service int, r *ruleIn) []portsIf {
 	if r.AnyPort {
 		return []portsIf{{conns: netset.AllConns}}
@@ -259,7 +263,8 @@ func (p *Program) frontPorts(service int, r *ruleIn) []portsIf {
 	return out
 }
 
-// leadsTo is the condition that a CNI takes a port of a Service for the one that leads to a port of a rule.
+// leadsTo is the condition that a CNI takes a port of a Service for the one that leads to a port of
+// a rule.
 func (p *Program) leadsTo(svc *model.Service, sp model.ServicePort, item policy.Port, r *ruleIn) when.When {
 	port := item.Name
 	if port == "" {
@@ -279,9 +284,11 @@ func fromPort(item policy.Port, port netset.Port) netset.Conns {
 	return netset.ConnsOf(item.Protocol, netset.PortRange(port, port))
 }
 
-// leads reports whether a port of a Service is the one that an item of a rule is on its pods: on one of them is enough, if on no other the name of the
-// Service's port stands for a number that the rule does not let through. Its pods are those that its selector selects, without one all of its
-// namespace; endpoints that are set by hand do not count (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go, getMatchingServicePort).
+// leads reports whether a port of a Service is the one that an item of a rule is on its pods: on
+// one of them is enough, if on no other the name of the Service's port stands for a number that the
+// rule does not let through. Its pods are those that its selector selects, without one all of its
+// namespace; endpoints that are set by hand do not count (amazon-network-policy-controller-k8s,
+// pkg/resolvers/endpoints.go, getMatchingServicePort).
 func (p *Program) leads(svc *model.Service, sp model.ServicePort, item policy.Port, r *policy.Rule) (certainly, perhaps bool) {
 	selector := label.Selector{}
 	if svc.Selector != nil {
@@ -319,7 +326,8 @@ func allows(r *policy.Rule, protocol netset.Protocol, port netset.Port) bool {
 	})
 }
 
-// throughServices adds what is reached only because policy is judged on the address of a Service, or on a node's with a node port.
+// throughServices adds what is reached only because policy is judged on the address of a Service,
+// or on a node's with a node port.
 func (p *Program) throughServices(out *boxes, class int) {
 	before := p.says.where[cni.JudgedBeforeService]
 	if p.narrow(before).IsNever() {
@@ -355,7 +363,8 @@ func (p *Program) throughServices(out *boxes, class int) {
 	}
 }
 
-// entrance is what a segment lets through to Services and nodes that have addresses in the same families.
+// entrance is what a segment lets through to Services and nodes that have addresses in the same
+// families.
 type entrance struct {
 	segment
 	existence
@@ -371,13 +380,15 @@ func (p *Program) opens(e entrance, service int, m PortMapping) bool {
 	return e.conns.Contains(m.Protocol, m.Service) && slices.ContainsFunc(p.frontends[service], func(n int) bool { return p.Holds(e.frontends, n) })
 }
 
-// front is a Service that leads to a class: an index into Snapshot.Services and one into its backends.
+// front is a Service that leads to a class: an index into Snapshot.Services and one into its
+// backends.
 type front struct{ service, backend int }
 
 // fewPorts is up to how many ports are looked up one by one.
 const fewPorts = 16
 
-// frontsOf yields Services and backends among which are all that e leads to and that let id in: found from whichever is fewer.
+// frontsOf yields Services and backends among which are all that e leads to and that let id in:
+// found from whichever is fewer.
 func (p *Program) frontsOf(e entrance, id netset.ID) iter.Seq[front] {
 	return func(yield func(front) bool) {
 		all := func(list []front) bool {
@@ -456,8 +467,8 @@ func (p *Program) throughBareBackend(out *boxes, o bareBackend, e entrance) {
 	}
 }
 
-// direct reports whether class reaches the pods of a backend by their own address wherever it does through their Service, where passes
-// holds. Then the Service adds nothing.
+// direct reports whether class reaches the pods of a backend by their own address wherever it does
+// through their Service, where passes holds. Then the Service adds nothing.
 func (p *Program) direct(class, backend int, m PortMapping, passes when.When) bool {
 	for _, own := range p.openOf(class, policy.Egress) {
 		if own.conns.Contains(m.Protocol, m.Target) && p.Holds(own.ends.IDs, backend) && passes.Implies(own.pass) {

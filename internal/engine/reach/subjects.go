@@ -39,7 +39,8 @@ type isolationIn struct {
 	judged when.When
 }
 
-// collect lists the rules and isolations that apply somewhere, and notes in their order what they ask.
+// collect lists the rules and isolations that apply somewhere, and notes in their order what they
+// ask.
 func (c *compiled) collect(g *Ground) {
 	rank := 0
 	named := map[string]int{}
@@ -107,8 +108,9 @@ type variant struct {
 // maxLeftOut is up to how many labels of one selector may each be left out or not.
 const maxLeftOut = 4
 
-// variants returns the selectors that CNIs make of pod. Cilium drops labels such as pod-template-hash from what it matches: there, a
-// selector that requires one matches no pod, and one that forbids it matches every pod.
+// variants returns the selectors that CNIs make of pod. Cilium drops labels such as
+// pod-template-hash from what it matches: there, a selector that requires one matches no pod, and
+// one that forbids it matches every pod.
 func (c *compiled) variants(pod label.Selector) []variant {
 	left := c.asks.on(c.says.yes[cni.LabelsLeftOut] | c.says.maybe[cni.LabelsLeftOut])
 	if left.IsNever() {
@@ -176,8 +178,9 @@ func (c *compiled) subject(s *subjective, sure certainty, host bool) when.When {
 	return out
 }
 
-// noEntries is the condition under which rules that policyTypes leaves out do not isolate: there is nothing to make an entry of
-// (amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go; aws-network-policy-agent controllers, deriveIngressAndEgressFirewallRules).
+// noEntries is the condition under which rules that policyTypes leaves out do not isolate: there is
+// nothing to make an entry of (amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go;
+// aws-network-policy-agent controllers, deriveIngressAndEgressFirewallRules).
 func (c *compiled) noEntries(name string, d policy.Direction, rank int) when.When {
 	return c.asks.ask("no entries: "+name+" "+d.String(), when.Cluster, rank,
 		"no pod is what the rules name that policyTypes leaves out", "some pod is what the rules name that policyTypes leaves out")

@@ -8,8 +8,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
-// Isolation returns the policies that isolate a class in one direction, and whether it certainly is isolated: by one of them, or because the CNI
-// denies what no policy selects. If it is not, and there is none, everything passes as far as this end is concerned.
+// Isolation returns the policies that isolate a class in one direction, and whether it certainly is
+// isolated: by one of them, or because the CNI denies what no policy selects. If it is not, and
+// there is none, everything passes as far as this end is concerned.
 func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Isolation, certain bool) {
 	g := p.groupFor(class, d)
 	for _, s := range g.isolations {
@@ -20,7 +21,8 @@ func (p *Program) Isolation(class int, d policy.Direction) (by []*policy.Isolati
 	return by, p.narrow(p.isolation(g)).IsAlways()
 }
 
-// RulesOn returns the rules that apply to a class in one direction, in the order in which they are judged.
+// RulesOn returns the rules that apply to a class in one direction, in the order in which they are
+// judged.
 func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
 	var out []*policy.Rule
 	for _, a := range p.groupFor(class, d).rules {
@@ -31,7 +33,8 @@ func (p *Program) RulesOn(class int, d policy.Direction) []*policy.Rule {
 	return out
 }
 
-// OneSided returns what the policies of class alone let through in one direction, whatever the other end's say.
+// OneSided returns what the policies of class alone let through in one direction, whatever the
+// other end's say.
 func (p *Program) OneSided(class int, d policy.Direction) []Box {
 	var out boxes
 	for _, seg := range p.openOf(class, d) {
@@ -54,7 +57,8 @@ func (g *Ground) Matches(sel label.Selector, class int) bool {
 	return may
 }
 
-// DefaultDeny reports whether every pod of a namespace, also one that does not exist yet, is certainly isolated in one direction.
+// DefaultDeny reports whether every pod of a namespace, also one that does not exist yet, is
+// certainly isolated in one direction.
 func (p *Program) DefaultDeny(namespace string, d policy.Direction) bool {
 	i, ok := p.nsIndex[namespace]
 	if !ok {

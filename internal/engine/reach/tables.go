@@ -17,7 +17,8 @@ func (p *Program) groupFor(class int, d policy.Direction) *group {
 	return p.groups[d][p.groupOf[d][class]]
 }
 
-// openOf returns the part of a class's table that is not denied, as far as p's profiles are concerned.
+// openOf returns the part of a class's table that is not denied, as far as p's profiles are
+// concerned.
 func (p *Program) openOf(class int, d policy.Direction) []segment {
 	return p.seen(p.decided(p.groupFor(class, d)).open)
 }
@@ -90,7 +91,8 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 		segs = exempt(segs, m.ends, own.And(m.when))
 	}
 	if g.dir == policy.Egress {
-		// Where the longest block decides, the node is spared by its one address; elsewhere because of the way that packets take to it.
+		// Where the longest block decides, the node is spared by its one address; elsewhere because
+		// of the way that packets take to it.
 		byPath := own.Minus(p.asks.on(p.says.yes[cni.LongestPrefixDecides]))
 		segs = exempt(segs, Region{Addrs: special.OnNode}, byPath.And(p.asks.node(end, anyNode, ownNode)))
 	}
@@ -108,8 +110,9 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 	return join(segs)
 }
 
-// exempt allows, where a condition holds, what policies deny between the subject and region, because the CNI never judges it: a pod's own
-// node, IPv6. Policies that could not be judged may be another's than the CNI's, and deny it all the same.
+// exempt allows, where a condition holds, what policies deny between the subject and region,
+// because the CNI never judges it: a pod's own node, IPv6. Policies that could not be judged may be
+// another's than the CNI's, and deny it all the same.
 func exempt(segs []segment, region Region, where when.When) []segment {
 	if where.IsNever() {
 		return segs

@@ -143,7 +143,8 @@ endpoints: [{addresses: [10.0.0.5]}]
 	}
 }
 
-// Two objects that differ may both claim to be the API server's Service: neither's endpoints are forgotten.
+// Two objects that differ may both claim to be the API server's Service: neither's endpoints are
+// forgotten.
 func TestEveryAPIServer(t *testing.T) {
 	p := load(t, `
 apiVersion: v1

@@ -77,7 +77,8 @@ func TestPerhapsDefaultDeny(t *testing.T) {
 	}
 }
 
-// TestSharedPortNames demands that a port name is one number where all pods agree on it, those on the network of their node aside.
+// TestSharedPortNames demands that a port name is one number where all pods agree on it, those on
+// the network of their node aside.
 func TestSharedPortNames(t *testing.T) {
 	const rest = `
 {apiVersion: v1, kind: Pod, metadata: {namespace: default, name: host, labels: {app: host}}, spec: {hostNetwork: true, containers: [{name: c, image: x, ports: [{name: web, containerPort: 9999}]}]}}
@@ -102,7 +103,8 @@ func TestSharedPortNames(t *testing.T) {
 	}
 }
 
-// TestHypotheticalOfSomeWorlds demands that pods of an existing namespace are listed where those of a new one do not get as far under every plugin.
+// TestHypotheticalOfSomeWorlds demands that pods of an existing namespace are listed where those of
+// a new one do not get as far under every plugin.
 func TestHypotheticalOfSomeWorlds(t *testing.T) {
 	p := under(t, "calico,cilium", onePod+`
 {apiVersion: v1, kind: Namespace, metadata: {name: other}}
@@ -144,7 +146,8 @@ func TestSettleByWorlds(t *testing.T) {
 	}
 }
 
-// TestHostPodsOfSomeWorlds demands that policies on a pod on the host network are in force only where the plugin enforces them.
+// TestHostPodsOfSomeWorlds demands that policies on a pod on the host network are in force only
+// where the plugin enforces them.
 func TestHostPodsOfSomeWorlds(t *testing.T) {
 	p := under(t, "calico,cilium", `
 {apiVersion: v1, kind: Pod, metadata: {namespace: default, name: a}, spec: {hostNetwork: true, containers: [{name: c, image: x}]}}
@@ -161,7 +164,8 @@ func TestHostPodsOfSomeWorlds(t *testing.T) {
 	}
 }
 
-// TestBothSidesOfSomeWorlds demands that what either end's policies deny under one plugin passes under the others alone, and that no view says more.
+// TestBothSidesOfSomeWorlds demands that what either end's policies deny under one plugin passes
+// under the others alone, and that no view says more.
 func TestBothSidesOfSomeWorlds(t *testing.T) {
 	const b = "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: b, labels: {app: b}}, spec: {containers: [{name: c, image: x}]}}\n---\n"
 	for _, tt := range []struct{ name, spec string }{
@@ -205,7 +209,8 @@ func TestBoxesOfWorldsStayApart(t *testing.T) {
 	}
 }
 
-// TestNewNamespacesThatAPolicyMisses demands that a policy on some namespaces says nothing of others that may come.
+// TestNewNamespacesThatAPolicyMisses demands that a policy on some namespaces says nothing of
+// others that may come.
 func TestNewNamespacesThatAPolicyMisses(t *testing.T) {
 	p := under(t, "cilium", onePod+
 		"{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: p}, spec: {endpointSelector: {matchLabels: {io.cilium.k8s.namespace.labels.team: x}}, ingress: [{}]}}\n")
@@ -227,7 +232,8 @@ func TestViewOfOneConnection(t *testing.T) {
 	}
 }
 
-// TestLabelsThatAPluginLeavesOut demands that a policy that asks for such a label selects nobody for certain.
+// TestLabelsThatAPluginLeavesOut demands that a policy that asks for such a label selects nobody
+// for certain.
 func TestLabelsThatAPluginLeavesOut(t *testing.T) {
 	const text = `
 {apiVersion: v1, kind: Pod, metadata: {namespace: default, name: a, labels: {pod-template-hash: x}}, spec: {containers: [{name: c, image: x}]}}

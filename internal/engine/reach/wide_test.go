@@ -11,8 +11,8 @@ import (
 	"github.com/toolmoat/toolmoat/test/slow"
 )
 
-// TestWide asks about more classes than the other side of a connection is looked up for one by one, where most admit nobody, some
-// a few, some all.
+// TestWide asks about more classes than the other side of a connection is looked up for one by one,
+// where most admit nobody, some a few, some all.
 func TestWide(t *testing.T) {
 	r := newRandom(7, mix{})
 	s := scene{snap: &model.Snapshot{Namespaces: []model.Namespace{{Name: "n0", Labels: label.Known(label.Set{label.MetadataName: "n0"})}}}}

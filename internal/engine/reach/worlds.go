@@ -61,7 +61,8 @@ func (p *Program) Profiles() []cni.Profile {
 	return out
 }
 
-// AllProfiles returns the profiles that p was compiled under, by the numbers that [Worlds] has, also those that this view does not speak of.
+// AllProfiles returns the profiles that p was compiled under, by the numbers that [Worlds] has,
+// also those that this view does not speak of.
 func (p *Program) AllProfiles() []cni.Profile { return p.profiles }
 
 // Names returns the names of the profiles that p speaks of.
@@ -70,7 +71,8 @@ func (p *Program) Names() []string { return p.namesOf(p.in) }
 // Worlds is the profiles that p speaks of.
 func (p *Program) Worlds() Worlds { return p.in }
 
-// In returns the same program, as far as some of its profiles are concerned. Nothing is compiled again.
+// In returns the same program, as far as some of its profiles are concerned. Nothing is compiled
+// again.
 func (p *Program) In(w Worlds) *Program {
 	return &Program{p.Ground, p.compiled, w & p.in, p.asks.on(w & p.in)}
 }
@@ -94,7 +96,8 @@ func (p *Program) Answering(q cni.Question) (yes, maybe Worlds) {
 // Where is the condition under which q is so.
 func (p *Program) Where(q cni.Question) when.When { return p.narrow(p.says.where[q]) }
 
-// judging returns the profiles under which policies of a dialect are enforced, and those under which they perhaps are.
+// judging returns the profiles under which policies of a dialect are enforced, and those under
+// which they perhaps are.
 func (c *compiled) judging(dialect string) (yes, maybe Worlds) {
 	if dialect == "" {
 		return c.all, 0
@@ -110,7 +113,8 @@ func (c *compiled) judging(dialect string) (yes, maybe Worlds) {
 	return yes, maybe
 }
 
-// Judging returns those of p's profiles that enforce policies of a dialect, and those that perhaps do.
+// Judging returns those of p's profiles that enforce policies of a dialect, and those that perhaps
+// do.
 func (p *Program) Judging(dialect string) (yes, maybe Worlds) {
 	yes, maybe = p.judging(dialect)
 	return yes & p.in, maybe & p.in
@@ -142,7 +146,8 @@ func (p *Program) WorldsOf(w when.When) Worlds {
 	return p.in & Worlds(w.ByCNI().Holds)
 }
 
-// Verdict says what w, the condition under which something passes, comes to under p's profiles: where all of them agree, what they agree on.
+// Verdict says what w, the condition under which something passes, comes to under p's profiles:
+// where all of them agree, what they agree on.
 func (p *Program) Verdict(w when.When) Verdict {
 	if w.IsAlways() {
 		return Allowed
@@ -187,7 +192,8 @@ func (p *Program) Refine(sets []Worlds, w when.When) []Worlds {
 	return sets
 }
 
-// parts returns the profiles under which w is one condition, set by set. A cluster has few conditions, which are asked about again and again.
+// parts returns the profiles under which w is one condition, set by set. A cluster has few
+// conditions, which are asked about again and again.
 func (p *Program) parts(w when.When) []Worlds {
 	p.partsLock.Lock()
 	defer p.partsLock.Unlock()

@@ -15,7 +15,8 @@ func mixFor(profile cni.Profile, bits uint64) mix {
 		v4: profile.Says(cni.LongestPrefixDecides) == cni.Yes, numbered: profile.Says(cni.LongestPrefixDecides) == cni.Yes}
 }
 
-// TestEveryProfile holds every profile against worlds of its own, with policies of Cilium's own kinds among the others.
+// TestEveryProfile holds every profile against worlds of its own, with policies of Cilium's own
+// kinds among the others.
 func TestEveryProfile(t *testing.T) {
 	for i, profile := range cni.Profiles {
 		t.Run(profile.Name, func(t *testing.T) {
@@ -48,7 +49,8 @@ func TestCilium(t *testing.T) {
 	}
 }
 
-// TestViews demands that a program over several profiles says of each what a program over that one alone does.
+// TestViews demands that a program over several profiles says of each what a program over that one
+// alone does.
 func TestViews(t *testing.T) {
 	compared := 0
 	for seed := range uint64(scenes(t, 25)) {

@@ -7,8 +7,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
 
-// Identity is where pods of a cloud's clusters get the cloud identity of their own service account: addresses and ports that a policy has to
-// name, all of them, and that differ between plugins of one cloud.
+// Identity is where pods of a cloud's clusters get the cloud identity of their own service account:
+// addresses and ports that a policy has to name, all of them, and that differ between plugins of
+// one cloud.
 type Identity struct {
 	Cloud    string   // as [Endpoint] names clouds
 	Profiles []string // the cloud's plugins under which it is judged in this form; nil for all

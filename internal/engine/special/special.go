@@ -1,6 +1,8 @@
-// Package special lists the addresses that mean something of their own: credential endpoints, resolvers, private space.
+// Package special lists the addresses that mean something of their own: credential endpoints,
+// resolvers, private space.
 //
-// It is the one source for rules, generated policies and detection. Every entry names where the fact was read.
+// It is the one source for rules, generated policies and detection. Every entry names where the
+// fact was read.
 package special
 
 import (
@@ -51,8 +53,9 @@ func Clouds() []string {
 	return slices.DeleteFunc(slices.Compact(out), func(name string) bool { return name == "any" || name == "others" })
 }
 
-// Endpoints lists every special endpoint. Ports that serve DNS on a credential address are the resolver's, not the credential
-// endpoint's: on Google Cloud with Cloud DNS, 169.254.169.254 is the pods' own resolver.
+// Endpoints lists every special endpoint. Ports that serve DNS on a credential address are the
+// resolver's, not the credential endpoint's: on Google Cloud with Cloud DNS, 169.254.169.254 is the
+// pods' own resolver.
 var Endpoints = []Endpoint{
 	{"AWS, Google Cloud, Azure and others", "instance metadata", Credential, addrs("169.254.169.254"), tcp(80), true,
 		"botocore utils.py; cloud-init DataSourceEc2.py; aks-docs imds-restriction.md"},
@@ -94,20 +97,25 @@ func addrs(texts ...string) []netip.Addr {
 	return out
 }
 
-// IPv4 is every IPv4 address. NAT64 stands for them all where a NAT64 translates (RFC 6052, section 2.1).
+// IPv4 is every IPv4 address. NAT64 stands for them all where a NAT64 translates (RFC 6052, section
+// 2.1).
 var IPv4, NAT64 = netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("64:ff9b::/96")
 
-// Plan is where pods, Services and nodes may have their addresses when nothing tells: private space, the shared space that
-// EKS custom networking uses, GKE's default Service range, and the reserved block that GKE allows for pods.
+// Plan is where pods, Services and nodes may have their addresses when nothing tells: private
+// space, the shared space that EKS custom networking uses, GKE's default Service range, and the
+// reserved block that GKE allows for pods.
 var Plan = netset.MustPrefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "34.118.224.0/20", "240.0.0.0/4", "fc00::/7")
 
-// Private is address space that is not on the internet but can be routed to: the plan and link-local addresses.
+// Private is address space that is not on the internet but can be routed to: the plan and
+// link-local addresses.
 var Private = Plan.Union(netset.MustPrefixes("169.254.0.0/16", "fe80::/10", "192.0.0.0/24", "198.18.0.0/15"))
 
-// unroutable is space that no connection of a pod leaves it for, or that is no single host: this host, loopback, multicast, broadcast.
+// unroutable is space that no connection of a pod leaves it for, or that is no single host: this
+// host, loopback, multicast, broadcast.
 var unroutable = netset.MustPrefixes("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/127", "ff00::/8")
 
-// Internet is everything else that a connection can be made to, without the special endpoints in it.
+// Internet is everything else that a connection can be made to, without the special endpoints in
+// it.
 var Internet = netset.Universe.Minus(Private).Minus(unroutable).Minus(credentialAddrs())
 
 func credentialAddrs() netset.Addrs {
@@ -120,8 +128,9 @@ func credentialAddrs() netset.Addrs {
 	return netset.Points(all...)
 }
 
-// DNS is what a resolver answers on: port 53, over UDP and TCP. ResolverPods is what resolver pods may listen on, which on
-// OpenShift is 5353; rules for any protocol open SCTP too, on which nothing answers.
+// DNS is what a resolver answers on: port 53, over UDP and TCP. ResolverPods is what resolver pods
+// may listen on, which on OpenShift is 5353; rules for any protocol open SCTP too, on which nothing
+// answers.
 var (
 	DNS          = dns
 	ResolverPods = netset.ConnsOf(netset.UDP, netset.Points[netset.Port](53, 5353)).Union(tcp(53, 5353)).
@@ -148,15 +157,17 @@ var Resolvers = []ResolverSelector{
 // MetadataIPv4 is where the instance metadata of most clouds answers.
 var MetadataIPv4 = netset.MustPrefixes("169.254.169.254/32")
 
-// OnNode is the addresses that agents on each node answer at, where they run: NodeLocal DNSCache, EKS Pod Identity, AKS LocalDNS, the GKE metadata
-// server.
+// OnNode is the addresses that agents on each node answer at, where they run: NodeLocal DNSCache,
+// EKS Pod Identity, AKS LocalDNS, the GKE metadata server.
 var OnNode = netset.MustPrefixes("169.254.20.10/32", "169.254.25.10/32", "169.254.170.23/32", "fd00:ec2::23/128", "169.254.10.10/31", "169.254.169.252/32")
 
-// KubeAPI is what an API server listens on where nothing tells: the Service port and the usual target port.
+// KubeAPI is what an API server listens on where nothing tells: the Service port and the usual
+// target port.
 var KubeAPI = tcp(443, 6443)
 
-// How many addresses of the internet make an opening unrestricted: a /8 of IPv4, a /20 of IPv6. Such ranges belong to no single service; whole
-// clouds, in which anybody can rent a machine, are of that size.
+// How many addresses of the internet make an opening unrestricted: a /8 of IPv4, a /20 of IPv6.
+// Such ranges belong to no single service; whole clouds, in which anybody can rent a machine, are
+// of that size.
 const (
 	broadIPv4 = 1 << 24
 	broadIPv6 = 1 << 108

@@ -6,7 +6,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
 
-// TestBind demands that what is bound is another question than what is not, and is said of whom it is about.
+// TestBind demands that what is bound is another question than what is not, and is said of whom it
+// is about.
 func TestBind(t *testing.T) {
 	s := NewSpace()
 	label := s.Fact("label of dst", Destination, 0, "{dst} has label a", "{dst} has no label a").Has(Yes)

@@ -96,7 +96,8 @@ type Question struct {
 	// Of is the policy that a question of kind Unjudged is about.
 	Of string
 
-	// Who is the name of the one thing that an address question is about, where its end does not say it.
+	// Who is the name of the one thing that an address question is about, where its end does not
+	// say it.
 	Who string
 
 	space  *Space

@@ -10,11 +10,12 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
 
-// point is one answer as diagrams keep it: the number of a bit, or an address of the question's family. It holds no pointer, and
-// comparing two is two comparisons of words.
+// point is one answer as diagrams keep it: the number of a bit, or an address of the question's
+// family. It holds no pointer, and comparing two is two comparisons of words.
 type point struct{ hi, lo uint64 }
 
-// public stands for the answer [Public] of an address question. No end has the address of the same value.
+// public stands for the answer [Public] of an address question. No end has the address of the same
+// value.
 var public = point{^uint64(0), ^uint64(0)}
 
 func (p point) compare(q point) int {
@@ -71,7 +72,8 @@ func (q *Question) spans(a Answers) []span {
 	return out
 }
 
-// mapped is where IPv4 addresses are kept, in the range that IPv6 has for them. Nobody has an IPv6 address there.
+// mapped is where IPv4 addresses are kept, in the range that IPv6 has for them. Nobody has an IPv6
+// address there.
 var mapped = span{point{0, 0xffff << 32}, point{0, 0xffff<<32 | 0xffffffff}}
 
 func bitSpans(set uint64) []span {
@@ -149,7 +151,8 @@ func addrOf(p point) netip.Addr {
 	return netip.AddrFrom16(all).Unmap()
 }
 
-// each calls f for each piece in which two diagrams that ask the same question go on alike, in order.
+// each calls f for each piece in which two diagrams that ask the same question go on alike, in
+// order.
 func each(a, b []edge, f func(s span, a, b *node)) {
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		x, y := &a[i], &b[j]

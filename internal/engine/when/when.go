@@ -40,7 +40,8 @@ type summary struct {
 	wide  bool  // it asks what was too large to be told
 }
 
-// ByCNI says under which CNIs, by their bits, a condition holds in some world, fails in some world, and asks what an unjudged policy does.
+// ByCNI says under which CNIs, by their bits, a condition holds in some world, fails in some world,
+// and asks what an unjudged policy does.
 type ByCNI struct{ Holds, Fails, Unjudged uint64 }
 
 // ByCNI says what becomes of w under each CNI.
@@ -311,7 +312,8 @@ func (w When) Exists(of func(*Question) bool) When {
 	return When{exists(w.n, of, map[*node]*node{})}
 }
 
-// AnyFamily is where w holds over some IP family, which is the client's to choose. It is the question that diagrams ask first.
+// AnyFamily is where w holds over some IP family, which is the client's to choose. It is the
+// question that diagrams ask first.
 func (w When) AnyFamily() When {
 	switch {
 	case w.n != nil && w.n.wide:

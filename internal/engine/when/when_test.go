@@ -596,7 +596,8 @@ func TestAQuestionWithoutAnswersIsNever(t *testing.T) {
 	}
 }
 
-// TestAnswersOfBothFamilies demands that sets of addresses come out of a diagram as they went in, also where those of two families are neighbours.
+// TestAnswersOfBothFamilies demands that sets of addresses come out of a diagram as they went in,
+// also where those of two families are neighbours.
 func TestAnswersOfBothFamilies(t *testing.T) {
 	all := netset.MustPrefixes("0.0.0.0/0", "::/0")
 	q := NewSpace().Ask(Question{ID: "address", Kind: Address, All: Answers{Bits: Public, Addrs: all}})

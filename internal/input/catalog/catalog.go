@@ -1,8 +1,10 @@
-// Package catalog knows well-known MCP servers: how to recognise them and which destinations they need.
+// Package catalog knows well-known MCP servers: how to recognise them and which destinations they
+// need.
 //
-// The data is embedded (catalog.json) and was collected from public registries and the servers' own repositories; every entry
-// names its sources, as "owner/repository path". What no source states is left out or marked unverified. An entry says what a server needs; that a
-// workload matches one proves nothing about what it does.
+// The data is embedded (catalog.json) and was collected from public registries and the servers' own
+// repositories; every entry names its sources, as "owner/repository path". What no source states is
+// left out or marked unverified. An entry says what a server needs; that a workload matches one
+// proves nothing about what it does.
 package catalog
 
 import (
@@ -78,7 +80,8 @@ type Env struct {
 	Replaces bool        `json:"replaces,omitempty"` // when set, the entry's hosts are not needed
 }
 
-// Host is a destination by name; Name may start with "*." for every name below a domain (not the domain itself).
+// Host is a destination by name; Name may start with "*." for every name below a domain (not the
+// domain itself).
 type Host struct {
 	Name string
 	Port netset.Port
@@ -170,8 +173,9 @@ func ByID(id string) (Entry, bool) {
 	return x.entries[i], true
 }
 
-// ByImage returns the entry of an image reference. Only the repository path counts, and more may stand before it, so that a mirror
-// ("harbor.corp/mirror/github/github-mcp-server:v1") is recognised; the longest known path wins.
+// ByImage returns the entry of an image reference. Only the repository path counts, and more may
+// stand before it, so that a mirror ("harbor.corp/mirror/github/github-mcp-server:v1") is
+// recognised; the longest known path wins.
 func ByImage(ref string) (Entry, bool) {
 	image, ok := ParseImage(ref)
 	if !ok {
@@ -196,8 +200,9 @@ func ByPackage(kind, name string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// canonical returns the spelling under which equal package names are equal: PyPI ignores case and the difference between
-// runs of "-", "_" and "." (https://packaging.python.org/en/latest/specifications/name-normalization/).
+// canonical returns the spelling under which equal package names are equal: PyPI ignores case and
+// the difference between runs of "-", "_" and "."
+// (https://packaging.python.org/en/latest/specifications/name-normalization/).
 func canonical(kind, name string) string {
 	if kind != "pypi" {
 		return name

@@ -13,8 +13,9 @@ type Image struct {
 // Base returns the last segment of the path.
 func (i Image) Base() string { return i.Path[strings.LastIndexByte(i.Path, '/')+1:] }
 
-// ParseImage splits host[:port]/path[:tag][@digest]. The first segment is a host if it has a dot or a colon, holds a capital or is
-// "localhost" (github.com/distribution/reference). ok is false for what cannot be an image, such as a template that was not rendered.
+// ParseImage splits host[:port]/path[:tag][@digest]. The first segment is a host if it has a dot or
+// a colon, holds a capital or is "localhost" (github.com/distribution/reference). ok is false for
+// what cannot be an image, such as a template that was not rendered.
 func ParseImage(ref string) (image Image, ok bool) {
 	if len(ref) > 1024 {
 		return Image{}, false
@@ -35,7 +36,8 @@ func ParseImage(ref string) (image Image, ok bool) {
 	return image, true
 }
 
-// isPath reports whether path is segments of letters, digits, dots, dashes and underscores between slashes.
+// isPath reports whether path is segments of letters, digits, dots, dashes and underscores between
+// slashes.
 func isPath(path string) bool {
 	empty := true
 	for i := range len(path) {

@@ -47,23 +47,26 @@ func azureCloud(name string) (azcloud.Configuration, bool) {
 }
 
 // Versions of the APIs, the first stable ones with all that is read.
-// https://github.com/Azure/azure-rest-api-specs: specification/containerservice/.../aks/stable, specification/network/.../Microsoft.Network/stable
+// https://github.com/Azure/azure-rest-api-specs: specification/containerservice/.../aks/stable,
+// specification/network/.../Microsoft.Network/stable
 const (
 	aksVersion           = "2025-08-01"
 	azureNetworkVersion  = "2024-05-01"
 	subscriptionsVersion = "2022-12-01"
 )
 
-// azure refuses in words such as: The client 'x' with object id 'y' does not have authorization to perform action 'Microsoft.Network/virtualNetworks/read' over
-// scope '/subscriptions/s/...' or the scope is invalid. https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+// azure refuses in words such as: The client 'x' with object id 'y' does not have authorization to
+// perform action 'Microsoft.Network/virtualNetworks/read' over scope '/subscriptions/s/...' or the
+// scope is invalid. https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
 var azure = provider{
 	name:  "Azure",
 	login: "log in: az login",
 	lacks: regexp.MustCompile(`perform action '([\w./*-]+)'`),
 }
 
-// AKS asks for a cluster and the virtual networks that it is in. It uses the credentials that the Azure SDK finds: of the environment, a workload or managed
-// identity, or az login. What refusals hide is unknown; any other error ends it, and is a [*Error].
+// AKS asks for a cluster and the virtual networks that it is in. It uses the credentials that the
+// Azure SDK finds: of the environment, a workload or managed identity, or az login. What refusals
+// hide is unknown; any other error ends it, and is a [*Error].
 func AKS(ctx context.Context, o AKSOptions) ([]source.File, []model.Unknown, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
@@ -139,7 +142,8 @@ func newAKS(ctx context.Context, o AKSOptions) (*aks, error) {
 
 func (a *aks) url(path, version string) string { return a.base + path + "?api-version=" + version }
 
-// list gets all pages of a list. The URLs of pages are the server's: they must be of its own host, which gets the credentials.
+// list gets all pages of a list. The URLs of pages are the server's: they must be of its own host,
+// which gets the credentials.
 func (a *aks) list(ctx context.Context, r request, url string) ([]answer, error) {
 	return a.rest.list(ctx, r, url, "nextLink", func(link string) (string, error) {
 		if !sameHost(link, a.base) {

@@ -1,8 +1,10 @@
 // Package cloud asks GKE, EKS and AKS what they know of one cluster's network.
 //
-// It obtains documents: the cluster first, then whatever the facts still need, as long as they do. What the documents mean is for package facts to say; they
-// are the answers of the APIs, or the SDK's values as JSON, which say what the cloud's own command would have printed. Everything here reads: no request changes
-// anything, and nothing is connected to but the cloud's APIs and, by its own library, its login service.
+// It obtains documents: the cluster first, then whatever the facts still need, as long as they do.
+// What the documents mean is for package facts to say; they are the answers of the APIs, or the
+// SDK's values as JSON, which say what the cloud's own command would have printed. Everything here
+// reads: no request changes anything, and nothing is connected to but the cloud's APIs and, by its
+// own library, its login service.
 package cloud
 
 import (
@@ -36,7 +38,8 @@ const (
 	maxWords = 600              // characters of an answer's own words that are repeated
 )
 
-// Error says why a cloud did not give what it was asked for. Its text holds no credential and fits a terminal.
+// Error says why a cloud did not give what it was asked for. Its text holds no credential and fits
+// a terminal.
 type Error struct {
 	What string // what was asked for: "the GKE cluster prod in projects/p/locations/l"
 	Why  string
@@ -132,7 +135,8 @@ func (p provider) stranger(r request, err error) *Error {
 // errNotAsked says that a cluster names something that cannot be asked for.
 var errNotAsked = errors.New("not to be asked for")
 
-// complete asks for what also says, for what the answers leave open, and for what those leave open, until nothing new is. What cannot be had is unknown.
+// complete asks for what also says, for what the answers leave open, and for what those leave open,
+// until nothing new is. What cannot be had is unknown.
 func complete(ctx context.Context, fetch func(context.Context, facts.Need) ([]answer, error), first []answer, also ...facts.Need) ([]source.File, []model.Unknown, error) {
 	var files []source.File
 	var unknown []model.Unknown

@@ -28,14 +28,16 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// EKSOptions names a cluster. Other endpoints than the region's are set as for every tool of AWS: AWS_ENDPOINT_URL_EKS, AWS_ENDPOINT_URL_EC2, or a profile.
+// EKSOptions names a cluster. Other endpoints than the region's are set as for every tool of AWS:
+// AWS_ENDPOINT_URL_EKS, AWS_ENDPOINT_URL_EC2, or a profile.
 type EKSOptions struct {
 	Cluster string
 	Region  string // "" is that of the environment or the profile
 	Profile string // of the shared configuration; "" is that of the environment
 }
 
-// amazon refuses in words such as: User: arn:aws:iam::1:user/x is not authorized to perform: ec2:DescribeVpcs because no identity-based policy ...
+// amazon refuses in words such as: User: arn:aws:iam::1:user/x is not authorized to perform:
+// ec2:DescribeVpcs because no identity-based policy ...
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 var amazon = provider{
 	name:  "AWS",
@@ -43,8 +45,9 @@ var amazon = provider{
 	lacks: regexp.MustCompile(`not authorized to perform: ([\w-]+:\w+)`),
 }
 
-// EKS asks for a cluster, its VPC with subnets, routes and peerings, and the add-ons that decide whether policies are enforced. It uses the default chain of
-// credentials. What refusals hide is unknown; any other error ends it, and is a [*Error].
+// EKS asks for a cluster, its VPC with subnets, routes and peerings, and the add-ons that decide
+// whether policies are enforced. It uses the default chain of credentials. What refusals hide is
+// unknown; any other error ends it, and is a [*Error].
 func EKS(ctx context.Context, o EKSOptions) ([]source.File, []model.Unknown, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
@@ -72,7 +75,8 @@ func EKS(ctx context.Context, o EKSOptions) ([]source.File, []model.Unknown, err
 	return complete(ctx, e.fetch, first, also...)
 }
 
-// What only the cloud knows and nothing else asks for: the Pod Identity associations of "CLUSTER", and the peerings of "vpc-0123".
+// What only the cloud knows and nothing else asks for: the Pod Identity associations of "CLUSTER",
+// and the peerings of "vpc-0123".
 const (
 	podIdentities facts.NeedKind = "pod identity associations"
 	peerings      facts.NeedKind = "peerings of vpc"
@@ -111,7 +115,8 @@ func newEKS(ctx context.Context, o EKSOptions) (*eksAPI, string, error) {
 	}, cfg.Region, nil
 }
 
-// backoff waits as the answer asks, where it does: the SDK knows only the header of its own services.
+// backoff waits as the answer asks, where it does: the SDK knows only the header of its own
+// services.
 func backoff(attempt int, err error) (time.Duration, error) {
 	var answer *awshttp.ResponseError
 	var header http.Header
@@ -137,7 +142,8 @@ func answered(r request, output any, err error) ([]answer, error) {
 	return []answer{{r, body}}, nil
 }
 
-// unknownCaller lists the codes with which AWS says that it does not accept credentials. EKS gives them status 403, EC2 401.
+// unknownCaller lists the codes with which AWS says that it does not accept credentials. EKS gives
+// them status 403, EC2 401.
 var unknownCaller = []string{
 	"UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "RequestExpired", "AuthFailure", "InvalidSignatureException",
 	"SignatureDoesNotMatch", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "IncompleteSignature",
@@ -242,7 +248,8 @@ func (e *eksAPI) fetch(ctx context.Context, n facts.Need) ([]answer, error) {
 	return nil, errNotAsked
 }
 
-// peerings asks for the peerings that a VPC asked for, and those that it was asked for: all filters of one request must hold.
+// peerings asks for the peerings that a VPC asked for, and those that it was asked for: all filters
+// of one request must hold.
 func (e *eksAPI) peerings(ctx context.Context, vpc string) ([]answer, error) {
 	ask := request{what: "the peerings of " + vpc, permission: "ec2:DescribeVpcPeeringConnections", hides: []string{"ranges.remote"}}
 	all := []ec2types.VpcPeeringConnection{}
@@ -266,8 +273,9 @@ func where(filter, value string) []ec2types.Filter {
 	return []ec2types.Filter{{Name: &filter, Values: []string{value}}}
 }
 
-// eachPage returns the items of all pages, never nil: it asks for the first page, and for that of each token that it gets. The SDK's paginators do it too, but
-// they take the client as an interface: then the linker keeps each of EC2's 800 operations, and the command is 31 MB larger.
+// eachPage returns the items of all pages, never nil: it asks for the first page, and for that of
+// each token that it gets. The SDK's paginators do it too, but they take the client as an
+// interface: then the linker keeps each of EC2's 800 operations, and the command is 31 MB larger.
 func eachPage[T any](ask func(token *string) ([]T, *string, error)) ([]T, error) {
 	all := []T{}
 	var token *string

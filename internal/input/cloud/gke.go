@@ -32,16 +32,17 @@ type GKEOptions struct {
 	Compute   string // base URL of the Compute Engine API; "" is https://compute.googleapis.com
 }
 
-// googleCloud refuses in words such as: Required "container.clusters.get" permission(s) for "projects/p/locations/l/clusters/c".
-// https://github.com/google-github-actions/auth/issues/424
+// googleCloud refuses in words such as: Required "container.clusters.get" permission(s) for
+// "projects/p/locations/l/clusters/c". https://github.com/google-github-actions/auth/issues/424
 var googleCloud = provider{
 	name:  "Google Cloud",
 	login: "log in: gcloud auth application-default login",
 	lacks: regexp.MustCompile(`Required ['"]([\w.]+)['"] permission`),
 }
 
-// GKE asks for a cluster, the subnetworks that it names, and the other subnetworks and the routes of its network. It uses application default credentials. What
-// refusals hide is unknown; any other error ends it, and is a [*Error].
+// GKE asks for a cluster, the subnetworks that it names, and the other subnetworks and the routes
+// of its network. It uses application default credentials. What refusals hide is unknown; any other
+// error ends it, and is a [*Error].
 func GKE(ctx context.Context, o GKEOptions) ([]source.File, []model.Unknown, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()

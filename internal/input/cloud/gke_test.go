@@ -128,7 +128,8 @@ func TestGKEFails(t *testing.T) {
 	}
 }
 
-// TestGKEPatience demands that what is asked again is asked as the answer says, and no more often than that.
+// TestGKEPatience demands that what is asked again is asked as the answer says, and no more often
+// than that.
 func TestGKEPatience(t *testing.T) {
 	soon := http.Header{"Retry-After": {"0"}}
 	r := newReplay(t, "gke.txtar", map[string][]reply{gkePath: {
@@ -168,7 +169,8 @@ func TestGKEGaps(t *testing.T) {
 	}
 }
 
-// TestGKEAsSaved demands that asking for the cluster of an example tells what its saved answers tell.
+// TestGKEAsSaved demands that asking for the cluster of an example tells what its saved answers
+// tell.
 func TestGKEAsSaved(t *testing.T) {
 	var saved []source.File
 	docs := map[string]json.RawMessage{}

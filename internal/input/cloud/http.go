@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// newClient returns the client through which every API is asked. Proxies are those of the environment. It follows no redirect, since none of the APIs
-// redirects and what it carries is not for others.
+// newClient returns the client through which every API is asked. Proxies are those of the
+// environment. It follows no redirect, since none of the APIs redirects and what it carries is not
+// for others.
 func newClient() *http.Client {
 	return &http.Client{
 		Transport:     guard{http.DefaultTransport.(*http.Transport).Clone()},
@@ -96,7 +97,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// retries reports whether an answer with this status, or the lack of one, may come out better next time.
+// retries reports whether an answer with this status, or the lack of one, may come out better next
+// time.
 func retries(status int, err error) bool {
 	var f final
 	var n net.Error
@@ -109,8 +111,9 @@ func retries(status int, err error) bool {
 	return status == 429 || status >= 500 && status != 501
 }
 
-// wait returns how long to wait before the attempt after the nth, the first being 1: what the answer asks for, or twice as long each time. It reports false where
-// the answer asks for longer than it is waited here.
+// wait returns how long to wait before the attempt after the nth, the first being 1: what the
+// answer asks for, or twice as long each time. It reports false where the answer asks for longer
+// than it is waited here.
 func wait(n int, header http.Header) (time.Duration, bool) {
 	asked := header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(asked); err == nil {

@@ -31,7 +31,8 @@ var serviceKey = sync.OnceValue(func() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 })
 
-// loginGoogle makes the key of a service account the application default credentials, and r the login service.
+// loginGoogle makes the key of a service account the application default credentials, and r the
+// login service.
 func loginGoogle(t *testing.T, r *replay) {
 	t.Helper()
 	if r.answers["/token"] == nil {
@@ -83,7 +84,8 @@ func write(t *testing.T, name, text string, mode os.FileMode) string {
 	return path
 }
 
-// wantError fails the test if err is not an Error that says all of the words, or if it says what nobody may read.
+// wantError fails the test if err is not an Error that says all of the words, or if it says what
+// nobody may read.
 func wantError(t *testing.T, err error, words ...string) {
 	t.Helper()
 	e, ok := err.(*Error)

@@ -10,7 +10,8 @@ import (
 	"net/http"
 )
 
-// rest is an API that answers with a JSON object, and with {"error": {"message"}} where it refuses: Google's and Azure's.
+// rest is an API that answers with a JSON object, and with {"error": {"message"}} where it refuses:
+// Google's and Azure's.
 type rest struct {
 	provider
 	send func(ctx context.Context, url string) (*http.Response, error) // with the credentials, and as often as it is worth
@@ -45,8 +46,8 @@ func (a rest) one(ctx context.Context, r request, url string) ([]answer, error) 
 	return []answer{{r, body}}, nil
 }
 
-// list gets all pages of a list, each a document of its own. The key more of a page holds what next turns into the URL of the next page; it is no longer in
-// the document.
+// list gets all pages of a list, each a document of its own. The key more of a page holds what next
+// turns into the URL of the next page; it is no longer in the document.
 func (a rest) list(ctx context.Context, r request, url, more string, next func(string) (string, error)) ([]answer, error) {
 	var pages []answer
 	for size := 0; len(pages) < maxPages; {
@@ -80,7 +81,8 @@ func (a rest) list(ctx context.Context, r request, url, more string, next func(s
 	return nil, a.failed(r, fmt.Errorf("the list has more than %d pages", maxPages))
 }
 
-// whole returns an error if a page says that it leaves something out, as lists over all regions may.
+// whole returns an error if a page says that it leaves something out, as lists over all regions
+// may.
 func whole(page map[string]json.RawMessage) error {
 	var missing []string
 	if list := page["unreachables"]; list != nil && json.Unmarshal(list, &missing) == nil && len(missing) > 0 {

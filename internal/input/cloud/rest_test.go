@@ -16,7 +16,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/facts"
 )
 
-// FuzzAnswers gives every question that a cluster leads to the same hostile answer: whatever it is, the asking ends, and what is said fits a line.
+// FuzzAnswers gives every question that a cluster leads to the same hostile answer: whatever it is,
+// the asking ends, and what is said fits a line.
 func FuzzAnswers(f *testing.F) {
 	f.Add(200, []byte(`{"items": {"regions/r": {"routers": [{"selfLink": "/projects/p/regions/r/routers/x", "bgpPeers": [{}]}]}}, "nextPageToken": "2"}`))
 	f.Add(200, []byte(`{"value": [], "nextLink": "https://example.com/x"}`))

@@ -8,7 +8,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 )
 
-// agentRuntime fires on the runtime of kagent's agents, whose tools are MCP servers (kagent-dev/kagent).
+// agentRuntime fires on the runtime of kagent's agents, whose tools are MCP servers
+// (kagent-dev/kagent).
 func agentRuntime(s *subject) (string, origin.Origin, bool) {
 	for i := range s.units {
 		if path := "/" + s.units[i].image.Path; strings.HasSuffix(path, "/kagent-dev/kagent/app") {
@@ -18,8 +19,9 @@ func agentRuntime(s *subject) (string, origin.Origin, bool) {
 	return "", origin.Origin{}, false
 }
 
-// clientEnv fires on what tells a client where MCP servers are: a variable named for it, or any whose value is a URL with the path
-// /mcp or /sse. A variable that holds the workload's own address does not count.
+// clientEnv fires on what tells a client where MCP servers are: a variable named for it, or any
+// whose value is a URL with the path /mcp or /sse. A variable that holds the workload's own address
+// does not count.
 func clientEnv(s *subject) (string, origin.Origin, bool) {
 	for i := range s.units {
 		u := &s.units[i]
@@ -104,7 +106,8 @@ func agentImage(s *subject) (string, origin.Origin, bool) {
 	return "", origin.Origin{}, false
 }
 
-// agentName fires on a name such as billing-agent. It says little alone: collectors of logs and secrets are called so too.
+// agentName fires on a name such as billing-agent. It says little alone: collectors of logs and
+// secrets are called so too.
 func agentName(s *subject) (string, origin.Origin, bool) {
 	if hasAnyToken(s.w.Name, "agent", "agents", "assistant", "copilot", "chatbot") {
 		return "name " + s.w.Name, s.w.Origin, true

@@ -7,7 +7,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
 
-// bridge is a program that speaks MCP over the network for a server it starts, or for one elsewhere.
+// bridge is a program that speaks MCP over the network for a server it starts, or for one
+// elsewhere.
 type bridge struct {
 	port      netset.Port // where it listens unless told otherwise; 0 if it picks one or listens on none
 	transport string      // what it speaks unless told otherwise
@@ -18,8 +19,9 @@ type bridge struct {
 	trailing  bool        // a command follows the flags, or "--"
 }
 
-// bridges lists the known ones by the name of their program. Ports and transports: supercorp-ai/supergateway README.md,
-// sparfenyuk/mcp-proxy README.md, open-webui/mcpo README.md (its interface is OpenAPI, so no MCP transport).
+// bridges lists the known ones by the name of their program. Ports and transports:
+// supercorp-ai/supergateway README.md, sparfenyuk/mcp-proxy README.md, open-webui/mcpo README.md
+// (its interface is OpenAPI, so no MCP transport).
 var bridges = map[string]*bridge{
 	"supergateway": {port: 8000, transport: "sse", whole: []string{"--stdio"}},
 	"mcp-proxy": {named: []string{"--named-server"}, pairs: []string{"--env", "-e", "--headers", "-H"}, trailing: true,

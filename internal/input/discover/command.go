@@ -21,8 +21,8 @@ type program struct {
 // parser collects the programs of one container.
 type parser struct{ found []program }
 
-// programs returns what a container starts, outermost first. Without a command the image's own program gets the arguments;
-// where that is a bridge, the image's name tells which.
+// programs returns what a container starts, outermost first. Without a command the image's own
+// program gets the arguments; where that is a bridge, the image's name tells which.
 func programs(c *model.Container, image catalog.Image) []program {
 	argv := slices.Concat(c.Command, c.Args)
 	if len(c.Command) == 0 && bridges[image.Base()] != nil {
@@ -83,7 +83,8 @@ func isAssignment(word string) bool {
 	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r != '_' && !isAlnum(r) })
 }
 
-// runner reads the arguments of a program that starts other programs. It returns false where the command is not of that form.
+// runner reads the arguments of a program that starts other programs. It returns false where the
+// command is not of that form.
 type runner func(p *parser, args []string, within bool, depth int) bool
 
 // runnerOf returns the runner of a program, or nil.
@@ -273,7 +274,8 @@ func docker(p *parser, args []string, within bool, _ int) bool {
 	return true
 }
 
-// fetched records a package that is fetched and run; the flags in from name it where the operand is only one of its programs.
+// fetched records a package that is fetched and run; the flags in from name it where the operand is
+// only one of its programs.
 func fetched(p *parser, kind string, args []string, within bool, from []string, valued ...string) bool {
 	flags, rest := options(args, append(from, valued...)...)
 	found := program{kind: kind, within: within}
@@ -315,8 +317,8 @@ func unversioned(kind, spec string) string {
 
 type option struct{ name, value string }
 
-// options splits arguments into the flags before the first operand and the rest; valued flags take the next argument
-// unless they hold a value after "=". "--" ends the flags.
+// options splits arguments into the flags before the first operand and the rest; valued flags take
+// the next argument unless they hold a value after "=". "--" ends the flags.
 func options(args []string, valued ...string) (flags []option, rest []string) {
 	for i := 0; i < len(args); i++ {
 		a := args[i]
@@ -336,7 +338,8 @@ func options(args []string, valued ...string) (flags []option, rest []string) {
 	return flags, nil
 }
 
-// stem names a program by its path: the file without extension, or where that is as common as "index", the nearest directory that is not.
+// stem names a program by its path: the file without extension, or where that is as common as
+// "index", the nearest directory that is not.
 func stem(file string) string {
 	file = strings.ToLower(file)
 	for file != "" && file != "/" && file != "." {

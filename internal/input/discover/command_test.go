@@ -74,7 +74,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestCommandDepth nests shells beyond the limit: what is that deep is not read, and reading it ends.
+// TestCommandDepth nests shells beyond the limit: what is that deep is not read, and reading it
+// ends.
 func TestCommandDepth(t *testing.T) {
 	argv := []string{"npx", "deep"}
 	for range 40 {

@@ -25,7 +25,8 @@ func (s Source) String() string {
 	return [...]string{"nothing", "environment", "arguments", "catalogue"}[s]
 }
 
-// Destination is where a server means to connect to. It never holds user names, paths, queries or tokens.
+// Destination is where a server means to connect to. It never holds user names, paths, queries or
+// tokens.
 type Destination struct {
 	Host       string      // a DNS name in lower case, "*.example.com" for every name below, or an address; "" if Unresolved
 	Port       netset.Port // TCP; 0 if nothing tells
@@ -35,9 +36,9 @@ type Destination struct {
 	Origin     origin.Origin
 }
 
-// Destinations returns what the environment and the arguments of a workload's containers and the catalogue say it connects to, sorted and
-// without repeats. Addresses on which it listens itself are left out. The catalogue's classes without a list of hosts (none, openFetch)
-// add nothing.
+// Destinations returns what the environment and the arguments of a workload's containers and the
+// catalogue say it connects to, sorted and without repeats. Addresses on which it listens itself
+// are left out. The catalogue's classes without a list of hosts (none, openFetch) add nothing.
 func Destinations(w *model.Workload) []Destination {
 	s := read(w, &index{})
 	d := destinations{seen: map[string]bool{}}
@@ -184,13 +185,15 @@ func (d *destinations) argument(word string) {
 	}
 }
 
-// namesOwnAddress reports whether a flag or variable is of those that hold the workload's own address as others see it.
+// namesOwnAddress reports whether a flag or variable is of those that hold the workload's own
+// address as others see it.
 func namesOwnAddress(name string) bool {
 	return hasAnyToken(strings.ReplaceAll(name, "_", "-"), "baseurl", "public", "external", "cors", "origin", "origins", "allowed", "redirect", "callback", "resource") ||
 		strings.EqualFold(strings.Trim(name, "-"), "base-url")
 }
 
-// namesListener reports whether a variable is of those that say where a program listens, or what is its own address.
+// namesListener reports whether a variable is of those that say where a program listens, or what is
+// its own address.
 func namesListener(name string) bool {
 	switch name {
 	case "HOST", "HOSTNAME", "PORT", "ADDR", "ADDRESS", "BASE_URL", "ROOT_URL", "SITE_URL", "APP_URL", "SERVER_URL", "SERVER_HOST", "SSE_HOST", "HTTP_HOST", "HTTP_ADDR", "UVICORN_HOST",

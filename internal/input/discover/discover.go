@@ -1,9 +1,12 @@
-// Package discover finds the MCP servers, gateways and agents among workloads, and what their manifests say they need.
+// Package discover finds the MCP servers, gateways and agents among workloads, and what their
+// manifests say they need.
 //
-// A signal is one kind of evidence, a value in one of three lists (signal.go): for servers, gateways and agents. A strong signal decides
-// alone; of medium ones it takes two, since "mcp" also names OpenShift's machine config pools and Istio's mesh configuration protocol.
-// An annotation on the workload overrules them all. Nothing found in a value of the environment or an argument is
-// ever part of the evidence, but names of packages, images and variables, ports and well-known paths.
+// A signal is one kind of evidence, a value in one of three lists (signal.go): for servers,
+// gateways and agents. A strong signal decides alone; of medium ones it takes two, since "mcp" also
+// names OpenShift's machine config pools and Istio's mesh configuration protocol. An annotation on
+// the workload overrules them all. Nothing found in a value of the environment or an argument is
+// ever part of the evidence, but names of packages, images and variables, ports and well-known
+// paths.
 package discover
 
 import (
@@ -13,7 +16,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 )
 
-// Servers returns the workloads of s that speak MCP, in the order of s.Workloads. It does not change s.
+// Servers returns the workloads of s that speak MCP, in the order of s.Workloads. It does not
+// change s.
 func Servers(s *model.Snapshot) []model.Server {
 	x := newIndex(s)
 	var servers []model.Server
@@ -38,8 +42,9 @@ func Servers(s *model.Snapshot) []model.Server {
 	return servers
 }
 
-// judge decides the workload's role. A server beats a gateway unless the gateway's own operator or image says so, since its reach
-// is what gets judged; an agent beats a server that is one by hints only.
+// judge decides the workload's role. A server beats a gateway unless the gateway's own operator or
+// image says so, since its reach is what gets judged; an agent beats a server that is one by hints
+// only.
 func (s *subject) judge() (model.Role, []model.Evidence) {
 	if role, e, ok := s.annotated(); ok {
 		return role, append([]model.Evidence{e}, s.evidenceFor(role)...)
@@ -104,11 +109,12 @@ func (s *subject) collect(signals []signal) findings {
 	return f
 }
 
-// suffices reports whether the signals show a server: a strong one, two medium ones, or a medium one and a hint.
+// suffices reports whether the signals show a server: a strong one, two medium ones, or a medium
+// one and a hint.
 func (f findings) suffices() bool { return f.strong > 0 || f.medium > 0 && f.medium+f.hint > 1 }
 
-// isAgent reports whether the signals show an agent: it is a client of MCP and something else says it is an agent. Where only its name
-// says that it is a client, that something is a model.
+// isAgent reports whether the signals show an agent: it is a client of MCP and something else says
+// it is an agent. Where only its name says that it is a client, that something is a model.
 func (f findings) isAgent() bool {
 	return f.strong > 0 || f.has("client") && f.medium > 1 || f.has("client-name") && (f.has("model") || f.has("image"))
 }

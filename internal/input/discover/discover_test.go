@@ -119,7 +119,8 @@ func signals(s model.Server) string {
 	return strings.Join(names, " ")
 }
 
-// TestServerSignals has, for each signal, a workload on which it fires and one that is nearly the same on which it does not.
+// TestServerSignals has, for each signal, a workload on which it fires and one that is nearly the
+// same on which it does not.
 func TestServerSignals(t *testing.T) {
 	const plain = "registry.example/team/billing:1"
 	for _, tt := range []struct {
@@ -328,7 +329,8 @@ func TestOrderAndEvidence(t *testing.T) {
 	}
 }
 
-// TestNoSecrets puts a secret wherever a manifest can hold one and looks for it in everything that comes out.
+// TestNoSecrets puts a secret wherever a manifest can hold one and looks for it in everything that
+// comes out.
 func TestNoSecrets(t *testing.T) {
 	const secret = "s3cr3t-mcp-server"
 	for _, w := range []model.Workload{

@@ -18,7 +18,8 @@ var (
 		"mcp-address", "mcp-host"}
 )
 
-// flagsOf yields the flags among args with their values; the value of "--a b" is b, of "--a=b" too, of a last "--a" "".
+// flagsOf yields the flags among args with their values; the value of "--a b" is b, of "--a=b" too,
+// of a last "--a" "".
 func flagsOf(args []string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for i, a := range args {
@@ -49,8 +50,8 @@ func transportName(word string) string {
 	return ""
 }
 
-// transport returns what the workload speaks, as far as anything tells: its operator's label, arguments, environment, a bridge, the paths it
-// is called on, and last the catalogue.
+// transport returns what the workload speaks, as far as anything tells: its operator's label,
+// arguments, environment, a bridge, the paths it is called on, and last the catalogue.
 func (s *subject) transport(role model.Role) string {
 	if t := transportName(s.labels["toolhive-transport"]); t != "" && role == model.IsServer {
 		return t
@@ -117,9 +118,10 @@ func (s *subject) bridged() bool {
 	return ok
 }
 
-// ports returns the TCP ports on which the workload answers MCP, in order: those that arguments and environment give and container ports
-// named mcp; else declared ports, else those that Services lead to, else what its bridge or the catalogue has by default. A server that
-// speaks stdio and has no bridge answers on none.
+// ports returns the TCP ports on which the workload answers MCP, in order: those that arguments and
+// environment give and container ports named mcp; else declared ports, else those that Services
+// lead to, else what its bridge or the catalogue has by default. A server that speaks stdio and has
+// no bridge answers on none.
 func (s *subject) ports(role model.Role, transport string) []netset.Port {
 	if transport == "stdio" && role == model.IsServer && !s.bridged() {
 		return nil
@@ -140,7 +142,8 @@ func (s *subject) ports(role model.Role, transport string) []netset.Port {
 	if len(explicit) > 0 {
 		return sorted(explicit)
 	}
-	// A declared port is documentation, the default of a bridge is what it does: without a flag to the contrary both may hold.
+	// A declared port is documentation, the default of a bridge is what it does: without a flag to
+	// the contrary both may hold.
 	if ports := append(s.declared(), defaults...); len(ports) > 0 {
 		return sorted(ports)
 	}
@@ -190,7 +193,8 @@ func (u *unit) listens() []netset.Port {
 	return ports
 }
 
-// expand replaces a value that is one reference to a variable, "$(X)", "$X", "${X}" or "${X:-1}", by that variable's value.
+// expand replaces a value that is one reference to a variable, "$(X)", "$X", "${X}" or "${X:-1}",
+// by that variable's value.
 func expand(text string, env []model.EnvVar) string {
 	name, ok := strings.CutPrefix(text, "$")
 	if !ok {
@@ -206,8 +210,8 @@ func expand(text string, env []model.EnvVar) string {
 	return fallback
 }
 
-// declared returns the container ports that may be MCP's: those named for HTTP if there are such, else every TCP port that is
-// not for metrics or health.
+// declared returns the container ports that may be MCP's: those named for HTTP if there are such,
+// else every TCP port that is not for metrics or health.
 func (s *subject) declared() []netset.Port {
 	var http, all []netset.Port
 	for i := range s.units {

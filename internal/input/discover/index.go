@@ -18,8 +18,9 @@ type ref struct{ namespace, name string }
 
 type pairKey struct{ namespace, key, value string }
 
-// newIndex files each Service under the rarest pair of its selector, so that a pair which all Services share (the name of a
-// release) costs nothing. A selector from a Service is equalities only; what else a selector may hold is not indexed.
+// newIndex files each Service under the rarest pair of its selector, so that a pair which all
+// Services share (the name of a release) costs nothing. A selector from a Service is equalities
+// only; what else a selector may hold is not indexed.
 func newIndex(s *model.Snapshot) *index {
 	x := &index{map[pairKey][]*model.Service{}, map[ref][]*model.Backend{}}
 	count := map[pairKey]int{}
@@ -58,7 +59,8 @@ func pairsOf(service *model.Service) []pairKey {
 	return pairs
 }
 
-// maxServices bounds the Services looked at for one workload and pair: thousands with one selector would make the cost quadratic.
+// maxServices bounds the Services looked at for one workload and pair: thousands with one selector
+// would make the cost quadratic.
 const maxServices = 64
 
 // servicesOf returns the Services that may select pods with labels l, by name; known is l's set.

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// nature is what the name of an image, a package, a program or an object says it is. The zero value says nothing.
+// nature is what the name of an image, a package, a program or an object says it is. The zero value
+// says nothing.
 type nature uint8
 
 const (
@@ -21,7 +22,8 @@ var (
 	otherWords   = []string{"operator", "controller", "webhook", "inspector", "client", "registry", "exporter", "catalog", "crds", "sdk", "ui", "frontend", "agent"}
 )
 
-// natureOf judges a name by its whole tokens. "mcp" alone is too short to be sought inside words, so "mcpd" and "kmcp" say nothing.
+// natureOf judges a name by its whole tokens. "mcp" alone is too short to be sought inside words,
+// so "mcpd" and "kmcp" say nothing.
 func natureOf(name string) nature {
 	if !hasToken(name, "mcp") {
 		return unnamed
@@ -70,8 +72,8 @@ func hasAnyToken(s string, any ...string) bool {
 	return slices.ContainsFunc(any, func(t string) bool { return hasToken(s, t) })
 }
 
-// printable returns a name found in a command line if it can hold no secret worth the name: short, and of the characters of
-// package names. Otherwise it returns a phrase that stands for it.
+// printable returns a name found in a command line if it can hold no secret worth the name: short,
+// and of the characters of package names. Otherwise it returns a phrase that stands for it.
 func printable(name string) string {
 	if name == "" || len(name) > 80 || strings.Contains(name, "://") || strings.ContainsFunc(name, func(r rune) bool {
 		return !isAlnum(r) && !strings.ContainsRune("@/._-", r)

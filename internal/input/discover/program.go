@@ -50,8 +50,8 @@ func (p program) isServer() bool {
 	return natureOf(p.label()) == namesServer || natureOf(p.name) == namesServer
 }
 
-// entries returns the catalogue's entries of what the workload runs, without repeats. What a bridge starts counts, not the
-// bridge.
+// entries returns the catalogue's entries of what the workload runs, without repeats. What a bridge
+// starts counts, not the bridge.
 func (s *subject) entries() []catalog.Entry {
 	var found []catalog.Entry
 	add := func(e catalog.Entry, ok bool) {

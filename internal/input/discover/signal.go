@@ -19,7 +19,8 @@ const (
 	strong                   // decides alone
 )
 
-// signal is one kind of evidence. find returns it in words that hold no value of the environment, and where it is written.
+// signal is one kind of evidence. find returns it in words that hold no value of the environment,
+// and where it is written.
 type signal struct {
 	name   string
 	weight weight
@@ -43,7 +44,8 @@ var serverSignals = []signal{
 	{"port", hint, usualPort},
 }
 
-// gatewaySignals say that a workload stands before servers; each decides where nothing says more strongly that it is a server.
+// gatewaySignals say that a workload stands before servers; each decides where nothing says more
+// strongly that it is a server.
 var gatewaySignals = []signal{
 	{"label", strong, operatorLabel(model.IsGateway)},
 	{"image", strong, gatewayImage},
@@ -61,8 +63,9 @@ var agentSignals = []signal{
 	{"name", medium, agentName},
 }
 
-// operatorLabels are the labels that operators of MCP servers put on pods. Sources: kubernetes-sigs/mcp-lifecycle-operator,
-// archestra-ai/archestra, stacklok/toolhive, kagent-dev/kmcp, obot-platform/obot, microsoft/mcp-gateway, IBM/mcp-context-forge.
+// operatorLabels are the labels that operators of MCP servers put on pods. Sources:
+// kubernetes-sigs/mcp-lifecycle-operator, archestra-ai/archestra, stacklok/toolhive,
+// kagent-dev/kmcp, obot-platform/obot, microsoft/mcp-gateway, IBM/mcp-context-forge.
 var operatorLabels = []struct {
 	key, value string // value "" is any
 	role       model.Role
@@ -126,8 +129,8 @@ func serverCommand(s *subject) (string, origin.Origin, bool) {
 	return "", origin.Origin{}, false
 }
 
-// bridged fires on a program that puts a server on the network, also where an init container copies it into the pod (kmcp) or it
-// stands beside the server.
+// bridged fires on a program that puts a server on the network, also where an init container copies
+// it into the pod (kmcp) or it stands beside the server.
 func bridged(s *subject) (string, origin.Origin, bool) {
 	for i := range s.inits {
 		image, _ := catalog.ParseImage(s.inits[i].Image)
@@ -152,7 +155,8 @@ func bridged(s *subject) (string, origin.Origin, bool) {
 	return "", origin.Origin{}, false
 }
 
-// transportArgument fires on "--transport sse --host 0.0.0.0": an MCP transport and a place to listen.
+// transportArgument fires on "--transport sse --host 0.0.0.0": an MCP transport and a place to
+// listen.
 func transportArgument(s *subject) (string, origin.Origin, bool) {
 	for u := range s.servers {
 		args, transport, listens := u.args(), "", false
@@ -182,7 +186,8 @@ func serverEnv(s *subject) (string, origin.Origin, bool) {
 	return "", origin.Origin{}, false
 }
 
-// configuresServer reports whether a variable is of those that set up a server: FASTMCP_PORT, MCP_TRANSPORT, BRAVE_MCP_HOST.
+// configuresServer reports whether a variable is of those that set up a server: FASTMCP_PORT,
+// MCP_TRANSPORT, BRAVE_MCP_HOST.
 func configuresServer(name string) bool {
 	if namesMCPAddress(name) {
 		return false
@@ -263,8 +268,8 @@ func mcpPortName(s *subject) (string, origin.Origin, bool) {
 // nameKeys are the labels whose values name a workload.
 var nameKeys = []string{"app", "app.kubernetes.io/name", "app.kubernetes.io/component", "k8s-app", "name"}
 
-// named finds a name of the given nature: the workload's own, that of a label or of a Service. They count as one signal because one
-// follows from the other.
+// named finds a name of the given nature: the workload's own, that of a label or of a Service. They
+// count as one signal because one follows from the other.
 func (s *subject) named(n nature) (string, origin.Origin, bool) {
 	if s.foreign || s.store {
 		return "", origin.Origin{}, false
@@ -300,8 +305,9 @@ func mcpNamespace(s *subject) (string, origin.Origin, bool) {
 	return "namespace " + ns, s.w.Origin, true
 }
 
-// usualPorts are where known servers and operators listen: kmcp 3000, Flux159's chart 3001, gitlab-mcp 3002, toolbox 5000, supergateway
-// and FastMCP 8000, netbird 8001, ToolHive 8080, Obot 8099, Playwright 8931, Kuadrant's samples 9090.
+// usualPorts are where known servers and operators listen: kmcp 3000, Flux159's chart 3001,
+// gitlab-mcp 3002, toolbox 5000, supergateway and FastMCP 8000, netbird 8001, ToolHive 8080, Obot
+// 8099, Playwright 8931, Kuadrant's samples 9090.
 var usualPorts = []netset.Port{3000, 3001, 3002, 5000, 8000, 8001, 8080, 8099, 8931, 9090}
 
 func usualPort(s *subject) (string, origin.Origin, bool) {

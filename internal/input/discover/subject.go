@@ -38,7 +38,8 @@ func (s *subject) at(c *model.Container) origin.Origin {
 	return s.w.Origin.At(c.Line)
 }
 
-// sidecars are containers that stand beside any workload and say nothing about it, by container name or image name.
+// sidecars are containers that stand beside any workload and say nothing about it, by container
+// name or image name.
 var sidecars = []string{
 	"istio-proxy", "proxyv2", "linkerd-proxy", "kuma-sidecar", "consul-dataplane", "daprd",
 	"vault-agent", "vault", "cloud-sql-proxy", "cloudsql-proxy", "alloydb-auth-proxy", "oauth2-proxy", "kube-rbac-proxy",
@@ -103,12 +104,14 @@ func (s *subject) servers(yield func(*unit) bool) {
 	}
 }
 
-// isForeign reports whether a name is of OpenShift's machine config pools or of Istio's mesh configuration protocol, which are MCP too.
+// isForeign reports whether a name is of OpenShift's machine config pools or of Istio's mesh
+// configuration protocol, which are MCP too.
 func isForeign(name string) bool {
 	return hasAnyToken(name, "istio", "istiod", "galley", "pilot", "machineconfigpool") || hasToken(name, "machine") && hasToken(name, "config")
 }
 
-// stores are images of databases and the like: one called mcp-redis serves an MCP server rather than being one.
+// stores are images of databases and the like: one called mcp-redis serves an MCP server rather
+// than being one.
 var stores = []string{
 	"postgres", "postgresql", "pgvector", "redis", "valkey", "keydb", "mysql", "mariadb", "mongo", "mongodb", "memcached", "rabbitmq", "nats", "kafka", "minio",
 	"elasticsearch", "opensearch", "qdrant", "chroma", "neo4j", "clickhouse-server", "keycloak", "etcd", "prometheus", "grafana",
@@ -147,7 +150,8 @@ func endsWith(path, end string) bool {
 	return ok && (rest == "" || rest[len(rest)-1] == '/')
 }
 
-// gatewayImages are repository paths, or ends of them, of known gateways and platforms that call servers.
+// gatewayImages are repository paths, or ends of them, of known gateways and platforms that call
+// servers.
 var gatewayImages = []string{
 	"docker/mcp-gateway", "ibm/mcp-context-forge", "mcp-context-forge", "mcpgateway", "kuadrant/mcp-gateway", "microsoft/mcp-gateway", "agentgateway",
 	"obot-platform/obot", "mcpjungle", "metamcp", "mcphub", "mcp-hub", "archestra/platform", "archestra-ai/platform", "archestra-ai/archestra",
@@ -157,15 +161,15 @@ var gatewayImages = []string{
 // otherImages have "mcp" in their path and are neither servers nor gateways.
 var otherImages = []string{"modelcontextprotocol/registry", "modelcontextprotocol/inspector"}
 
-// serverFamilies are repositories that hold nothing but servers: docker/mcp-registry (its images are mcp/*), stacklok/dockyard,
-// obot-platform/mcp-images and stackloklabs.
+// serverFamilies are repositories that hold nothing but servers: docker/mcp-registry (its images
+// are mcp/*), stacklok/dockyard, obot-platform/mcp-images and stackloklabs.
 var serverFamilies = []struct{ parent, base string }{
 	{parent: "stacklok/dockyard/npx/"}, {parent: "stacklok/dockyard/uvx/"}, {parent: "stacklok/dockyard/go/"},
 	{parent: "obot-platform/mcp-images/"}, {parent: "stackloklabs/", base: "server"}, {parent: "mcp/"},
 }
 
-// annotated returns the role that the workload's annotations give it; ok is false if they say nothing. NoRole means it is
-// to be left out.
+// annotated returns the role that the workload's annotations give it; ok is false if they say
+// nothing. NoRole means it is to be left out.
 func (s *subject) annotated() (model.Role, model.Evidence, bool) {
 	say := func(role model.Role, key string) (model.Role, model.Evidence, bool) {
 		return role, model.Evidence{Signal: "annotation", Detail: "annotation " + key + " says " + role.String(), Strong: true, Origin: s.w.Origin}, true

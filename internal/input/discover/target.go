@@ -15,8 +15,8 @@ type target struct {
 	port netset.Port
 }
 
-// schemePorts are the ports that URL schemes and connection strings imply, by IANA's registry and the products' documentation. A
-// scheme with 0 names a host and implies no port.
+// schemePorts are the ports that URL schemes and connection strings imply, by IANA's registry and
+// the products' documentation. A scheme with 0 names a host and implies no port.
 var schemePorts = map[string]netset.Port{
 	"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 0, "grpcs": 443, "tcp": 0, "ssh": 22, "ftp": 21, "ldap": 389, "ldaps": 636, "smtp": 25, "smtps": 465,
 	"postgres": 5432, "postgresql": 5432, "pg": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "sqlserver": 1433, "oracle": 1521, "cockroachdb": 26257, "crdb": 26257,
@@ -25,7 +25,8 @@ var schemePorts = map[string]netset.Port{
 	"milvus": 19530, "qdrant": 6333, "socks5": 1080,
 }
 
-// portOf returns the port of a scheme, which may carry a driver ("postgresql+asyncpg") or a variant ("git+https").
+// portOf returns the port of a scheme, which may carry a driver ("postgresql+asyncpg") or a variant
+// ("git+https").
 func portOf(scheme string) (port netset.Port, known bool) {
 	first, last, _ := strings.Cut(scheme, "+")
 	for _, s := range []string{scheme, first, last} {
@@ -46,10 +47,12 @@ func portByName(name string) netset.Port {
 	return 0
 }
 
-// targets reads the hosts of a URL, a connection string or, where bare is set, of a plain "host[:port]" list. fallback is the port where
-// neither the value nor its scheme names one. unresolved says that there is a destination which cannot be read.
+// targets reads the hosts of a URL, a connection string or, where bare is set, of a plain
+// "host[:port]" list. fallback is the port where neither the value nor its scheme names one.
+// unresolved says that there is a destination which cannot be read.
 //
-// Values may hold passwords with any character in them. Where it is not certain what is host and what is password the value is unresolved.
+// Values may hold passwords with any character in them. Where it is not certain what is host and
+// what is password the value is unresolved.
 func targets(value string, fallback netset.Port, bare bool) (found []target, unresolved bool) {
 	value = strings.Trim(strings.TrimSpace(value), `"'`)
 	if value == "" || len(value) > maxScript {
@@ -95,7 +98,8 @@ func urlTargets(scheme, rest string, fallback netset.Port, bare bool) ([]target,
 		return nil, true
 	}
 	if strings.HasSuffix(scheme, "+srv") {
-		// An SRV record names hosts below the same domain and their ports (MongoDB's "Initial DNS Seedlist Discovery").
+		// An SRV record names hosts below the same domain and their ports (MongoDB's "Initial DNS
+		// Seedlist Discovery").
 		if _, domain, ok := strings.Cut(strings.ToLower(authority), "."); ok && isHost(domain) {
 			return []target{{"*." + domain, 0}}, false
 		}
@@ -107,7 +111,8 @@ func urlTargets(scheme, rest string, fallback netset.Port, bare bool) ([]target,
 	return list(authority, port)
 }
 
-// dsnTargets reads the hosts of "host=db port=5432", of "Server=tcp:db,1433;..." and of "user:pass@tcp(db:3306)/name".
+// dsnTargets reads the hosts of "host=db port=5432", of "Server=tcp:db,1433;..." and of
+// "user:pass@tcp(db:3306)/name".
 func dsnTargets(value string, fallback netset.Port) ([]target, bool) {
 	if _, rest, ok := cutLast(value, "@tcp("); ok {
 		inner, _, _ := strings.Cut(rest, ")")
@@ -168,7 +173,8 @@ func list(text string, fallback netset.Port) (found []target, unresolved bool) {
 	return found, unresolved
 }
 
-// isHost reports whether host is an address or a DNS name (underscores too, as resolvers take them), and no mere word or number.
+// isHost reports whether host is an address or a DNS name (underscores too, as resolvers take
+// them), and no mere word or number.
 func isHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
@@ -202,7 +208,8 @@ func isTemplate(text string) bool {
 // maxValue is how much of a value is kept after substitution, in bytes: hosts stand at the front.
 const maxValue = 4 << 10
 
-// substitute replaces references to other variables of the container, "$(X)", as the kubelet does, one level deep.
+// substitute replaces references to other variables of the container, "$(X)", as the kubelet does,
+// one level deep.
 func substitute(value string, values map[string]string) string {
 	if !strings.Contains(value, "$(") {
 		return value

@@ -9,8 +9,9 @@ const (
 	maxDepth  = 5        // commands inside commands
 )
 
-// words splits a shell script into its simple commands, each a list of words without their quotes. It knows quotes, escapes, comments
-// and the operators that end a command; expansions stay as written. Whatever is malformed is read to its end as one word.
+// words splits a shell script into its simple commands, each a list of words without their quotes.
+// It knows quotes, escapes, comments and the operators that end a command; expansions stay as
+// written. Whatever is malformed is read to its end as one word.
 func words(script string) [][]string {
 	s := splitter{text: script[:min(len(script), maxScript)]}
 	for s.pos < len(s.text) && s.count < maxWords {
@@ -69,7 +70,8 @@ func (s *splitter) take(text string) {
 	s.inWord = true
 }
 
-// until skips n characters and returns what follows up to end, moving beyond end; without an end it is the rest.
+// until skips n characters and returns what follows up to end, moving beyond end; without an end it
+// is the rest.
 func (s *splitter) until(end string, n int) string {
 	rest := s.text[s.pos+n:]
 	text, _, found := strings.Cut(rest, end)

@@ -40,8 +40,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// FuzzWords checks that text without special characters is split as fields are, that quoting a word keeps it, and that commands
-// read from any text end.
+// FuzzWords checks that text without special characters is split as fields are, that quoting a word
+// keeps it, and that commands read from any text end.
 func FuzzWords(f *testing.F) {
 	for _, s := range []string{"npx -y a", `sh -c "sh -c \"npx x\""`, "a '", `\`, "$(", "a&&b", "supergateway --stdio 'supergateway --stdio \"x\"'", "uvx --from", "env -", "python -m", "docker run -e"} {
 		f.Add(s)

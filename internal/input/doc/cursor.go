@@ -28,8 +28,9 @@ type Problem struct {
 	Hint    string // what to do, where one knows
 }
 
-// Cursor is a place in a document. Reading a value of the wrong type is a problem that the document collects; the reader
-// gets the zero value and goes on. What is absent or null reads as the zero value without a problem.
+// Cursor is a place in a document. Reading a value of the wrong type is a problem that the document
+// collects; the reader gets the zero value and goes on. What is absent or null reads as the zero
+// value without a problem.
 type Cursor struct {
 	state *state
 	node  *yaml.Node // nil where there is nothing, or null
@@ -65,7 +66,8 @@ func (s *state) cursor() *Cursor {
 	return c
 }
 
-// Open returns a cursor at the root of a document that could be read. Each call is a reading of its own.
+// Open returns a cursor at the root of a document that could be read. Each call is a reading of its
+// own.
 func (d *Document) Open(mode Mode) *Cursor {
 	s := &state{mode: mode}
 	c := s.cursor()
@@ -73,8 +75,8 @@ func (d *Document) Open(mode Mode) *Cursor {
 	return c
 }
 
-// Close ends the reading and returns its problems in order of their lines, unknown fields included in Strict mode. Call it on the cursor
-// that Open returned.
+// Close ends the reading and returns its problems in order of their lines, unknown fields included
+// in Strict mode. Call it on the cursor that Open returned.
 func (c *Cursor) Close() []Problem {
 	if c.state.mode == Strict {
 		c.unknown()
@@ -113,7 +115,8 @@ func (c *Cursor) want(what string) {
 	}
 }
 
-// describe says of which type a node is, and nothing of its value or its tag, which may be credentials.
+// describe says of which type a node is, and nothing of its value or its tag, which may be
+// credentials.
 func describe(n *yaml.Node) string {
 	switch {
 	case n.Kind != yaml.ScalarNode && isTagged(n), n.Kind == yaml.ScalarNode && scalarOf(n) == taggedScalar:
@@ -208,8 +211,8 @@ func (c *Cursor) Field(name string) *Cursor {
 	return k
 }
 
-// FieldFold returns the value of a key as [Cursor.Field] does, or where the map has no such key that of the one that differs from it in case alone. Several that
-// have a value are a problem.
+// FieldFold returns the value of a key as [Cursor.Field] does, or where the map has no such key
+// that of the one that differs from it in case alone. Several that have a value are a problem.
 func (c *Cursor) FieldFold(name string) *Cursor {
 	k := c.Field(name)
 	if !c.IsMap() {
@@ -254,7 +257,8 @@ func isTagged(n *yaml.Node) bool {
 	return n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!map" && n.Tag != "!!seq"
 }
 
-// Items returns the items of the list at c. An item may be null; it then reads as absent, as in the API server.
+// Items returns the items of the list at c. An item may be null; it then reads as absent, as in the
+// API server.
 func (c *Cursor) Items() []*Cursor {
 	switch {
 	case c.node == nil:
@@ -292,8 +296,8 @@ func (c *Cursor) Entries() iter.Seq2[string, *Cursor] {
 // Skip makes everything below c count as read.
 func (c *Cursor) Skip() { c.taken = true }
 
-// Text returns the text at c. Plain words and numbers that YAML reads as something else are a problem: the API server would not
-// receive a text.
+// Text returns the text at c. Plain words and numbers that YAML reads as something else are a
+// problem: the API server would not receive a text.
 func (c *Cursor) Text() string {
 	switch {
 	case c.node == nil: // the API server takes null for an empty text

@@ -1,9 +1,12 @@
-// Package doc reads streams of YAML and JSON documents, and values out of them with their positions.
+// Package doc reads streams of YAML and JSON documents, and values out of them with their
+// positions.
 //
-// Both languages become one tree (yaml.Node), which a consuming [Cursor] reads by schema: keys that were never asked for are
-// the unknown fields, every value knows its line and its path, and scalars mean what kubectl and the API server make of them. All input is
-// taken to be hostile: size, depth, aliases and characters are limited, and messages quote no more than a short, escaped piece. Values may be
-// credentials: messages name the types and the lines of values, never a value, a tag or an anchor.
+// Both languages become one tree (yaml.Node), which a consuming [Cursor] reads by schema: keys that
+// were never asked for are the unknown fields, every value knows its line and its path, and scalars
+// mean what kubectl and the API server make of them. All input is taken to be hostile: size, depth,
+// aliases and characters are limited, and messages quote no more than a short, escaped piece.
+// Values may be credentials: messages name the types and the lines of values, never a value, a tag
+// or an anchor.
 package doc
 
 import (
@@ -42,7 +45,8 @@ func (e *Error) Error() string {
 	return "line " + strconv.Itoa(e.Line) + ": " + e.Message
 }
 
-// Document is one document of a stream, or one item of a Kubernetes list in it. Documents that hold nothing are not handed out.
+// Document is one document of a stream, or one item of a Kubernetes list in it. Documents that hold
+// nothing are not handed out.
 type Document struct {
 	Line int    // of the first line that belongs to it
 	Text []byte // as written; nil for an item of a YAML list
@@ -81,8 +85,9 @@ func goesOn(line int) *Error {
 	return &Error{Line: line, Message: "the list goes on after its last item", Hint: "read all pages: kubectl get does, kubectl get --raw does not"}
 }
 
-// Documents yields the documents of a stream one after the other. Nothing is kept of a document, nor of an item of a list, once
-// the next one is asked for. A stream whose size or encoding makes it unreadable as a whole is an *[Error].
+// Documents yields the documents of a stream one after the other. Nothing is kept of a document,
+// nor of an item of a list, once the next one is asked for. A stream whose size or encoding makes
+// it unreadable as a whole is an *[Error].
 func Documents(data []byte) (iter.Seq[Document], error) {
 	if len(data) > MaxFile {
 		return nil, &Error{Message: "larger than " + strconv.Itoa(MaxFile>>20) + " MiB"}
@@ -119,7 +124,8 @@ func invalidLine(data []byte) int {
 	return line
 }
 
-// documents yields what one chunk holds: a YAML document or the items of a list in it, or any number of JSON values.
+// documents yields what one chunk holds: a YAML document or the items of a list in it, or any
+// number of JSON values.
 func (c chunk) documents() iter.Seq[Document] {
 	return func(yield func(Document) bool) {
 		fail := func(err *Error) { yield(Document{Line: c.line, Text: c.text, Err: err}) }
@@ -129,7 +135,8 @@ func (c chunk) documents() iter.Seq[Document] {
 		}
 		var notJSON *Error
 		if c.isJSON() {
-			// Values are handed out only when all of the text proved to be JSON: a brace may also begin YAML.
+			// Values are handed out only when all of the text proved to be JSON: a brace may also
+			// begin YAML.
 			if notJSON = c.validJSON(); notJSON == nil {
 				for v := range c.values() {
 					if !v.documents(yield) {
@@ -152,8 +159,8 @@ func (c chunk) documents() iter.Seq[Document] {
 	}
 }
 
-// expand checks a parsed tree and yields it, or its items if it is a list. at makes the lines of its nodes true. It
-// reports whether to go on.
+// expand checks a parsed tree and yields it, or its items if it is a list. at makes the lines of
+// its nodes true. It reports whether to go on.
 func expand(root *yaml.Node, d Document, at lines, yield func(Document) bool) bool {
 	list, items := listOf(root)
 	ck := checker{lines: at, items: items}
@@ -191,7 +198,8 @@ func each(list *List, items *yaml.Node, broken map[int]*Error, yield func(Docume
 	return !list.more || yield(Document{Line: items.Line, Err: goesOn(items.Line)})
 }
 
-// listOf returns the items of a Kubernetes list, which is any object with a list under "items", as in kubectl; nil if root is none.
+// listOf returns the items of a Kubernetes list, which is any object with a list under "items", as
+// in kubectl; nil if root is none.
 func listOf(root *yaml.Node) (*List, *yaml.Node) {
 	if root.Kind != yaml.MappingNode {
 		return nil, nil

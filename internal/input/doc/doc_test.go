@@ -96,7 +96,8 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestLines breaks a document in every way that the parser has, first, last, under comments and behind markers.
+// TestLines breaks a document in every way that the parser has, first, last, under comments and
+// behind markers.
 func TestLines(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string

@@ -37,7 +37,8 @@ type value struct {
 	line int
 }
 
-// values yields the JSON values of c one after the other. The first that is not valid JSON ends them.
+// values yields the JSON values of c one after the other. The first that is not valid JSON ends
+// them.
 func (c chunk) values() iter.Seq2[value, *Error] {
 	return func(yield func(value, *Error) bool) {
 		text := c.body()
@@ -129,7 +130,8 @@ func skipString(text []byte, at int) int {
 	return len(text)
 }
 
-// fields yields the members of v, a valid JSON object: the key as it is meant, and the bounds of the value in v.text.
+// fields yields the members of v, a valid JSON object: the key as it is meant, and the bounds of
+// the value in v.text.
 func (v value) fields() iter.Seq2[string, [2]int] {
 	return func(yield func(string, [2]int) bool) {
 		for at := blanks(v.text, 1); v.text[at] == '"'; {
@@ -150,8 +152,8 @@ func (v value) fields() iter.Seq2[string, [2]int] {
 	}
 }
 
-// list returns the list that v is, and the bounds of its items; nil if it is none. A repeated key makes it none, and the check of
-// the whole tree then reports it.
+// list returns the list that v is, and the bounds of its items; nil if it is none. A repeated key
+// makes it none, and the check of the whole tree then reports it.
 func (v value) list() (*List, [2]int) {
 	if v.text[0] != '{' {
 		return nil, [2]int{}
@@ -188,7 +190,8 @@ func (v value) list() (*List, [2]int) {
 	return &list, items
 }
 
-// documents yields v, or its items if it is a list, building the tree of one at a time. It reports whether to go on.
+// documents yields v, or its items if it is a list, building the tree of one at a time. It reports
+// whether to go on.
 func (v value) documents(yield func(Document) bool) bool {
 	list, items := v.list()
 	if list == nil {

@@ -19,8 +19,9 @@ type chunk struct {
 	line int // of its first line in the stream
 }
 
-// chunks yields the parts of a stream between document markers. A line that starts with "---" is a marker wherever it stands,
-// so splitting the text is exact, and one broken document does not lose the others. Parts without content are left out.
+// chunks yields the parts of a stream between document markers. A line that starts with "---" is a
+// marker wherever it stands, so splitting the text is exact, and one broken document does not lose
+// the others. Parts without content are left out.
 func chunks(data []byte) iter.Seq[chunk] {
 	return func(yield func(chunk) bool) {
 		pending, line := 0, 1
@@ -85,7 +86,8 @@ func (c chunk) isEmpty() bool {
 	return true
 }
 
-// controls refuses characters that neither language allows, and byte order marks where they would become part of a key.
+// controls refuses characters that neither language allows, and byte order marks where they would
+// become part of a key.
 func (c chunk) controls() *Error {
 	line := c.line
 	for i, b := range c.text {
@@ -115,7 +117,8 @@ func (c chunk) parse() (root *yaml.Node, failure *Error) {
 		return nil, tooLarge(c.line)
 	}
 	defer func() {
-		// The parser panics on some malformed input; that is the input's fault, and must not end the run.
+		// The parser panics on some malformed input; that is the input's fault, and must not end
+		// the run.
 		if r := recover(); r != nil {
 			root, failure = nil, &Error{Line: c.line, Message: "the YAML parser gave up"}
 		}
@@ -128,7 +131,8 @@ func (c chunk) parse() (root *yaml.Node, failure *Error) {
 	if len(node.Content) != 1 {
 		return nil, &Error{Line: c.line, Message: "no content"}
 	}
-	// A second document can only begin after a line break that this package does not split at; see lines.
+	// A second document can only begin after a line break that this package does not split at; see
+	// lines.
 	if err := dec.Decode(&rest); err == nil {
 		return nil, &Error{Line: c.line, Message: "text after the end of the document"}
 	} else if !errors.Is(err, io.EOF) {
@@ -137,8 +141,9 @@ func (c chunk) parse() (root *yaml.Node, failure *Error) {
 	return node.Content[0], nil
 }
 
-// content returns c from its first line that holds something, so that the parser tells lines inside top level collections: it tells none of what
-// begins on its first line, and then tells where the trouble is instead of where the collection began. Directives but %YAML stay.
+// content returns c from its first line that holds something, so that the parser tells lines inside
+// top level collections: it tells none of what begins on its first line, and then tells where the
+// trouble is instead of where the collection began. Directives but %YAML stay.
 func (c chunk) content() chunk {
 	out, marked := c, false
 	for len(out.text) > 0 {
@@ -160,8 +165,9 @@ func (c chunk) content() chunk {
 	return c
 }
 
-// nodes returns a number that the nodes of c cannot exceed: the parser keeps no limit of its own, so a document is judged before it
-// is parsed. Each node but the first needs one of these characters.
+// nodes returns a number that the nodes of c cannot exceed: the parser keeps no limit of its own,
+// so a document is judged before it is parsed. Each node but the first needs one of these
+// characters.
 func (c chunk) nodes() int {
 	n := 1
 	for _, b := range c.text {
@@ -177,8 +183,8 @@ func (c chunk) nodes() int {
 
 var versionDirective = []byte("%YAML")
 
-// withoutVersion returns the text with its %YAML directive made a comment: the parser refuses every version but 1.1, and nothing
-// that Kubernetes reads depends on it.
+// withoutVersion returns the text with its %YAML directive made a comment: the parser refuses every
+// version but 1.1, and nothing that Kubernetes reads depends on it.
 func (c chunk) withoutVersion() []byte {
 	text := bytes.TrimPrefix(c.text, bom)
 	if !bytes.Contains(text, versionDirective) {
@@ -197,8 +203,8 @@ func (c chunk) withoutVersion() []byte {
 	return out
 }
 
-// lines turns the parser's line numbers into those of the stream. The parser counts three characters as line breaks that neither
-// editors nor YAML 1.2 do: NEL, LS and PS.
+// lines turns the parser's line numbers into those of the stream. The parser counts three
+// characters as line breaks that neither editors nor YAML 1.2 do: NEL, LS and PS.
 type lines struct {
 	shift int
 	table []int // line of the stream by the parser's, where such a character is there; else nil
@@ -263,8 +269,8 @@ func (c chunk) syntax(err error) *Error {
 	return e
 }
 
-// countsFromZero holds the messages of that part of the YAML parser whose lines count from 0; those of its scanner count from 1
-// (go.yaml.in/yaml/v3, parserc.go and fail in decode.go).
+// countsFromZero holds the messages of that part of the YAML parser whose lines count from 0; those
+// of its scanner count from 1 (go.yaml.in/yaml/v3, parserc.go and fail in decode.go).
 var countsFromZero = map[string]bool{
 	"did not find expected <document start>": true,
 	"did not find expected node content":     true,
@@ -281,8 +287,8 @@ var countsFromZero = map[string]bool{
 // isRefused reports whether the YAML parser takes r for a control character.
 func isRefused(r rune) bool { return r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff }
 
-// lineOfAlias returns the line of the first alias of that name, which the parser does not tell: the first that stands where an alias may, and not
-// in a comment.
+// lineOfAlias returns the line of the first alias of that name, which the parser does not tell: the
+// first that stands where an alias may, and not in a comment.
 func (c chunk) lineOfAlias(name string) int {
 	line, alias := c.line, []byte("*"+name)
 	for row := range bytes.Lines(c.text) {
@@ -309,10 +315,12 @@ func isAnchorByte(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || b == '_' || b == '-'
 }
 
-// Quote returns text in double quotes, fit for a terminal: at most 40 characters of it, nothing unprintable raw.
+// Quote returns text in double quotes, fit for a terminal: at most 40 characters of it, nothing
+// unprintable raw.
 func Quote(text string) string { return strconv.Quote(shorten(text, 40)) }
 
-// Clean returns text fit for a terminal without quotes: at most max characters, nothing unprintable raw.
+// Clean returns text fit for a terminal without quotes: at most max characters, nothing unprintable
+// raw.
 func Clean(text string, max int) string {
 	for _, r := range text {
 		if !strconv.IsPrint(r) {

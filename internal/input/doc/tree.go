@@ -24,8 +24,8 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// checker goes over a parsed tree once: it makes lines true, keys texts and unique, merge keys plain entries, and refuses
-// aliases that form a cycle or stand for far more than was written.
+// checker goes over a parsed tree once: it makes lines true, keys texts and unique, merge keys
+// plain entries, and refuses aliases that form a cycle or stand for far more than was written.
 type checker struct {
 	lines   lines
 	items   *yaml.Node             // the items of a list: an error in one of them is its own
@@ -105,7 +105,8 @@ func (ck *checker) visit(n *yaml.Node, depth int) (extent, *Error) {
 	return e, nil
 }
 
-// mayHide holds the keys below which Kubernetes objects carry credentials. Where YAML is broken, a value may have become a key.
+// mayHide holds the keys below which Kubernetes objects carry credentials. Where YAML is broken, a
+// value may have become a key.
 var mayHide = map[string]bool{"env": true, "value": true, "args": true, "command": true, "data": true, "stringData": true,
 	"binaryData": true, "annotations": true}
 
@@ -117,7 +118,8 @@ func (ck *checker) quote(key *yaml.Node) string {
 	return "the key " + Quote(key.Value)
 }
 
-// isJoined reports whether n is what two objects become without a line between them: it has two types.
+// isJoined reports whether n is what two objects become without a line between them: it has two
+// types.
 func isJoined(n *yaml.Node) bool {
 	if n.Style&yaml.FlowStyle != 0 {
 		return false
@@ -134,7 +136,8 @@ func isJoined(n *yaml.Node) bool {
 	return versions > 1 || kinds > 1
 }
 
-// keys makes the keys of a map texts, refuses those that repeat, and puts in what its merge key brings.
+// keys makes the keys of a map texts, refuses those that repeat, and puts in what its merge key
+// brings.
 func (ck *checker) keys(n *yaml.Node) *Error {
 	merge := -1
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -161,8 +164,8 @@ func (ck *checker) keys(n *yaml.Node) *Error {
 	return ck.mergeInto(n, merge, at)
 }
 
-// positions returns the index of each key of n but the one at skip, and refuses a key that is there twice. For small maps without
-// a merge key it only compares and returns nil.
+// positions returns the index of each key of n but the one at skip, and refuses a key that is there
+// twice. For small maps without a merge key it only compares and returns nil.
 func (ck *checker) positions(n *yaml.Node, skip int) (map[string]int, *Error) {
 	twice := func(key *yaml.Node, first int) *Error {
 		return &Error{Line: key.Line, Message: fmt.Sprintf("%s is there twice (first on line %d)", ck.quote(key), n.Content[first].Line)}
@@ -190,9 +193,9 @@ func (ck *checker) positions(n *yaml.Node, skip int) (map[string]int, *Error) {
 	return at, nil
 }
 
-// mergeInto replaces the merge key of n by the entries it brings. The map's own keys win, then maps earlier in the list of
-// maps. kubectl lets a merge override the keys written before it, unlike the YAML specification and kustomize, so where that would
-// matter the document is refused.
+// mergeInto replaces the merge key of n by the entries it brings. The map's own keys win, then maps
+// earlier in the list of maps. kubectl lets a merge override the keys written before it, unlike the
+// YAML specification and kustomize, so where that would matter the document is refused.
 func (ck *checker) mergeInto(n *yaml.Node, merge int, at map[string]int) *Error {
 	key, from := n.Content[merge], resolve(n.Content[merge+1])
 	maps := []*yaml.Node{from}
@@ -226,10 +229,12 @@ func (ck *checker) mergeInto(n *yaml.Node, merge int, at map[string]int) *Error 
 	return nil
 }
 
-// maxEqual bounds the comparison of two values: aliases can make them far larger than they are written.
+// maxEqual bounds the comparison of two values: aliases can make them far larger than they are
+// written.
 const maxEqual = 1000
 
-// equal reports whether two checked trees hold the same, in the same order; what is too large to compare is not.
+// equal reports whether two checked trees hold the same, in the same order; what is too large to
+// compare is not.
 func equal(a, b *yaml.Node) bool {
 	left := maxEqual
 	var same func(a, b *yaml.Node) bool
@@ -263,7 +268,8 @@ const (
 	taggedScalar // carries a tag of its own, which Kubernetes objects have no use for
 )
 
-// scalarOf follows go.yaml.in/yaml/v2, with which kubectl reads: the booleans of YAML 1.1 count, dates do not.
+// scalarOf follows go.yaml.in/yaml/v2, with which kubectl reads: the booleans of YAML 1.1 count,
+// dates do not.
 func scalarOf(n *yaml.Node) scalar {
 	if n.Style&yaml.TaggedStyle != 0 {
 		if n.Tag == "!!str" {

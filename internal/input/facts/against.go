@@ -9,8 +9,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
-// Against returns what of f the objects of a cluster contradict, one entry for each list of ranges that is said to be whole and misses an address in use.
-// Such facts are of another cluster, or of another day.
+// Against returns what of f the objects of a cluster contradict, one entry for each list of ranges
+// that is said to be whole and misses an address in use. Such facts are of another cluster, or of
+// another day.
 func Against(f *model.Facts, s *model.Snapshot) []model.Unknown {
 	var out []model.Unknown
 	hold := func(field string, list []model.Range, what string, addrs []netip.Addr) {

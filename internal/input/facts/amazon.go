@@ -197,7 +197,8 @@ func (b *builder) eksControlPlane(c *eksCluster, v awsVPC) {
 	}
 }
 
-// eksAddresses adds the addresses of the endpoint in the VPC: those of the control plane's interfaces.
+// eksAddresses adds the addresses of the endpoint in the VPC: those of the control plane's
+// interfaces.
 func (b *builder) eksAddresses(c *eksCluster) {
 	found := len(b.kube.api) > 0 // clusterAPI adds them
 	for _, i := range b.interfaces {

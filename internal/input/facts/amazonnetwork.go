@@ -17,7 +17,8 @@ type awsSubnet struct {
 	public bool // what starts there gets a public address
 }
 
-// awsRoute is a route of a VPC to another network: to a range, or to a prefix list, whose id it has.
+// awsRoute is a route of a VPC to another network: to a range, or to a prefix list, whose id it
+// has.
 type awsRoute struct {
 	dest netip.Prefix
 	list string
@@ -43,7 +44,8 @@ func (p awsPeering) beside(vpc string) ([]model.Range, bool) {
 	return nil, false
 }
 
-// associated reads the blocks of a list of associations. One that is not associated is not in use; one without a state may be.
+// associated reads the blocks of a list of associations. One that is not associated is not in use;
+// one without a state may be.
 func associated(list value, block, state, source string) []model.Range {
 	var out []model.Range
 	for _, a := range list.items() {
@@ -85,7 +87,8 @@ func (r *reading) more(e entry) {
 	}
 }
 
-// awsInterface is a network interface that EKS made for a control plane, which its description says: EKS documentation, network-reqs.
+// awsInterface is a network interface that EKS made for a control plane, which its description
+// says: EKS documentation, network-reqs.
 type awsInterface struct {
 	cluster string
 	addrs   []netip.Addr
@@ -167,7 +170,8 @@ func (r *reading) awsRouteTables(e entry) {
 	}
 }
 
-// readRoute reads a route, if it leads to another network: not to the VPC itself, nor to the internet, nor to a service of the cloud.
+// readRoute reads a route, if it leads to another network: not to the VPC itself, nor to the
+// internet, nor to a service of the cloud.
 func readRoute(v value) (awsRoute, bool) {
 	var out awsRoute
 	for _, field := range onwards {

@@ -10,7 +10,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 )
 
-// aksCluster is what az aks show, or the REST interface, says: Azure SDK for Go, armcontainerservice, ManagedClusterProperties.
+// aksCluster is what az aks show, or the REST interface, says: Azure SDK for Go,
+// armcontainerservice, ManagedClusterProperties.
 type aksCluster struct {
 	name, group, subscription, nodeGroup string
 	at                                   origin.Origin
@@ -218,7 +219,8 @@ func (b *builder) aksPods(c *aksCluster) {
 	}
 }
 
-// aksNetworks adds the subnets of the pools, the networks that these are in, and what those are peered with.
+// aksNetworks adds the subnets of the pools, the networks that these are in, and what those are
+// peered with.
 func (b *builder) aksNetworks(c *aksCluster) {
 	networks := map[string]bool{}
 	for _, u := range c.subnets {
@@ -266,7 +268,8 @@ func (b *builder) subnetOf(id string) (azureSubnet, bool) {
 	return s, ok
 }
 
-// managedNetwork takes the networks in the resource group of the nodes for those that AKS made: pools that name no subnet are in them.
+// managedNetwork takes the networks in the resource group of the nodes for those that AKS made:
+// pools that name no subnet are in them.
 func (b *builder) managedNetwork(c *aksCluster, networks map[string]bool) {
 	group, found := "/resourcegroups/"+strings.ToLower(c.nodeGroup)+"/", false
 	for id, v := range sorted(b.vnets) {
@@ -311,7 +314,8 @@ func (b *builder) azurePeers(v azureVNet) {
 	}
 }
 
-// aksControlPlane adds what is known of the API server: names, and the subnet that it is in where it is in one of the user's.
+// aksControlPlane adds what is known of the API server: names, and the subnet that it is in where
+// it is in one of the user's.
 func (b *builder) aksControlPlane(c *aksCluster) {
 	for _, h := range []struct{ name, what string }{{c.host, "fqdn"}, {c.privateHost, "privateFQDN"}} {
 		if h.name != "" {

@@ -220,7 +220,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestProblems demands of what cannot be read that it is named with its line, and that no list counts as whole then.
+// TestProblems demands of what cannot be read that it is named with its line, and that no list
+// counts as whole then.
 func TestProblems(t *testing.T) {
 	whole := strings.Join(facts.Fields, " ")
 	for _, tt := range []struct{ name, doc, message, at, unknown string }{

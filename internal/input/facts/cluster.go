@@ -23,7 +23,8 @@ func (b *builder) cluster() {
 	b.strays()
 }
 
-// providers are the clouds by the scheme of a node's providerID, as their cloud controllers write it.
+// providers are the clouds by the scheme of a node's providerID, as their cloud controllers write
+// it.
 var providers = map[string]string{
 	"aws": "AWS", "gce": "Google Cloud", "azure": "Azure", "hcloud": "Hetzner", "openstack": "OpenStack", "oci": "Oracle Cloud", "scaleway": "Scaleway",
 	"linode": "Akamai", "qcloud": "Tencent Cloud", "alicloud": "Alibaba Cloud",
@@ -49,7 +50,8 @@ func (b *builder) cloud() {
 	}
 }
 
-// publicNodes says that nodes have addresses beside those of their subnets, which only the Node objects tell.
+// publicNodes says that nodes have addresses beside those of their subnets, which only the Node
+// objects tell.
 func (b *builder) publicNodes(what string, names []string) {
 	if len(names) > 0 && len(b.kube.nodes) == 0 {
 		b.missing(fieldNodes, "nodes of %s %s have public addresses too, which were not read; run: kubectl get nodes -o json", what, names[0])
@@ -78,8 +80,8 @@ func (b *builder) clusterNodes() {
 	}
 }
 
-// clusterPods adds every range that something of the cluster's own names for pods. It is the whole only where what gives pods their addresses
-// says so.
+// clusterPods adds every range that something of the cluster's own names for pods. It is the whole
+// only where what gives pods their addresses says so.
 func (b *builder) clusterPods() {
 	k := &b.kube
 	list := &b.Ranges.Pods
@@ -102,7 +104,8 @@ func (b *builder) clusterPods() {
 		whole = b.controllerPods(&lists)
 	case k.plugins.has(calicoP) && (k.installation.cni == "" || k.installation.cni == "Calico"):
 		guessed = k.installation.cni == ""
-		// Beside a plugin that gives addresses Calico only judges, and has its default pool all the same.
+		// Beside a plugin that gives addresses Calico only judges, and has its default pool all the
+		// same.
 		whole = len(k.calicoPools) > 0 && k.listed["IPPool"] && !(guessed && slices.ContainsFunc([]string{awsNode, azureCNI, flannel}, k.plugins.has))
 	case slices.ContainsFunc([]string{flannel, kindnet, routerP, antreaP}, k.plugins.has), slices.ContainsFunc(k.nodes, func(n node) bool { return n.distribution == "k3s" }):
 		whole = b.controllerPods(&lists)
@@ -114,7 +117,8 @@ func (b *builder) clusterPods() {
 	if whole {
 		b.settle(fieldPods)
 	}
-	// What is left is what each node has now. It tells where pods are, but not where those of the next node will be.
+	// What is left is what each node has now. It tells where pods are, but not where those of the
+	// next node will be.
 	rest := slices.Clone(k.ciliumNodes)
 	if !whole || guessed {
 		rest = append(rest, k.kubeadmPods...)
@@ -136,7 +140,8 @@ func (b *builder) clusterPods() {
 	}
 }
 
-// controllerPods adds the range that the controller manager gives nodes parts of, and reports whether it is known.
+// controllerPods adds the range that the controller manager gives nodes parts of, and reports
+// whether it is known.
 func (b *builder) controllerPods(lists *[][]model.Range) bool {
 	found := b.kube.kubeadmPods
 	if len(found) == 0 {
@@ -211,7 +216,8 @@ func (b *builder) clusterAPI() {
 	for _, a := range k.apiService {
 		b.api(model.KubeEndpoint{Addr: a, Port: 443, Source: "Service default/kubernetes"})
 	}
-	// The API server gives its own Service the first address of the range: kubernetes pkg/controlplane/instance.go, APIServerServiceIP.
+	// The API server gives its own Service the first address of the range: kubernetes
+	// pkg/controlplane/instance.go, APIServerServiceIP.
 	if len(k.apiService) == 0 && len(b.Ranges.Services) == 1 {
 		if p := b.Ranges.Services[0].CIDR; p.Contains(p.Addr().Next()) {
 			b.api(model.KubeEndpoint{Addr: p.Addr().Next(), Port: 443, Source: "Service default/kubernetes, the first address of the range"})

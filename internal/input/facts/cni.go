@@ -8,12 +8,14 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 )
 
-// verdict is what one side says of the network plugin: a profile, or why none can be named. The zero value says nothing.
+// verdict is what one side says of the network plugin: a profile, or why none can be named. The
+// zero value says nothing.
 type verdict struct{ profile, from, why string }
 
 const noEngine = "none" // the profile of clusters in which nothing enforces policies
 
-// plugin decides which profile of the network plugin is the cluster's. It never guesses: with two engines, or signs of none, it stays unknown.
+// plugin decides which profile of the network plugin is the cluster's. It never guesses: with two
+// engines, or signs of none, it stays unknown.
 func (b *builder) plugin() {
 	cloud, own := b.cloudPlugin(), b.ownPlugin()
 	v := own
@@ -41,7 +43,8 @@ func (b *builder) plugin() {
 	}
 }
 
-// outside names a node on which a plugin enforces nothing: EKS documentation, cni-network-policy and fargate, which runs no DaemonSets.
+// outside names a node on which a plugin enforces nothing: EKS documentation, cni-network-policy
+// and fargate, which runs no DaemonSets.
 func (b *builder) outside(profile string) string {
 	amazon := strings.HasPrefix(profile, "aws-") || profile == "eks-auto"
 	for _, n := range b.kube.nodes {
@@ -224,8 +227,9 @@ func (b *builder) profileOf(p plugin) verdict {
 	return v
 }
 
-// amazonProfile: the agent on the nodes enforces what the controller in the control plane tells it, which a ConfigMap turns on, as the managed add-on
-// does by itself: EKS documentation, cni-network-policy-configure.
+// amazonProfile: the agent on the nodes enforces what the controller in the control plane tells it,
+// which a ConfigMap turns on, as the managed add-on does by itself: EKS documentation,
+// cni-network-policy-configure.
 func (b *builder) amazonProfile(v verdict, p plugin) verdict {
 	controller := b.kube.amazon["enable-network-policy-controller"]
 	switch {
@@ -241,8 +245,8 @@ func (b *builder) amazonProfile(v verdict, p plugin) verdict {
 	return v
 }
 
-// ciliumProfile reads the mode from ConfigMap cilium-config: cilium Documentation/cmdref, --enable-policy, --policy-cidr-match-mode, --policy-audit-mode and
-// --enable-k8s-networkpolicy.
+// ciliumProfile reads the mode from ConfigMap cilium-config: cilium Documentation/cmdref,
+// --enable-policy, --policy-cidr-match-mode, --policy-audit-mode and --enable-k8s-networkpolicy.
 func (b *builder) ciliumProfile(v verdict, onAKS bool) verdict {
 	c := b.kube.cilium
 	managed := onAKS && (b.aks == nil || b.aks.dataplane == "cilium")
@@ -275,8 +279,9 @@ func (b *builder) ciliumProfile(v verdict, onAKS bool) verdict {
 	return v
 }
 
-// k3s runs flannel and kube-router's controller in its own process, unless its arguments say otherwise: docs.k3s.io, networking/basic-network-options. A node's annotation
-// has the arguments, those of the configuration file included.
+// k3s runs flannel and kube-router's controller in its own process, unless its arguments say
+// otherwise: docs.k3s.io, networking/basic-network-options. A node's annotation has the arguments,
+// those of the configuration file included.
 func (b *builder) k3s() verdict {
 	for _, n := range b.kube.nodes {
 		if len(n.args) == 0 || n.args[0] != "server" {
@@ -328,7 +333,8 @@ func (b *builder) identity(name string) {
 	b.settle(fieldIdentity)
 }
 
-// amazonIdentity: the agent's presence decides before annotations, because it is what needs an address of its own.
+// amazonIdentity: the agent's presence decides before annotations, because it is what needs an
+// address of its own.
 func (b *builder) amazonIdentity() {
 	k := &b.kube
 	agent := k.podIdentity || b.podRoles || b.autoMode() || slices.Contains(b.addonNames, addonIdentity)

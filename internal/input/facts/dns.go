@@ -12,7 +12,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// What pods resolve names with, by distribution: shared facts of special.Resolvers and special.Endpoints.
+// What pods resolve names with, by distribution: shared facts of special.Resolvers and
+// special.Endpoints.
 var (
 	cloudDNS = netip.MustParseAddr("169.254.169.254") // Cloud DNS for GKE: tektoncd/operator issue 4000
 	nodeDNS  = netip.MustParseAddr("169.254.20.10")   // NodeLocal DNSCache, as GKE has it: kubernetes.io nodelocaldns
@@ -77,7 +78,8 @@ func (r *reading) resolverPods(o object, spec value) {
 	r.kube.dns = append(r.kube.dns, model.Resolver{Namespace: o.namespace, Selector: selector, Port: port, Source: o.String()})
 }
 
-// knownPort returns the port of the resolver pods that a selector names, 0 if they are none that are known.
+// knownPort returns the port of the resolver pods that a selector names, 0 if they are none that
+// are known.
 func knownPort(namespace string, selector map[string]string) uint16 {
 	for _, s := range special.Resolvers {
 		if s.Namespace == namespace && selects(s.Pod, selector) {
@@ -92,7 +94,8 @@ func selects(s label.Selector, labels map[string]string) bool {
 	return must
 }
 
-// resolverPod notes a pod that is a cluster's resolver by its labels, for where its Service was not read.
+// resolverPod notes a pod that is a cluster's resolver by its labels, for where its Service was not
+// read.
 func (r *kube) resolverPod(o object) {
 	labels := map[string]string{}
 	for key, c := range o.at("metadata", "labels").Entries() {
@@ -213,7 +216,8 @@ func (b *builder) aksDNS(c *aksCluster) {
 	}
 }
 
-// nodeLocalAddrs reads the addresses that NodeLocal DNSCache binds: its own, and in iptables mode the DNS Service's.
+// nodeLocalAddrs reads the addresses that NodeLocal DNSCache binds: its own, and in iptables mode
+// the DNS Service's.
 func nodeLocalAddrs(text string) []netip.Addr {
 	var out []netip.Addr
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' }) {

@@ -22,8 +22,9 @@ type Entry struct {
 
 var everywhere = [...]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
-// Except returns what a policy that allows everything else has to leave out: f's ranges and the cloud's credential endpoints, or those of all clouds
-// where f does not know which one it is. Ranges are joined only where the whole is exactly its parts, and then the note names every part.
+// Except returns what a policy that allows everything else has to leave out: f's ranges and the
+// cloud's credential endpoints, or those of all clouds where f does not know which one it is.
+// Ranges are joined only where the whole is exactly its parts, and then the note names every part.
 func Except(f model.Facts) []Entry {
 	var parts []model.Range
 	for _, name := range exceptOrder {
@@ -52,7 +53,8 @@ func Except(f model.Facts) []Entry {
 // exceptOrder is the order in which a note names ranges that are the same.
 var exceptOrder = []string{fieldNodes, fieldControlPlane, fieldPods, fieldServices, fieldVPC, fieldRemote}
 
-// entries makes the entry for a whole, or one for each part where the whole is everything, which is no exception.
+// entries makes the entry for a whole, or one for each part where the whole is everything, which is
+// no exception.
 func entries(whole netip.Prefix, list []model.Range) []Entry {
 	of := everywhere[0]
 	if whole.Addr().Is6() {
@@ -104,7 +106,8 @@ func credentials(f model.Facts) []model.Range {
 	return out
 }
 
-// Opening is a rule that has to stand beside one with f's exceptions, or something that pods need is cut off.
+// Opening is a rule that has to stand beside one with f's exceptions, or something that pods need
+// is cut off.
 type Opening struct {
 	CIDR  netip.Prefix
 	Conns netset.Conns
@@ -113,7 +116,8 @@ type Opening struct {
 	Host  bool   // the plugin matches it by no ipBlock: it is on the node, which Cilium's entity host stands for
 }
 
-// Openings returns the rules that exceptions call for. A policy's rules add up, so that each opens its ports alone and leaves the rest of the address closed.
+// Openings returns the rules that exceptions call for. A policy's rules add up, so that each opens
+// its ports alone and leaves the rest of the address closed.
 func Openings(f model.Facts) []Opening {
 	except := Except(f)
 	left := func(a netip.Addr) bool {
@@ -143,13 +147,14 @@ func Openings(f model.Facts) []Opening {
 	return out
 }
 
-// onNode reports whether the plugin matches an address by no block, because the node answers at it: cilium issue 34387.
+// onNode reports whether the plugin matches an address by no block, because the node answers at it:
+// cilium issue 34387.
 func onNode(f model.Facts, a netip.Addr) bool {
 	return strings.HasPrefix(f.CNI, "cilium") && special.OnNode.Contains(a)
 }
 
-// WriteExcept returns f's exceptions as YAML list items with a comment each, those of 0.0.0.0/0 first, and as comments what is unknown, and so may be missing, and
-// what has to stand beside them.
+// WriteExcept returns f's exceptions as YAML list items with a comment each, those of 0.0.0.0/0
+// first, and as comments what is unknown, and so may be missing, and what has to stand beside them.
 func WriteExcept(f model.Facts) []byte {
 	var w bytes.Buffer
 	writeUnknown(&w, f)

@@ -40,7 +40,8 @@ func TestExcept(t *testing.T) {
 	}
 }
 
-// TestUnsureCloud demands the credential endpoints of every cloud where it is not sure which one it is.
+// TestUnsureCloud demands the credential endpoints of every cloud where it is not sure which one it
+// is.
 func TestUnsureCloud(t *testing.T) {
 	f := model.Facts{Cloud: "AWS", Unknown: []model.Unknown{{What: "cloud", Why: "a file could not be read"}}}
 	if got := string(facts.WriteExcept(f)); !strings.Contains(got, "- 169.254.169.252/32  # credentials: GKE metadata server\n") {
@@ -48,7 +49,8 @@ func TestUnsureCloud(t *testing.T) {
 	}
 }
 
-// TestExceptIsExact demands of every example that its exceptions are exactly its ranges and the credential endpoints, and that each range is named.
+// TestExceptIsExact demands of every example that its exceptions are exactly its ranges and the
+// credential endpoints, and that each range is named.
 func TestExceptIsExact(t *testing.T) {
 	for _, name := range []string{"gke", "gke-psc", "eks", "aks", "kubeadm"} {
 		f, _ := facts.Of(example(t, name)...)
@@ -80,7 +82,8 @@ func TestExceptIsExact(t *testing.T) {
 	}
 }
 
-// TestExceptPastes puts what is printed under the blocks of a policy, as a user does, and has it read as strictly as the API server reads it.
+// TestExceptPastes puts what is printed under the blocks of a policy, as a user does, and has it
+// read as strictly as the API server reads it.
 func TestExceptPastes(t *testing.T) {
 	for _, name := range []string{"gke", "gke-psc", "eks", "aks", "kubeadm"} {
 		f, _ := facts.Of(example(t, name)...)
@@ -143,7 +146,8 @@ func TestOpenings(t *testing.T) {
 	}
 }
 
-// TestNeeds follows what is missing from a description of a cluster alone: a caller that asks for it gets further.
+// TestNeeds follows what is missing from a description of a cluster alone: a caller that asks for
+// it gets further.
 func TestNeeds(t *testing.T) {
 	for _, tt := range []struct{ example, have, want string }{
 		{"gke", "cluster.json", "subnetwork projects/codemie-prod/regions/europe-west1/subnetworks/nodes, subnetwork projects/codemie-prod/regions/europe-west1/subnetworks/batch, " +

@@ -1,8 +1,11 @@
-// Package facts learns what is known of one cluster from answers of clouds and of its own API: ranges, DNS, network plugin, cloud, identities.
+// Package facts learns what is known of one cluster from answers of clouds and of its own API:
+// ranges, DNS, network plugin, cloud, identities.
 //
-// [Of] is a pure function of those answers, whether a user saved them or a command just asked for them; a document is recognised by what it holds,
-// never by the name of its file. It is strict: what the answers do not settle is in Facts.Unknown, with what to ask, and a list of ranges that is not named there is
-// whole. Formats are those of gcloud, aws, az and kubectl, of the REST interfaces behind them, and of the SDKs' values as JSON.
+// [Of] is a pure function of those answers, whether a user saved them or a command just asked for
+// them; a document is recognised by what it holds, never by the name of its file. It is strict:
+// what the answers do not settle is in Facts.Unknown, with what to ask, and a list of ranges that
+// is not named there is whole. Formats are those of gcloud, aws, az and kubectl, of the REST
+// interfaces behind them, and of the SDKs' values as JSON.
 package facts
 
 import (
@@ -39,13 +42,15 @@ const (
 // Fields lists what Unknown may name.
 var Fields = []string{fieldCloud, fieldCNI, fieldNodes, fieldPods, fieldServices, fieldControlPlane, fieldVPC, fieldRemote, fieldDNS, fieldKubeAPI, fieldIdentity}
 
-// Of puts together what files say of one cluster. A problem is a document that could not be read or recognised, or that contradicts another.
+// Of puts together what files say of one cluster. A problem is a document that could not be read or
+// recognised, or that contradicts another.
 func Of(files ...source.File) (model.Facts, []finding.Problem) {
 	b := build(files)
 	return b.Facts, append(b.problems, b.idle...)
 }
 
-// Needs lists the answers that would complete what files say, in order. Each may need others in its turn: ask again with it.
+// Needs lists the answers that would complete what files say, in order. Each may need others in its
+// turn: ask again with it.
 func Needs(files ...source.File) []Need { return build(files).needs }
 
 // builder is Facts in the making.
@@ -59,7 +64,8 @@ type builder struct {
 	named map[string]int // how much of Unknown is about a field
 }
 
-// maxUnknown is how many entries of Unknown one field gets, and maxPlaces how many resolvers and endpoints of the API server there are.
+// maxUnknown is how many entries of Unknown one field gets, and maxPlaces how many resolvers and
+// endpoints of the API server there are.
 const (
 	maxUnknown = 20
 	maxPlaces  = 1000
@@ -219,7 +225,8 @@ func Unread(problems []finding.Problem) []model.Unknown {
 	return out
 }
 
-// whoTells says for each field which answer has it, where no document of any cloud says which one is missing.
+// whoTells says for each field which answer has it, where no document of any cloud says which one
+// is missing.
 var whoTells = map[string]string{
 	fieldNodes:        "kubectl get nodes -o json, or the cloud's description of the cluster and its subnets, has them",
 	fieldPods:         "the cloud's description of the cluster and its subnets has them, or the network plugin's configuration",

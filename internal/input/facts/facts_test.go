@@ -105,8 +105,8 @@ func check(t *testing.T, f model.Facts, want string) {
 	}
 }
 
-// TestExamples holds the recorded answers to what they say. The first is the second seed document's cluster: its script prints 10.10.10.0/24, 10.0.0.0/28, 172.20.0.0/16 and
-// 172.21.0.0/17.
+// TestExamples holds the recorded answers to what they say. The first is the second seed document's
+// cluster: its script prints 10.10.10.0/24, 10.0.0.0/28, 172.20.0.0/16 and 172.21.0.0/17.
 func TestExamples(t *testing.T) {
 	for _, tt := range []struct{ name, want string }{
 		{"gke", `
@@ -198,7 +198,8 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// TestLeftOut takes each answer away from an example that is whole: what it told has to be unknown then.
+// TestLeftOut takes each answer away from an example that is whole: what it told has to be unknown
+// then.
 func TestLeftOut(t *testing.T) {
 	for _, tt := range []struct{ example, file, unknown string }{
 		{"gke", "subnets.json", "ranges.nodes ranges.pods ranges.vpc"},

@@ -22,7 +22,8 @@ const (
 	kind       = "ClusterFacts"
 )
 
-// Read reads a facts file, YAML or JSON, strictly: an unknown field, a CIDR with bits beyond its length, a bad port or an unknown plugin is an error that says in which line.
+// Read reads a facts file, YAML or JSON, strictly: an unknown field, a CIDR with bits beyond its
+// length, a bad port or an unknown plugin is an error that says in which line.
 func Read(name string, data []byte) (model.Facts, error) {
 	docs, err := doc.Documents(data)
 	if err != nil {
@@ -202,7 +203,8 @@ type typed struct {
 	model.Facts
 }
 
-// JSON returns f as what a facts file holds, to be marshalled. Lists that are known to be empty are there.
+// JSON returns f as what a facts file holds, to be marshalled. Lists that are known to be empty are
+// there.
 func JSON(f model.Facts) any {
 	for _, name := range Fields {
 		if list := field(&f.Ranges, name); list != nil && len(*list) == 0 && f.Known(name) {
@@ -212,7 +214,8 @@ func JSON(f model.Facts) any {
 	return typed{apiVersion, kind, f}
 }
 
-// Write returns f as a facts file in YAML, which begins with what is unknown as a comment. Lists that are known to be empty are written as such.
+// Write returns f as a facts file in YAML, which begins with what is unknown as a comment. Lists
+// that are known to be empty are written as such.
 func Write(f model.Facts) []byte {
 	var w bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&w, format+"\n", args...) }
@@ -316,7 +319,8 @@ func writeRest(p func(string, ...any), f model.Facts) {
 	}
 }
 
-// scalar returns text as a YAML scalar: plain where no reader can take it for something else, else in double quotes.
+// scalar returns text as a YAML scalar: plain where no reader can take it for something else, else
+// in double quotes.
 func scalar(text string) string {
 	plain := text != "" && text[0] >= 'A' && text[0] <= 'z' || strings.ContainsAny(text, "/") && text != "" && text[0] >= '0' && text[0] <= '9'
 	for _, r := range text {
@@ -351,7 +355,8 @@ func (r *reading) clusterFacts(o object) {
 	r.hand.at = append(r.hand.at, o.pos)
 }
 
-// handwritten adds what facts files give. Ranges join those that were learned; what else is written there decides. What one of several files knows, another need not.
+// handwritten adds what facts files give. Ranges join those that were learned; what else is written
+// there decides. What one of several files knows, another need not.
 func (b *builder) handwritten() {
 	for _, f := range b.hand.facts {
 		for _, u := range f.Unknown {

@@ -91,7 +91,8 @@ func TestKnownEmpty(t *testing.T) {
 	}
 }
 
-// TestTwoFiles reads a cluster's facts beside those of its cloud: what one of them knows is known, whichever way round they are.
+// TestTwoFiles reads a cluster's facts beside those of its cloud: what one of them knows is known,
+// whichever way round they are.
 func TestTwoFiles(t *testing.T) {
 	files := text(head+"ranges: {nodes: [{cidr: 10.0.0.7/32, source: a node}]}\nunknown: [{what: ranges.nodes, why: x}, {what: dns, why: unread}]\n", head+"ranges: {nodes: [{cidr: 10.0.0.0/24, source: subnet}]}\n")
 	for range 2 {

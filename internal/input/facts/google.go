@@ -9,7 +9,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// gkeCluster is what a cluster of the GKE API, v1, says. Field names: https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters
+// gkeCluster is what a cluster of the GKE API, v1, says. Field names:
+// https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters
 type gkeCluster struct {
 	name, project, region string
 	network, subnet       string // "projects/P/..."
@@ -61,7 +62,8 @@ func gcpPath(text string) string {
 	return ""
 }
 
-// segment returns what follows a name in a path: "europe-west1" of regions in "projects/p/regions/europe-west1".
+// segment returns what follows a name in a path: "europe-west1" of regions in
+// "projects/p/regions/europe-west1".
 func segment(path, name string) string {
 	parts := strings.Split(path, "/")
 	for i := 0; i+1 < len(parts); i++ {
@@ -74,7 +76,8 @@ func segment(path, name string) string {
 
 func last(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
-// subnetPath makes a full path of a subnetwork that may be written as a name, in the project and region of another.
+// subnetPath makes a full path of a subnetwork that may be written as a name, in the project and
+// region of another.
 func (c *gkeCluster) subnetPath(text string) string {
 	if p := gcpPath(text); p != "" || text == "" {
 		return p

@@ -7,15 +7,18 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 )
 
-// Routes, routers and lists of the Compute API, v1: https://cloud.google.com/compute/docs/reference/rest/v1
+// Routes, routers and lists of the Compute API, v1:
+// https://cloud.google.com/compute/docs/reference/rest/v1
 
-// gcpRoute is a route out of a network that leads neither to the internet nor to its own subnetworks.
+// gcpRoute is a route out of a network that leads neither to the internet nor to its own
+// subnetworks.
 type gcpRoute struct {
 	dest netip.Prefix
 	via  string
 }
 
-// hops are the fields that say where a route leads, but for the internet gateway and the network itself.
+// hops are the fields that say where a route leads, but for the internet gateway and the network
+// itself.
 var hops = []string{"nextHopPeering", "nextHopVpnTunnel", "nextHopInterconnectAttachment", "nextHopHub", "nextHopInstance", "nextHopIp", "nextHopIlb"}
 
 func (r *reading) gcpRoute(e entry) {
@@ -89,7 +92,8 @@ func (r *reading) gcpList(e entry) {
 	}
 }
 
-// gcpListed notes of which networks a list has all there is: it is one that the command prints, which asks for every region.
+// gcpListed notes of which networks a list has all there is: it is one that the command prints,
+// which asks for every region.
 func (r *reading) gcpListed(items []value) {
 	for _, item := range items {
 		if !item.IsMap() {
@@ -230,7 +234,8 @@ func (b *builder) gkeControlPlane(c *gkeCluster) {
 	}
 }
 
-// gkeNetworks adds the network that the cluster is in, and those that further interfaces of nodes are in.
+// gkeNetworks adds the network that the cluster is in, and those that further interfaces of nodes
+// are in.
 func (b *builder) gkeNetworks(c *gkeCluster) {
 	b.settle(fieldVPC, fieldRemote)
 	b.gkeNetwork(c, c.network)

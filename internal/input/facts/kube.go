@@ -122,7 +122,8 @@ func typeOf(e entry, list *doc.List) (apiVersion, kind string) {
 	return apiVersion, kind
 }
 
-// object reads a Kubernetes object, an item of a list or not, and reports whether it is of a kind that says something.
+// object reads a Kubernetes object, an item of a list or not, and reports whether it is of a kind
+// that says something.
 func (r *reading) object(e entry, apiVersion, kind string, item bool) bool {
 	group, _, grouped := strings.Cut(apiVersion, "/")
 	if !grouped {
@@ -301,7 +302,8 @@ func (r *reading) apiAddresses(o object, addrs []value, ports []uint16) {
 	}
 }
 
-// How service accounts ask for identities of a cloud: EKS documentation, associate-service-account-role; aks-docs workload-identity-overview.md; GKE documentation,
+// How service accounts ask for identities of a cloud: EKS documentation,
+// associate-service-account-role; aks-docs workload-identity-overview.md; GKE documentation,
 // workload-identity.
 var accountAnnotations = map[string]string{
 	"eks.amazonaws.com/role-arn":        model.EKSIRSA,

@@ -84,8 +84,9 @@ func (p *plugins) add(one plugin) {
 	}
 }
 
-// isSystem reports whether what is in a namespace can be taken for a part of the cluster itself: where the projects' own manifests and charts install. What
-// others may put into a cluster must not decide how its policies are read.
+// isSystem reports whether what is in a namespace can be taken for a part of the cluster itself:
+// where the projects' own manifests and charts install. What others may put into a cluster must not
+// decide how its policies are read.
 func isSystem(namespace string) bool {
 	switch namespace {
 	case "kube-system", "kube-flannel", "kube-router", "cilium", "cilium-system", "calico-system", "ovn-kubernetes", "antrea-system", "weave":
@@ -94,7 +95,8 @@ func isSystem(namespace string) bool {
 	return strings.HasPrefix(namespace, "openshift-")
 }
 
-// daemonSet looks what a DaemonSet runs. Containers are known by the names that the projects' own manifests give them.
+// daemonSet looks what a DaemonSet runs. Containers are known by the names that the projects' own
+// manifests give them.
 func (r *reading) daemonSet(o object) {
 	if n := o.at("status", "desiredNumberScheduled"); n.IsSet() {
 		if count, ok := n.Int(); ok && count == 0 {
@@ -168,7 +170,8 @@ func (r *reading) daemonSet(o object) {
 	}
 }
 
-// agent says whether the policy agent beside Amazon's plugin is on: amazon-vpc-cni-k8s, charts/aws-vpc-cni/templates/daemonset.yaml.
+// agent says whether the policy agent beside Amazon's plugin is on: amazon-vpc-cni-k8s,
+// charts/aws-vpc-cni/templates/daemonset.yaml.
 func (p *plugin) agent(node container, all []container) {
 	p.enforces = no
 	for _, c := range all {
@@ -182,7 +185,8 @@ func (p *plugin) agent(node container, all []container) {
 	p.strict = node.env["NETWORK_POLICY_ENFORCING_MODE"] == "strict"
 }
 
-// firstEnforcing is the date in the tag of kindnetd in kind 0.24, the release that began to enforce policies. Of that image itself reports differ.
+// firstEnforcing is the date in the tag of kindnetd in kind 0.24, the release that began to enforce
+// policies. Of that image itself reports differ.
 const firstEnforcing = "20240813"
 
 // kindnet says whether this kindnetd enforces, which its image's tag tells: "v20240813-c6f155d6".
@@ -232,7 +236,8 @@ func (r *reading) configMap(o object) {
 			k.amazon[key] = v.Text()
 		}
 	case "node-local-dns":
-		// "bind 169.254.20.10 10.96.0.10" in each zone of the Corefile; the manifest has placeholders before it is applied.
+		// "bind 169.254.20.10 10.96.0.10" in each zone of the Corefile; the manifest has
+		// placeholders before it is applied.
 		for line := range strings.Lines(data.key("Corefile").Text()) {
 			if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "bind "); ok {
 				for _, a := range nodeLocalAddrs(rest) {
@@ -245,7 +250,8 @@ func (r *reading) configMap(o object) {
 	}
 }
 
-// kubeadm reads a ClusterConfiguration, which is YAML in a text: kubernetes cmd/kubeadm/app/apis/kubeadm/v1beta4.
+// kubeadm reads a ClusterConfiguration, which is YAML in a text: kubernetes
+// cmd/kubeadm/app/apis/kubeadm/v1beta4.
 func (r *reading) kubeadm(v value, o object) {
 	docs, err := doc.Documents([]byte(v.Text()))
 	if err != nil {
@@ -281,7 +287,8 @@ func (r *reading) ciliumPool(o object) {
 	}
 }
 
-// calicoInstallation is what the operator's Installation says: https://docs.tigera.io/calico/latest/reference/installation/api
+// calicoInstallation is what the operator's Installation says:
+// https://docs.tigera.io/calico/latest/reference/installation/api
 type calicoInstallation struct {
 	read       bool
 	cni, ipam  string

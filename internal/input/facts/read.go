@@ -67,7 +67,8 @@ type form struct {
 	read func(*reading, entry)
 }
 
-// forms lists what is recognised by its keys. Kubernetes objects, which say their kind, are in kinds.
+// forms lists what is recognised by its keys. Kubernetes objects, which say their kind, are in
+// kinds.
 func forms() []form {
 	return []form{
 		{either("clusterIpv4Cidr", "currentMasterVersion"), (*reading).gkeCluster},
@@ -105,7 +106,8 @@ func property(keys ...string) func(entry) bool {
 	return func(e entry) bool { return either(keys...)(entry{e.properties(), e.pos}) }
 }
 
-// compute recognises a resource of Google's Compute API by its kind, or where that was left out by a key beside "network".
+// compute recognises a resource of Google's Compute API by its kind, or where that was left out by
+// a key beside "network".
 func compute(kind, key string) func(entry) bool {
 	return func(e entry) bool { return kindOf(e) == kind || key != "" && e.has(key, "network") }
 }
@@ -114,7 +116,8 @@ func computeList(e entry) bool {
 	return strings.HasPrefix(kindOf(e), "compute#") && strings.HasSuffix(kindOf(e), "List")
 }
 
-// wrappers are the keys under which REST interfaces and SDKs put what was asked for: one of them, or a list.
+// wrappers are the keys under which REST interfaces and SDKs put what was asked for: one of them,
+// or a list.
 var wrappers = []string{"cluster", "clusters", "value"}
 
 func kindOf(e entry) string {
@@ -186,7 +189,8 @@ func (r *reading) file(f source.File) {
 // readable says what is read.
 const readable = "answers of gcloud container clusters describe, aws eks describe-cluster, az aks show, of what they refer to, and kubectl get -o json are"
 
-// entry reads one document or item, and reports whether it may say something. What is not recognised is a problem, but for Kubernetes objects of other kinds.
+// entry reads one document or item, and reports whether it may say something. What is not
+// recognised is a problem, but for Kubernetes objects of other kinds.
 func (r *reading) entry(e entry, list *doc.List) bool {
 	if e.IsText() {
 		r.problem(ruleUnreadable, e.pos, "not an answer that is known here", readable)

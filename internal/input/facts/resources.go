@@ -2,7 +2,8 @@ package facts
 
 import "github.com/toolmoat/toolmoat/internal/input/source"
 
-// Resources lists the objects of a live cluster that [Of] learns from. Those of plugins that a cluster does not run are not served there, which is no failure.
+// Resources lists the objects of a live cluster that [Of] learns from. Those of plugins that a
+// cluster does not run are not served there, which is no failure.
 var Resources = []source.Resource{
 	{Version: "v1", Plural: "nodes"},
 	{Version: "v1", Plural: "serviceaccounts"},

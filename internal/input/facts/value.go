@@ -9,8 +9,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// value is a place in an answer. Keys are found without regard to case: the clouds' commands, REST interfaces and SDKs spell them differently
-// ("vpcId" and "VpcId", "privateFQDN" and "privateFqdn").
+// value is a place in an answer. Keys are found without regard to case: the clouds' commands, REST
+// interfaces and SDKs spell them differently ("vpcId" and "VpcId", "privateFQDN" and
+// "privateFqdn").
 type value struct{ *doc.Cursor }
 
 // at returns the value at a path of keys.
@@ -41,7 +42,8 @@ func (v value) items() []value {
 	return out
 }
 
-// properties returns where an Azure resource has its fields: the REST interface nests them, the command does not.
+// properties returns where an Azure resource has its fields: the REST interface nests them, the
+// command does not.
 func (v value) properties() value {
 	if p := v.at("properties"); p.IsMap() {
 		return p
@@ -67,7 +69,8 @@ func (v value) prefix() (netip.Prefix, bool) {
 	return unmapped(p), true
 }
 
-// ranges reads a CIDR, several with commas or spaces between them, or a list of such, all from one source.
+// ranges reads a CIDR, several with commas or spaces between them, or a list of such, all from one
+// source.
 func (v value) ranges(source string) []model.Range {
 	var out []model.Range
 	if v.IsSet() && !v.IsText() && !v.IsMap() {
@@ -90,7 +93,8 @@ func (v value) ranges(source string) []model.Range {
 	return out
 }
 
-// wants fails where something that has ranges names none of them: of an answer that was cut to some fields, nothing could be told.
+// wants fails where something that has ranges names none of them: of an answer that was cut to some
+// fields, nothing could be told.
 func (v value) wants(lists ...[]model.Range) {
 	if len(slices.Concat(lists...)) == 0 {
 		v.Fail("it names no range of addresses", "save the whole answer, without --query or a format of your own")

@@ -16,8 +16,9 @@ func (e *TooManyError) Error() string {
 	return fmt.Sprintf("%d ranges, of %d published, are left when all are merged that can be without opening more; that is more than %d", e.Merged, e.Published, e.Max)
 }
 
-// Aggregate returns the fewest prefixes that hold exactly the addresses of the given ones, in order. If they are more than max the error is a *[TooManyError]: to
-// merge further would open what nobody has published. A max of 0 is none.
+// Aggregate returns the fewest prefixes that hold exactly the addresses of the given ones, in
+// order. If they are more than max the error is a *[TooManyError]: to merge further would open what
+// nobody has published. A max of 0 is none.
 func Aggregate(prefixes []netip.Prefix, max int) ([]netip.Prefix, error) {
 	merged := netset.CIDRs(netset.Prefixes(prefixes...))
 	if max > 0 && len(merged) > max {

@@ -12,7 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write the counts and sums of the bundled copies")
 
-// TestBundled demands that every bundled copy passes what a fetched one has to pass, and belongs to a feed.
+// TestBundled demands that every bundled copy passes what a fetched one has to pass, and belongs to
+// a feed.
 func TestBundled(t *testing.T) {
 	paths, err := filepath.Glob("bundled/*.json")
 	if err != nil || len(paths) == 0 {

@@ -23,7 +23,8 @@ func (s sections) tidy() {
 	}
 }
 
-// under returns the ranges of a section and of those below it, sorted, and whether there is such a section.
+// under returns the ranges of a section and of those below it, sorted, and whether there is such a
+// section.
 func (s sections) under(path string) (ranges []netip.Prefix, ok bool) {
 	for at, some := range s {
 		if _, below := cutPath(at, path); below {
@@ -53,23 +54,27 @@ func (s sections) union(path string) netset.Addrs {
 	return netset.Prefixes(ranges...)
 }
 
-// notPublic is what is no address of a host on the internet: what special says is none, and the rest of the IANA special-purpose registries: space
-// for documentation, the 6to4 relay, and in IPv6 all but global unicast (2000::/3), and in that the protocol assignments with Teredo, documentation and 6to4.
-// What translates to IPv4, as NAT64 does, is judged by what it translates to.
+// notPublic is what is no address of a host on the internet: what special says is none, and the
+// rest of the IANA special-purpose registries: space for documentation, the 6to4 relay, and in IPv6
+// all but global unicast (2000::/3), and in that the protocol assignments with Teredo,
+// documentation and 6to4. What translates to IPv4, as NAT64 does, is judged by what it translates
+// to.
 var notPublic = netset.Universe.Minus(special.Internet).
 	Union(netset.MustPrefixes("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "192.88.99.0/24")).
 	Union(netset.MustPrefixes("::/0").Minus(netset.MustPrefixes("2000::/3"))).
 	Union(netset.MustPrefixes("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 
-// insideClusters is public space, and rightly published, that means something else inside some clusters: GKE's default range of Services, Azure's WireServer.
+// insideClusters is public space, and rightly published, that means something else inside some
+// clusters: GKE's default range of Services, Azure's WireServer.
 var insideClusters = netset.MustPrefixes("34.118.224.0/20", "168.63.129.16/32")
 
 // refused is what no feed may hold.
 var refused = notPublic.Minus(insideClusters)
 
-// How large a range, and everything together, may be. No provider has more than a /8 in one piece; of IPv6, a /20 is what special takes for the internet
-// as such: a registry gives a provider a /32 unless it asks for more, and the largest range published is Azure's /24. The largest whole is AWS's,
-// about 2^27 addresses of IPv4.
+// How large a range, and everything together, may be. No provider has more than a /8 in one piece;
+// of IPv6, a /20 is what special takes for the internet as such: a registry gives a provider a /32
+// unless it asks for more, and the largest range published is Azure's /24. The largest whole is
+// AWS's, about 2^27 addresses of IPv4.
 const (
 	minBits4 = 8
 	minBits6 = 20
@@ -127,8 +132,10 @@ func sizes(s netset.Addrs) (v4, v6 float64) {
 // maxReasons is how many changes a refusal names.
 const maxReasons = 5
 
-// wild returns, in words, what changed from before to after so much that a fault or an attack is likelier than news: in one of the sections at the top, in one of
-// those at, and in one IP family, more than half of the addresses are gone or there are more than twice as many. New sections are no change of what is in use.
+// wild returns, in words, what changed from before to after so much that a fault or an attack is
+// likelier than news: in one of the sections at the top, in one of those at, and in one IP family,
+// more than half of the addresses are gone or there are more than twice as many. New sections are
+// no change of what is in use.
 func wild(before, after sections, at []string) []string {
 	var reasons []string
 	was, is := before.byTop(), after.byTop()

@@ -56,7 +56,8 @@ func (c *Copy) Sections() []string { return slices.Sorted(maps.Keys(c.Ranges)) }
 // skew is by how much clocks may differ.
 const skew = 5 * time.Minute
 
-// Age returns how long ago the provider last said what c holds. The error is about a time that has not come yet.
+// Age returns how long ago the provider last said what c holds. The error is about a time that has
+// not come yet.
 func (c *Copy) Age(now time.Time) (time.Duration, error) {
 	age := now.Sub(c.FetchedAt)
 	if age < -skew {
@@ -94,7 +95,8 @@ func (c *Copy) count() {
 	c.SHA256 = hex.EncodeToString(sum.Sum(nil))
 }
 
-// parseCopy reads a copy of f as [Copy.encode] writes it. Nothing in it is believed that can be checked.
+// parseCopy reads a copy of f as [Copy.encode] writes it. Nothing in it is believed that can be
+// checked.
 func parseCopy(f Feed, data []byte) (*Copy, error) {
 	if len(data) > maxCopy {
 		return nil, fmt.Errorf("larger than %d MiB", maxCopy>>20)
@@ -178,8 +180,9 @@ var bundles embed.FS
 // file is the name of the file with a feed's copy.
 func (f Feed) file() string { return strings.ReplaceAll(f.Name, "/", "-") + ".json" }
 
-// Kept returns the copy of f: the one fetched into dir, or else the one that is bundled. Its error is [ErrNoCopy] where there is none, and says what is
-// wrong where there is one that cannot be read: the bundled one does not stand in for it.
+// Kept returns the copy of f: the one fetched into dir, or else the one that is bundled. Its error
+// is [ErrNoCopy] where there is none, and says what is wrong where there is one that cannot be
+// read: the bundled one does not stand in for it.
 func (f Feed) Kept(dir string) (*Copy, error) {
 	c, err := f.fetched(dir)
 	if !errors.Is(err, ErrNoCopy) {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkLargest takes the largest publication that is read at all, with as many sections as may be, over a copy of the same size.
+// BenchmarkLargest takes the largest publication that is read at all, with as many sections as may
+// be, over a copy of the same size.
 func BenchmarkLargest(b *testing.B) {
 	var text strings.Builder
 	text.WriteString(`{"changeNumber":1,"values":[`)

@@ -95,7 +95,8 @@ func (d *document) addAll(path string, texts ...[]string) error {
 	return nil
 }
 
-// parseRange reads a prefix or an address. Bits beyond the prefix's length are dropped, as some providers leave them in.
+// parseRange reads a prefix or an address. Bits beyond the prefix's length are dropped, as some
+// providers leave them in.
 func parseRange(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
@@ -125,8 +126,9 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" && s[0] != '.' && s[0] != '-'
 }
 
-// tree reads objects whose lists of ranges may be at any depth, as of GitHub or Sentry: the keys are the path. Lists without any range, as of
-// keys or host names, are not ranges. The ranges are those below the key at, if it is not ""; flat puts all into one section.
+// tree reads objects whose lists of ranges may be at any depth, as of GitHub or Sentry: the keys
+// are the path. Lists without any range, as of keys or host names, are not ranges. The ranges are
+// those below the key at, if it is not ""; flat puts all into one section.
 func tree(at string, flat bool) decoder {
 	return func(answer []byte, d *document) error {
 		if at == "" {
@@ -193,7 +195,8 @@ func (d *document) list(list []json.RawMessage, at []string, flat bool) error {
 	return nil
 }
 
-// number reads a serial number, which providers write as a number or as a string. A feed that has none is none of its own.
+// number reads a serial number, which providers write as a number or as a string. A feed that has
+// none is none of its own.
 func (d *document) number(what string, value json.RawMessage) error {
 	text := strings.Trim(string(value), `"`)
 	n, err := strconv.ParseUint(text, 10, 64)

@@ -13,7 +13,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
 
-// answers returns the samples of testdata/answers by the name of their feed's file: shortened, in the form that each provider's has.
+// answers returns the samples of testdata/answers by the name of their feed's file: shortened, in
+// the form that each provider's has.
 func answers(t testing.TB) map[string][]byte {
 	t.Helper()
 	paths, err := filepath.Glob("testdata/answers/*.json")
@@ -124,7 +125,8 @@ func tags(n int) (out []string) {
 	return out
 }
 
-// FuzzDecode gives any answer to any decoder. What it reads must be in the form that a copy has, and be read again as it was written.
+// FuzzDecode gives any answer to any decoder. What it reads must be in the form that a copy has,
+// and be read again as it was written.
 func FuzzDecode(f *testing.F) {
 	samples := answers(f)
 	for i, feed := range All {
@@ -164,7 +166,8 @@ func roundTrip(t *testing.T, f Feed, c *Copy) {
 	}
 }
 
-// FuzzCopy gives any text to the reader of copies. What it accepts holds nothing that a feed may not hold.
+// FuzzCopy gives any text to the reader of copies. What it accepts holds nothing that a feed may
+// not hold.
 func FuzzCopy(f *testing.F) {
 	feed, _, err := Find("github")
 	if err != nil {
@@ -189,7 +192,8 @@ func FuzzCopy(f *testing.F) {
 	})
 }
 
-// FuzzAggregate demands that merging neither opens nor closes an address, and gives the fewest prefixes: no two of them make one.
+// FuzzAggregate demands that merging neither opens nor closes an address, and gives the fewest
+// prefixes: no two of them make one.
 func FuzzAggregate(f *testing.F) {
 	f.Add("1.0.0.0/24 1.0.1.0/24 1.0.2.0/23 1.0.0.5/32", 1)
 	f.Add("2001:db8::/33 2001:db8:8000::/33 1.2.3.4/32 1.2.3.5/32 1.2.3.6/32", 2)

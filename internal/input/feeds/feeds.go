@@ -1,7 +1,9 @@
-// Package feeds knows the address ranges that providers publish: where, in which form, and what of them is known without a network.
+// Package feeds knows the address ranges that providers publish: where, in which form, and what of
+// them is known without a network.
 //
-// [Lookup] is what rules and generated policies need. Everything else serves to look at the copies and to renew them: [Update] is the only thing here
-// that opens a connection, and what it gets is taken for hostile until it has passed every check.
+// [Lookup] is what rules and generated policies need. Everything else serves to look at the copies
+// and to renew them: [Update] is the only thing here that opens a connection, and what it gets is
+// taken for hostile until it has passed every check.
 package feeds
 
 import (
@@ -73,8 +75,9 @@ type NameError struct {
 
 func (e *NameError) Error() string { return fmt.Sprintf("there is no feed %q", e.Name) }
 
-// Find returns the feed that a name means, and the path of the section: "aws/ec2/us-east-1" is the section "ec2/us-east-1" of aws, and "aws" all of
-// it. Whether a copy has such a section is another question. Capitals do not matter. The error is a *[NameError].
+// Find returns the feed that a name means, and the path of the section: "aws/ec2/us-east-1" is the
+// section "ec2/us-east-1" of aws, and "aws" all of it. Whether a copy has such a section is another
+// question. Capitals do not matter. The error is a *[NameError].
 func Find(name string) (f Feed, section string, err error) {
 	name = strings.ToLower(name)
 	for _, known := range All {
@@ -88,7 +91,8 @@ func Find(name string) (f Feed, section string, err error) {
 	return f, section, nil
 }
 
-// Group returns the feeds that a name means: one, with or without a section, or those of a provider with several.
+// Group returns the feeds that a name means: one, with or without a section, or those of a provider
+// with several.
 func Group(name string) ([]Feed, error) {
 	var group []Feed
 	name = strings.ToLower(name)

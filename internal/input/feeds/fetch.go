@@ -29,11 +29,13 @@ const (
 	fetchTimeout   = 2 * time.Minute // of everything, to the last byte
 )
 
-// fetcher gets documents from the internet, and from nowhere else: over TLS with a certificate that is verified, from public addresses, on port 443. What is set
-// in it is for tests, which have a server of their own; the zero value is what commands use.
+// fetcher gets documents from the internet, and from nowhere else: over TLS with a certificate that
+// is verified, from public addresses, on port 443. What is set in it is for tests, which have a
+// server of their own; the zero value is what commands use.
 //
-// Proxies are not used, those of the environment neither: with one, the names would be resolved where nothing can be checked. Who has to go through one fetches
-// with a tool of his own, and passes the file to [Import].
+// Proxies are not used, those of the environment neither: with one, the names would be resolved
+// where nothing can be checked. Who has to go through one fetches with a tool of his own, and
+// passes the file to [Import].
 type fetcher struct {
 	dialer  func(*net.Dialer) dial // nil is the dialer itself
 	roots   *x509.CertPool         // nil is the system's
@@ -49,7 +51,8 @@ type answer struct {
 	etag, lastModified string
 }
 
-// get fetches a document, or learns that it has not changed since etag and lastModified, which may be empty.
+// get fetches a document, or learns that it has not changed since etag and lastModified, which may
+// be empty.
 func (f fetcher) get(ctx context.Context, address, etag, lastModified string) (*answer, error) {
 	timeout := f.timeout
 	if timeout == 0 {
@@ -143,8 +146,8 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
-// guard refuses to connect to anything but a public address. It sees the address itself, at the moment of connecting: what the name resolved to earlier, or
-// resolves to later, does not matter.
+// guard refuses to connect to anything but a public address. It sees the address itself, at the
+// moment of connecting: what the name resolved to earlier, or resolves to later, does not matter.
 func guard(network, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	switch {
@@ -165,7 +168,8 @@ func blocked(a netip.Addr) error {
 // nat64 translates to the IPv4 address in the last four bytes (RFC 6052, section 2.2).
 var nat64 = netset.MustPrefixes("64:ff9b::/96")
 
-// public reports whether a is an address of a host on the internet. IPv4 addresses in IPv6 are judged as what they are.
+// public reports whether a is an address of a host on the internet. IPv4 addresses in IPv6 are
+// judged as what they are.
 func public(a netip.Addr) bool {
 	if a.Zone() != "" {
 		return false

@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// host is the name that the certificate of httptest is for. A fetcher of these tests reaches the test's server under it; every other name and address goes the way
-// that it goes for a user.
+// host is the name that the certificate of httptest is for. A fetcher of these tests reaches the
+// test's server under it; every other name and address goes the way that it goes for a user.
 const host = "example.com"
 
 func through(srv *httptest.Server, resolver *net.Resolver) fetcher {
@@ -80,7 +80,8 @@ func say(w http.ResponseWriter, body string) {
 	io.WriteString(w, body)
 }
 
-// dns answers every question for an IPv4 address with the next of the given ones, and knows no IPv6.
+// dns answers every question for an IPv4 address with the next of the given ones, and knows no
+// IPv6.
 func dns(t *testing.T, answers ...string) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -117,7 +118,8 @@ func dns(t *testing.T, answers ...string) *net.Resolver {
 	}}
 }
 
-// TestRefused gives answers that must not become the copy. The checks are those of a user's run: only the name example.com leads to the test's server.
+// TestRefused gives answers that must not become the copy. The checks are those of a user's run:
+// only the name example.com leads to the test's server.
 func TestRefused(t *testing.T) {
 	redirect := func(to string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) }
@@ -323,7 +325,8 @@ func TestSendsNothingElse(t *testing.T) {
 	}
 }
 
-// TestRebinding resolves to what looks public first. Whatever the name resolved to, each connection is judged by its own address.
+// TestRebinding resolves to what looks public first. Whatever the name resolved to, each connection
+// is judged by its own address.
 func TestRebinding(t *testing.T) {
 	resolver := dns(t, "169.254.169.254", "10.0.0.1", "127.0.0.1", "100.64.0.1", "168.63.129.16", "0.0.0.0", "224.0.0.1", "34.118.224.1")
 	for range 8 {

@@ -31,9 +31,10 @@ func (e *NoSectionError) Error() string {
 	return fmt.Sprintf("the copy of %s has no section %q", e.Feed, e.Section)
 }
 
-// Lookup returns the ranges that a name such as "github/api" stands for, from the copy in dir or else the bundled one. A section that is retired has to be
-// named: it is no part of the whole. The error is a *[NameError], a
-// *[NoSectionError], [ErrNoCopy], or a *[BrokenError] of a copy that cannot be read.
+// Lookup returns the ranges that a name such as "github/api" stands for, from the copy in dir or
+// else the bundled one. A section that is retired has to be named: it is no part of the whole. The
+// error is a *[NameError], a *[NoSectionError], [ErrNoCopy], or a *[BrokenError] of a copy that
+// cannot be read.
 func Lookup(name, dir string) (Ranges, error) {
 	f, section, err := Find(name)
 	if err != nil {
@@ -84,7 +85,8 @@ type Status struct {
 	Err  error // a *BrokenError, if there is one that cannot be read
 }
 
-// List returns the status of every feed, in the order of their names, or of those that names mean. Its error is a *[NameError], or about dir itself.
+// List returns the status of every feed, in the order of their names, or of those that names mean.
+// Its error is a *[NameError], or about dir itself.
 func List(dir string, names ...string) ([]Status, error) {
 	list := All
 	if len(names) > 0 {

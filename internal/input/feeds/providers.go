@@ -47,7 +47,8 @@ func (d *document) addTo(text string, names ...string) error {
 	return d.add(path, text)
 }
 
-// decodeGoogle reads goog.json, cloud.json, whose sections are scopes, and what has the same form: OpenAI's have no syncToken.
+// decodeGoogle reads goog.json, cloud.json, whose sections are scopes, and what has the same form:
+// OpenAI's have no syncToken.
 func decodeGoogle(answer []byte, d *document) error {
 	var in struct {
 		SyncToken    json.RawMessage `json:"syncToken"`
@@ -87,7 +88,8 @@ func decodeGoogle(answer []byte, d *document) error {
 	return d.number("syncToken", in.SyncToken)
 }
 
-// decodeAzure reads the weekly file and the answer of Service Tags - List. Sections are tags, as "storage" or "storage.westeurope".
+// decodeAzure reads the weekly file and the answer of Service Tags - List. Sections are tags, as
+// "storage" or "storage.westeurope".
 func decodeAzure(answer []byte, d *document) error {
 	var in struct {
 		ChangeNumber json.RawMessage `json:"changeNumber"`
@@ -131,7 +133,8 @@ func decodeCloudflare(answer []byte, d *document) error {
 	return d.addAll("", in.Result.V4, in.Result.V6)
 }
 
-// decodeAtlassian reads items that have several products and directions. What is not of the commercial perimeter stays apart.
+// decodeAtlassian reads items that have several products and directions. What is not of the
+// commercial perimeter stays apart.
 func decodeAtlassian(answer []byte, d *document) error {
 	var in struct {
 		SyncToken json.RawMessage `json:"syncToken"`

@@ -1,6 +1,7 @@
 package feeds
 
-// All lists every feed. Sources are documentation pages, and public code where a page does not show the form.
+// All lists every feed. Sources are documentation pages, and public code where a page does not show
+// the form.
 var All = []Feed{
 	{
 		Name: "github", Title: "GitHub", URL: "https://api.github.com/meta", Page: "https://docs.github.com/en/rest/meta/meta",

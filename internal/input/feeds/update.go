@@ -35,8 +35,9 @@ type Outcome struct {
 	Err      error    // why the old copy was kept; nil if the provider confirmed or renewed it
 }
 
-// Update fetches what names mean: feeds, sections or groups. Each is judged for itself, and what could not be renewed is kept as it was; that is in the outcomes. The
-// error says that names are wrong, or context was cancelled.
+// Update fetches what names mean: feeds, sections or groups. Each is judged for itself, and what
+// could not be renewed is kept as it was; that is in the outcomes. The error says that names are
+// wrong, or context was cancelled.
 func Update(ctx context.Context, o Options, names ...string) ([]Outcome, error) {
 	type job struct {
 		feed     Feed
@@ -76,7 +77,8 @@ func Fetchable() []string {
 	return names
 }
 
-// Fetched returns the names of the feeds that can be fetched, and of which dir has a copy, readable or not.
+// Fetched returns the names of the feeds that can be fetched, and of which dir has a copy, readable
+// or not.
 func Fetched(dir string) ([]string, error) {
 	list, err := List(dir, Fetchable()...)
 	var names []string
@@ -113,7 +115,8 @@ func (o Options) update(ctx context.Context, f Feed, named []string) Outcome {
 	return o.accept(f, old, broken, got, named, o.Now)
 }
 
-// old returns what is kept of f, or of a copy that cannot be read why. The error is about the directory.
+// old returns what is kept of f, or of a copy that cannot be read why. The error is about the
+// directory.
 func (o Options) old(f Feed) (old *Copy, broken *BrokenError, err error) {
 	old, err = f.Kept(o.Dir)
 	if errors.Is(err, ErrNoCopy) || errors.As(err, &broken) {
@@ -122,7 +125,8 @@ func (o Options) old(f Feed) (old *Copy, broken *BrokenError, err error) {
 	return old, broken, err
 }
 
-// Import takes an answer that was fetched by other means at the given time. What name means must be one feed.
+// Import takes an answer that was fetched by other means at the given time. What name means must be
+// one feed.
 func Import(o Options, name string, data []byte, at time.Time) (Outcome, error) {
 	f, section, err := Find(name)
 	if err != nil {

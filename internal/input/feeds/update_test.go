@@ -84,7 +84,8 @@ func aws(token string, prefixes ...string) string {
 	return `{"syncToken":"` + token + `","prefixes":[` + strings.Join(items, ",") + `]}`
 }
 
-// TestDoubts gives publications that are well formed, one after the other, and says which of them are doubted.
+// TestDoubts gives publications that are well formed, one after the other, and says which of them
+// are doubted.
 func TestDoubts(t *testing.T) {
 	first := aws("100", "3.0.0.0/16 EC2/a", "3.1.0.0/16 EC2/b", "3.2.0.0/16 EC2/c", "4.0.0.0/16 S3/a", "4.1.0.0/16 S3/b")
 	for _, tt := range []struct{ name, feed, then, want string }{
@@ -137,7 +138,8 @@ func TestAcceptsOnlyDoubts(t *testing.T) {
 	}
 }
 
-// TestBundledIsCompared makes sure that the first fetch is compared with what came with the program, in the sections that it has.
+// TestBundledIsCompared makes sure that the first fetch is compared with what came with the
+// program, in the sections that it has.
 func TestBundledIsCompared(t *testing.T) {
 	o := Options{Dir: t.TempDir()}
 	six := `"140.82.112.0/20","143.55.64.0/20","185.199.108.0/22","192.30.252.0/22","2606:50c0::/32","2a0a:a440::/29"`
@@ -179,7 +181,8 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// TestBrokenCopies puts files where a copy should be. None may be taken for one, and none may stand in the way for ever.
+// TestBrokenCopies puts files where a copy should be. None may be taken for one, and none may stand
+// in the way for ever.
 func TestBrokenCopies(t *testing.T) {
 	f, dir := sample(t)
 	whole := bytesOf(t, f, dir)
@@ -253,7 +256,8 @@ func prefixes(texts ...string) (out []netip.Prefix) {
 	return out
 }
 
-// TestTooMuch has ranges that are each of a size that providers have, and together of one that none has.
+// TestTooMuch has ranges that are each of a size that providers have, and together of one that none
+// has.
 func TestTooMuch(t *testing.T) {
 	s := sections{}
 	for first := 2; len(s[""]) < 33; first += 2 {

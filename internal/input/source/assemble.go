@@ -69,7 +69,8 @@ func (p *part) merge(q *part) {
 	}
 }
 
-// distinct leaves one of each object that is there more than once with the same content, and reports those whose contents differ.
+// distinct leaves one of each object that is there more than once with the same content, and
+// reports those whose contents differ.
 func (p *part) distinct() {
 	p.namespaces = distinct(p, p.namespaces, func(n *model.Namespace) (ref, origin.Origin) {
 		return ref{"", "Namespace", n.Name}, n.Origin
@@ -93,8 +94,8 @@ func (p *part) distinct() {
 	}, setAside)
 }
 
-// agreed leaves one of the Namespaces of each name, with the labels that all of them have and perhaps others: any of them may be in
-// force.
+// agreed leaves one of the Namespaces of each name, with the labels that all of them have and
+// perhaps others: any of them may be in force.
 func agreed(list []model.Namespace) []model.Namespace {
 	at := make(map[string]int, len(list))
 	out := list[:0]
@@ -115,7 +116,8 @@ func agreed(list []model.Namespace) []model.Namespace {
 	return out
 }
 
-// setAside makes a policy that conflicts with another of its name one that judges nothing: either may be in force.
+// setAside makes a policy that conflicts with another of its name one that judges nothing: either
+// may be in force.
 func setAside(q *draft) {
 	var subjects []policy.Subject
 	add := func(s policy.Subject) {
@@ -141,8 +143,8 @@ func setAside(q *draft) {
 // maxAlike bounds the objects of one name that another one is compared with.
 const maxAlike = 8
 
-// distinct returns list without repeated objects. Those that conflict all stay, changed by conflict if that is not nil. An object
-// without a name is like no other.
+// distinct returns list without repeated objects. Those that conflict all stay, changed by conflict
+// if that is not nil. An object without a name is like no other.
 func distinct[T any](p *part, list []T, key func(*T) (ref, origin.Origin), conflict func(*T)) []T {
 	seen := make(map[ref][]int, len(list))
 	fight := map[int]bool{}
@@ -231,7 +233,8 @@ func withHomes(list []model.Namespace, homes map[string]bool) []model.Namespace 
 	return list
 }
 
-// sortSnapshot puts every list in its order, which does not depend on that of the files but for what is named alike.
+// sortSnapshot puts every list in its order, which does not depend on that of the files but for
+// what is named alike.
 func sortSnapshot(s *model.Snapshot) {
 	slices.SortStableFunc(s.Namespaces, func(a, b model.Namespace) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(s.Workloads, func(a, b model.Workload) int {

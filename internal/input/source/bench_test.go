@@ -8,7 +8,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// manifests returns n files of about 1 kB, as a cluster of MCP servers has them: a Deployment, a Service and two policies a tenant.
+// manifests returns n files of about 1 kB, as a cluster of MCP servers has them: a Deployment, a
+// Service and two policies a tenant.
 func manifests(n int) []source.File {
 	files := make([]source.File, 0, n)
 	for i := range n {

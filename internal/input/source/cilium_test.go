@@ -278,7 +278,8 @@ func TestCiliumFactIDs(t *testing.T) {
 	}
 }
 
-// soundFacts fails unless each fact has an ID and two texts, one ID has one pair of texts, and what is not about a peer does not name one.
+// soundFacts fails unless each fact has an ID and two texts, one ID has one pair of texts, and what
+// is not about a peer does not name one.
 func soundFacts(t *testing.T, list []policy.Fact, peer bool) {
 	t.Helper()
 	texts := map[string]string{}
@@ -378,7 +379,8 @@ func TestCiliumCIDRGroups(t *testing.T) {
 	}
 }
 
-// What the definitions of Cilium's resources or its own check refuse is invalid, and stands unjudged, before what allows, for the pods it was about.
+// What the definitions of Cilium's resources or its own check refuse is invalid, and stands
+// unjudged, before what allows, for the pods it was about.
 func TestInvalidCiliumPolicy(t *testing.T) {
 	const e = "spec: {endpointSelector: {matchLabels: {a: b}}, egress: [{"
 	const port = "toPorts: [{ports: [{port: '80', protocol: TCP}]"
@@ -509,7 +511,8 @@ func TestCiliumDuplicates(t *testing.T) {
 	}
 }
 
-// A policy with very many references to a very large group is read in bounded memory, and says that it is not certain.
+// A policy with very many references to a very large group is read in bounded memory, and says that
+// it is not certain.
 func TestCiliumGroupsAreBounded(t *testing.T) {
 	var cidrs strings.Builder
 	for i := range 2_000 {
@@ -545,7 +548,8 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// FuzzCilium reads specs of a policy, beside a CIDR group and a Service that they may refer to. Whatever is not understood is a problem.
+// FuzzCilium reads specs of a policy, beside a CIDR group and a Service that they may refer to.
+// Whatever is not understood is a problem.
 func FuzzCilium(f *testing.F) {
 	for _, spec := range []string{
 		"{endpointSelector: {}, egress: [{toCIDRSet: [{cidrGroupRef: g}, {cidrGroupSelector: {matchLabels: {a: b}}}], toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchPattern: '*'}]}}]}]}",

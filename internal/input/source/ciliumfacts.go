@@ -33,8 +33,8 @@ var (
 	otherProtocols = setting("enable-extended-ip-protocols",
 		"other protocols are enabled (enable-extended-ip-protocols)",
 		"other protocols are not enabled (enable-extended-ip-protocols)")
-	// otherClusters completes what selects beyond namespaces: with the default, selectors match only
-	// what has the cluster's name for a label (cilium v1.19.1, pkg/k8s/apis/cilium.io/utils,
+	// otherClusters completes what selects beyond namespaces: with the default, selectors match
+	// only what has the cluster's name for a label (cilium v1.19.1, pkg/k8s/apis/cilium.io/utils,
 	// addClusterFilterByDefault).
 	otherClusters = setting("policy-default-local-cluster=false",
 		"Cilium does not keep selectors to its own cluster (policy-default-local-cluster: false)",

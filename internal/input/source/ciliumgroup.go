@@ -22,7 +22,8 @@ type cidrGroup struct {
 	at      origin.Origin
 }
 
-// groupNameLabel starts the label that a CIDR group has for its name (cilium v1.19.1, pkg/policy/api/cidr.go).
+// groupNameLabel starts the label that a CIDR group has for its name (cilium v1.19.1,
+// pkg/policy/api/cidr.go).
 const groupNameLabel = "io.cilium.policy.cidrgroupname/"
 
 // ciliumCIDRGroup reads a CiliumCIDRGroup of cilium.io/v2 or v2alpha1.
@@ -69,7 +70,8 @@ type openPeers struct {
 	uses       []use // in order of peers
 }
 
-// use is a peer that stands in a draft for what other objects say. One of group, labels and services is set.
+// use is a peer that stands in a draft for what other objects say. One of group, labels and
+// services is set.
 type use struct {
 	peer     int
 	group    string               // the peer is a CIDR group
@@ -114,8 +116,8 @@ func resolve(drafts []draft, groups []cidrGroup, services []model.Service) []pol
 	return out
 }
 
-// maxResolved bounds the work of resolving: exceptions and labels that are looked at, and peers that are made, each of which counts for
-// several. What is beyond stays unknown.
+// maxResolved bounds the work of resolving: exceptions and labels that are looked at, and peers
+// that are made, each of which counts for several. What is beyond stays unknown.
 const (
 	maxResolved = 1 << 22
 	perPeer     = 8
@@ -195,7 +197,8 @@ func without(cidr netip.Prefix, except []netip.Prefix) *policy.Block {
 	return b
 }
 
-// hasService reports whether the input shows a Service that peer names and that has pods or addresses behind it.
+// hasService reports whether the input shows a Service that peer names and that has pods or
+// addresses behind it.
 func (r *resolver) hasService(peer policy.ServicePeer) bool {
 	if !r.spend(len(r.services)) {
 		return false
@@ -212,8 +215,9 @@ func (r *resolver) hasService(peer policy.ServicePeer) bool {
 	})
 }
 
-// labelled resolves CIDR groups by their labels. An address has the labels of every group that holds it; where two groups give one label
-// different values, the longer block's counts (cilium v1.19.1, pkg/ipcache, mergeParentLabels).
+// labelled resolves CIDR groups by their labels. An address has the labels of every group that
+// holds it; where two groups give one label different values, the longer block's counts (cilium
+// v1.19.1, pkg/ipcache, mergeParentLabels).
 func (r *resolver) labelled(u use, stand policy.Peer, at func(policy.Peer) policy.Peer) []policy.Peer {
 	if _, may := u.labels.Match(label.Labels{}); may { // what is in no group satisfies it, even pods
 		peer := at(policy.Peer{Entity: policy.All})
@@ -232,15 +236,16 @@ func (r *resolver) labelled(u use, stand policy.Peer, at func(policy.Peer) polic
 	return out
 }
 
-// span is a block with what is known of its labels, and the peer it belongs to; -1 if it matches nothing.
+// span is a block with what is known of its labels, and the peer it belongs to; -1 if it matches
+// nothing.
 type span struct {
 	cidr netip.Prefix
 	set  label.Set
 	peer int
 }
 
-// matching returns the blocks whose labels satisfy the selector of u. It is uncertain where groups contradict each other in one block,
-// and where there is too much to look at.
+// matching returns the blocks whose labels satisfy the selector of u. It is uncertain where groups
+// contradict each other in one block, and where there is too much to look at.
 func (r *resolver) matching(u use, at func(policy.Peer) policy.Peer) (out []policy.Peer, certain bool) {
 	keys := u.labels.Keys()
 	if !r.spend(len(r.blocks) * (perPeer + len(keys) + len(u.except))) {

@@ -10,9 +10,11 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// ciliumPolicy reads a cilium.io/v2 CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy. It accepts what both the definitions of the two and
-// Cilium's own check accept (cilium v1.19.1, pkg/k8s/apis/cilium.io/client/crds/v2 and pkg/policy/api/rule_validation.go), and beyond that
-// refuses unknown fields, which the API server would drop. What an option of Cilium has to allow makes the policy depend on it.
+// ciliumPolicy reads a cilium.io/v2 CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy. It
+// accepts what both the definitions of the two and Cilium's own check accept (cilium v1.19.1,
+// pkg/k8s/apis/cilium.io/client/crds/v2 and pkg/policy/api/rule_validation.go), and beyond that
+// refuses unknown fields, which the API server would drop. What an option of Cilium has to allow
+// makes the policy depend on it.
 func (p *part) ciliumPolicy(o *object) {
 	root := o.doc.Open(doc.Strict)
 	root.Field("apiVersion")
@@ -97,8 +99,9 @@ var ciliumFields = [...]ciliumField{
 	{"egressDeny", policy.Egress, policy.Deny},
 }
 
-// spec reads one spec. Rules of a direction make its subjects deny what no rule allows, unless enableDefaultDeny says otherwise; without rules
-// it says nothing (cilium v1.19.1, pkg/policy/utils, RulesToPolicyEntries).
+// spec reads one spec. Rules of a direction make its subjects deny what no rule allows, unless
+// enableDefaultDeny says otherwise; without rules it says nothing (cilium v1.19.1,
+// pkg/policy/utils, RulesToPolicyEntries).
 func (d *ciliumDecoder) spec(c *doc.Cursor, path string) {
 	before := c.Problems()
 	d.specs++

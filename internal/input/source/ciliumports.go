@@ -94,7 +94,8 @@ type ciliumPort struct {
 	ranged   bool // its endPort is above its port
 }
 
-// port reads an item of ports. A number is a text here, 0 is every port, and no protocol means TCP, UDP and SCTP.
+// port reads an item of ports. A number is a text here, 0 is every port, and no protocol means TCP,
+// UDP and SCTP.
 func (d *ciliumDecoder) port(c *doc.Cursor) ciliumPort {
 	number, end, protocol := c.Field("port"), c.Field("endPort"), c.Field("protocol")
 	out := ciliumPort{protocol: "ANY"}
@@ -150,7 +151,8 @@ func (d *ciliumDecoder) port(c *doc.Cursor) ciliumPort {
 	return out
 }
 
-// isServiceName reports whether s is a port name as Cilium has it (pkg/iana): at least one letter, and no two '-' in a row.
+// isServiceName reports whether s is a port name as Cilium has it (pkg/iana): at least one letter,
+// and no two '-' in a row.
 func isServiceName(s string) bool { return isPortName(strings.ToLower(s)) }
 
 // proxied reads what sends connections through a proxy, and reports whether it ends their TLS.
@@ -203,7 +205,8 @@ func needText(c *doc.Cursor) string {
 	return text
 }
 
-// readServerNames reads the names that a TLS client may ask for: exact, or with "*." or "**." in front.
+// readServerNames reads the names that a TLS client may ask for: exact, or with "*." or "**." in
+// front.
 func readServerNames(c *doc.Cursor) []string {
 	items := ciliumItems(c)
 	if len(items) == 0 {

@@ -20,7 +20,8 @@ type ciliumRule struct {
 	empty bool // one of its lists is there and empty: nobody
 }
 
-// rule reads one item of ingress, ingressDeny, egress or egressDeny. Items of toPorts that hold on one condition make one rule.
+// rule reads one item of ingress, ingressDeny, egress or egressDeny. Items of toPorts that hold on
+// one condition make one rule.
 func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 	r := d.peers(c, f)
 	facts := d.specFacts
@@ -69,8 +70,9 @@ func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 	}
 }
 
-// peers reads the peers of a rule. One of the lists may be given. One that is empty means nobody, but for those that Cilium resolves
-// itself, which are then as good as absent (cilium v1.19.1, pkg/policy/utils, mergeEndpointSelectors).
+// peers reads the peers of a rule. One of the lists may be given. One that is empty means nobody,
+// but for those that Cilium resolves itself, which are then as good as absent (cilium v1.19.1,
+// pkg/policy/utils, mergeEndpointSelectors).
 func (d *ciliumDecoder) peers(c *doc.Cursor, f ciliumField) ciliumRule {
 	r := ciliumRule{any: true}
 	prefix := "to"
@@ -135,8 +137,9 @@ func (d *ciliumDecoder) peers(c *doc.Cursor, f ciliumField) ciliumRule {
 	return r
 }
 
-// services completes a rule with toServices. Where no Service fits, Cilium is left with a rule about ports alone, which holds for every peer; in a
-// rule that denies it looks up none (cilium v1.19.1, pkg/policy/k8s/service.go and pkg/policy/utils).
+// services completes a rule with toServices. Where no Service fits, Cilium is left with a rule
+// about ports alone, which holds for every peer; in a rule that denies it looks up none (cilium
+// v1.19.1, pkg/policy/k8s/service.go and pkg/policy/utils).
 func (r *ciliumRule) services(f ciliumField) {
 	var named []policy.ServicePeer
 	for _, peer := range r.peers {
@@ -178,7 +181,8 @@ func readEntity(c *doc.Cursor) policy.Peer {
 	return peer
 }
 
-// readCiliumCIDR reads a block as Cilium does: bits beyond the prefix are ignored. Its definitions take no plain address.
+// readCiliumCIDR reads a block as Cilium does: bits beyond the prefix are ignored. Its definitions
+// take no plain address.
 func readCiliumCIDR(c *doc.Cursor) (netip.Prefix, bool) {
 	before := c.Problems()
 	text := c.Text()
@@ -254,7 +258,8 @@ func readGroup(c *doc.Cursor) {
 	}
 }
 
-// readServicePeer reads an item of toServices. A selector goes before a name, and one of either without a namespace means every namespace.
+// readServicePeer reads an item of toServices. A selector goes before a name, and one of either
+// without a namespace means every namespace.
 func readServicePeer(c *doc.Cursor) policy.Peer {
 	selector, named := c.Field("k8sServiceSelector"), c.Field("k8sService")
 	labels := selector.Field("selector")
@@ -276,9 +281,10 @@ func readServicePeer(c *doc.Cursor) policy.Peer {
 	return policy.Peer{Entity: policy.Nobody}
 }
 
-// serviceKey extends a key of a selector of Services, which Cilium reads differently from all others: what stands before the first dot is taken for
-// a source, and sources do not count (cilium v1.19.1, pkg/policy/k8s/service.go, serviceSelectorMatches). A key that is not a valid one
-// would make Cilium select every Service.
+// serviceKey extends a key of a selector of Services, which Cilium reads differently from all
+// others: what stands before the first dot is taken for a source, and sources do not count (cilium
+// v1.19.1, pkg/policy/k8s/service.go, serviceSelectorMatches). A key that is not a valid one would
+// make Cilium select every Service.
 func serviceKey(key string) string {
 	if !isLabelKey(key) {
 		return ""
@@ -330,8 +336,9 @@ func isDNSText(text string, stars bool) bool {
 	return true
 }
 
-// ciliumName puts a name or pattern into the canonical form. Stars alone stand for every name, two or more of them before the first dot
-// for one or more labels, and any others for what a label may hold (cilium v1.19.1, pkg/fqdn/matchpattern).
+// ciliumName puts a name or pattern into the canonical form. Stars alone stand for every name, two
+// or more of them before the first dot for one or more labels, and any others for what a label may
+// hold (cilium v1.19.1, pkg/fqdn/matchpattern).
 func ciliumName(text string) netset.Name {
 	text = strings.ToLower(strings.TrimSuffix(text, "."))
 	first, rest, ok := strings.Cut(text, ".")

@@ -9,7 +9,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// Labels that Cilium gives its endpoints beside the pod's own (cilium v1.19.1, pkg/k8s/apis/cilium.io/const.go).
+// Labels that Cilium gives its endpoints beside the pod's own (cilium v1.19.1,
+// pkg/k8s/apis/cilium.io/const.go).
 const (
 	ciliumLabels          = "io.cilium.k8s" // the prefix of labels that pods cannot set themselves
 	ciliumPodNamespace    = "io.kubernetes.pod.namespace"
@@ -25,8 +26,8 @@ type requirement struct {
 	equal       bool // of matchLabels
 }
 
-// readCiliumSelector reads a selector as the definitions of Cilium's resources and its own check take it. extend turns a key as it is written
-// into "source.key".
+// readCiliumSelector reads a selector as the definitions of Cilium's resources and its own check
+// take it. extend turns a key as it is written into "source.key".
 func readCiliumSelector(c *doc.Cursor, extend func(string) string) []requirement {
 	var out []requirement
 	seen := map[string]bool{}
@@ -64,7 +65,8 @@ func readCiliumSelector(c *doc.Cursor, extend func(string) string) []requirement
 	return out
 }
 
-// ciliumItems returns the items of a list. The API server takes no null among those of a custom resource.
+// ciliumItems returns the items of a list. The API server takes no null among those of a custom
+// resource.
 func ciliumItems(c *doc.Cursor) []*doc.Cursor {
 	items := c.Items()
 	for _, item := range items {
@@ -75,7 +77,8 @@ func ciliumItems(c *doc.Cursor) []*doc.Cursor {
 	return items
 }
 
-// extendKey gives a key its source: "k8s:app" is "k8s.app", and "app" is "any.app" (cilium v1.19.1, pkg/labels, GetExtendedKeyFrom).
+// extendKey gives a key its source: "k8s:app" is "k8s.app", and "app" is "any.app" (cilium v1.19.1,
+// pkg/labels, GetExtendedKeyFrom).
 func extendKey(key string) string {
 	source, rest, ok := strings.Cut(key, ":")
 	switch {
@@ -149,7 +152,8 @@ func (e *ciliumEndpoints) require(r requirement) {
 	}
 }
 
-// cluster notes what a selector asks of the cluster's name, which every pod of the cluster has as a label.
+// cluster notes what a selector asks of the cluster's name, which every pod of the cluster has as a
+// label.
 func (e *ciliumEndpoints) cluster(v label.Values) {
 	names, others := v.Listed()
 	switch {
@@ -184,8 +188,8 @@ func listed(texts []string) string {
 	return b.String()
 }
 
-// subject translates the endpointSelector of a policy of namespace, "" for a cluster-wide one. Of its own namespace's name a policy can ask
-// nothing: Cilium replaces what it asks.
+// subject translates the endpointSelector of a policy of namespace, "" for a cluster-wide one. Of
+// its own namespace's name a policy can ask nothing: Cilium replaces what it asks.
 func ciliumSubject(list []requirement, namespace string) ciliumEndpoints {
 	if namespace != "" {
 		list = slices.DeleteFunc(slices.Clone(list), func(r requirement) bool {
@@ -203,13 +207,15 @@ func ciliumSubject(list []requirement, namespace string) ciliumEndpoints {
 	return e
 }
 
-// selectsStarting reports whether a selector names the label of endpoints that are starting, in whatever way.
+// selectsStarting reports whether a selector names the label of endpoints that are starting, in
+// whatever way.
 func selectsStarting(list []requirement) bool {
 	return slices.ContainsFunc(list, func(r requirement) bool { return r.source == "reserved" && r.key == "init" })
 }
 
-// ciliumPeers translates an item of fromEndpoints or toEndpoints. starting says that the policy selects endpoints that are starting, in
-// which case a cluster-wide policy's selector holds beyond namespaces.
+// ciliumPeers translates an item of fromEndpoints or toEndpoints. starting says that the policy
+// selects endpoints that are starting, in which case a cluster-wide policy's selector holds beyond
+// namespaces.
 func ciliumPeers(list []requirement, namespace string, starting bool) []policy.Peer {
 	e := endpointsOf(list, "{peer}")
 	if e.reserved != nil {
@@ -235,7 +241,8 @@ func ciliumPeers(list []requirement, namespace string, starting bool) []policy.P
 	return out
 }
 
-// reservedPeer translates a selector that asks for a reserved label: it gets no namespace, and means a part of the world.
+// reservedPeer translates a selector that asks for a reserved label: it gets no namespace, and
+// means a part of the world.
 func reservedPeer(e ciliumEndpoints) policy.Peer {
 	for _, r := range e.reserved {
 		if r.values.AllowsAbsent() {
@@ -274,7 +281,8 @@ var otherReserved = []policy.Fact{fact("reserved labels", "the labels that Ciliu
 
 var unmanaged = policy.Peer{Entity: policy.Cluster, If: []policy.Fact{fact("unmanaged", "Cilium does not manage {peer}", "Cilium manages {peer}")}}
 
-// ciliumNodes translates an item of fromNodes or toNodes. Nodes have their labels from the source "node".
+// ciliumNodes translates an item of fromNodes or toNodes. Nodes have their labels from the source
+// "node".
 func ciliumNodes(list []requirement) policy.Peer {
 	var sel label.Selector
 	var e ciliumEndpoints

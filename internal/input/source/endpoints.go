@@ -12,7 +12,8 @@ type made struct {
 	seen map[model.ServicePort]bool
 }
 
-// joinEndpoints gives each Service the endpoints that name it, and makes a Service of those that name one which was not read.
+// joinEndpoints gives each Service the endpoints that name it, and makes a Service of those that
+// name one which was not read.
 func joinEndpoints(services []model.Service, lists []endpoints) []model.Service {
 	type key struct{ namespace, name string }
 	read := make(map[key]bool, len(services))
@@ -52,12 +53,12 @@ func joinEndpoints(services []model.Service, lists []endpoints) []model.Service 
 	return services
 }
 
-// apiServerPort is the port of the Service default/kubernetes, whatever the API server itself listens on
-// (kubernetes cmd/kube-apiserver/app/server.go, APIServerServicePort).
+// apiServerPort is the port of the Service default/kubernetes, whatever the API server itself
+// listens on (kubernetes cmd/kube-apiserver/app/server.go, APIServerServicePort).
 const apiServerPort = 443
 
-// add takes over what endpoints tell of their Service: its ports, each leading to itself, as nothing tells what number the Service
-// gives it.
+// add takes over what endpoints tell of their Service: its ports, each leading to itself, as
+// nothing tells what number the Service gives it.
 func (m *made) add(e *endpoints) {
 	m.Headless = m.Headless || e.headless
 	for _, p := range e.ports {

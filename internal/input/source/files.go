@@ -6,7 +6,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// Files returns the texts of everything that o names, undecoded, in order. Its error is as that of [Load]; what could not be read is a problem and no file.
+// Files returns the texts of everything that o names, undecoded, in order. Its error is as that of
+// [Load]; what could not be read is a problem and no file.
 func Files(o Options) ([]File, []finding.Problem, error) {
 	in, err := o.inputs()
 	defer in.close()

@@ -14,7 +14,8 @@ type ref struct{ namespace, kind, name string }
 
 func (w *workload) ref() ref { return ref{w.Namespace, w.Kind, w.Name} }
 
-// controllers are the kinds of owner that are workloads. Pods of any other owner stand for themselves.
+// controllers are the kinds of owner that are workloads. Pods of any other owner stand for
+// themselves.
 var controllers = map[string]bool{"Deployment": true, "ReplicaSet": true, "StatefulSet": true, "DaemonSet": true, "Job": true, "CronJob": true,
 	"ReplicationController": true}
 
@@ -24,9 +25,9 @@ type joiner struct {
 	read map[ref]int // index of each workload that was read
 }
 
-// join gives every workload that was read its running pods, makes workloads of the pods whose owner was not read, and leaves out
-// what another workload made. A template stays beside the running pods where none of them is as it says: during a rollout, its pods
-// are those to come.
+// join gives every workload that was read its running pods, makes workloads of the pods whose owner
+// was not read, and leaves out what another workload made. A template stays beside the running pods
+// where none of them is as it says: during a rollout, its pods are those to come.
 func join(all []workload) []model.Workload {
 	j := joiner{all, map[ref]int{}}
 	for i := range all {
@@ -83,7 +84,8 @@ func join(all []workload) []model.Workload {
 	return out
 }
 
-// withTemplates returns the running pods, and of the templates' pods those that are like none before them.
+// withTemplates returns the running pods, and of the templates' pods those that are like none
+// before them.
 func withTemplates(running, templates []model.Pod) []model.Pod {
 	if len(running) == 0 && len(templates) == 1 {
 		return templates
@@ -102,8 +104,9 @@ func withTemplates(running, templates []model.Pod) []model.Pod {
 	return out
 }
 
-// likeness returns a text that is equal for pods which differ in nothing that a template decides and policies ask for: labels but those
-// that controllers add, service account, host network and declared ports.
+// likeness returns a text that is equal for pods which differ in nothing that a template decides
+// and policies ask for: labels but those that controllers add, service account, host network and
+// declared ports.
 func likeness(p *model.Pod) string {
 	keys := slices.DeleteFunc(sortedKeys(p.Labels.Set()), isAdded)
 	ports := make([]string, 0, len(p.Ports))
@@ -114,7 +117,8 @@ func likeness(p *model.Pod) string {
 	return fmt.Sprintf("%q %q %t %v", p.Labels.Only(keys), p.Account, p.HostNetwork, ports)
 }
 
-// isAdded reports whether controllers add a label of their own with this key to the pods that they make.
+// isAdded reports whether controllers add a label of their own with this key to the pods that they
+// make.
 func isAdded(key string) bool {
 	switch key {
 	case templateHash, revisionHash, generation, setPodName, setPodIndex, oldJobName, oldUID:
@@ -123,13 +127,15 @@ func isAdded(key string) bool {
 	return strings.HasPrefix(key, "batch.kubernetes.io/")
 }
 
-// isMade reports whether a workload that was read made w: a Deployment its ReplicaSet, a CronJob its Job.
+// isMade reports whether a workload that was read made w: a Deployment its ReplicaSet, a CronJob
+// its Job.
 func (j *joiner) isMade(w *workload) bool {
 	_, ok := j.read[ref{w.Namespace, w.owner.kind, w.owner.name}]
 	return ok && (w.Kind == "ReplicaSet" && w.owner.kind == "Deployment" || w.Kind == "Job" && w.owner.kind == "CronJob")
 }
 
-// top returns the topmost owner of a pod: as far up as owners were read, and one step beyond. It is false for a pod of its own.
+// top returns the topmost owner of a pod: as far up as owners were read, and one step beyond. It is
+// false for a pod of its own.
 func (j *joiner) top(pod *workload) (ref, bool) {
 	up := ref{pod.Namespace, pod.owner.kind, pod.owner.name}
 	if up.name == "" {
@@ -148,8 +154,8 @@ func (j *joiner) top(pod *workload) (ref, bool) {
 	return up, true
 }
 
-// deploymentName returns the name of the Deployment that made a ReplicaSet which was not read: the ReplicaSet is called after it and
-// after the hash of its template, which its pods carry.
+// deploymentName returns the name of the Deployment that made a ReplicaSet which was not read: the
+// ReplicaSet is called after it and after the hash of its template, which its pods carry.
 func deploymentName(pod *workload, set ref) (string, bool) {
 	hash, ok := pod.Pods[0].Labels.Value(templateHash)
 	if !ok || set.kind != "ReplicaSet" || hash == "" {

@@ -3,7 +3,8 @@ package source
 // groupKind names a type of object, whatever its version.
 type groupKind struct{ group, kind string }
 
-// readers holds the kinds that are decoded. Another kind of a group of Kubernetes' own says nothing about reachability.
+// readers holds the kinds that are decoded. Another kind of a group of Kubernetes' own says nothing
+// about reachability.
 var readers = map[groupKind]func(*part, *object){
 	{"", "Namespace"}:                          (*part).namespace,
 	{"", "Node"}:                               (*part).node,
@@ -34,7 +35,8 @@ var readers = map[groupKind]func(*part, *object){
 // groupVersionKind names a type of object.
 type groupVersionKind struct{ group, version, kind string }
 
-// policyReaders holds the policies that are decoded, and what they refer to, which other versions of their groups may write differently.
+// policyReaders holds the policies that are decoded, and what they refer to, which other versions
+// of their groups may write differently.
 var policyReaders = map[groupVersionKind]func(*part, *object){
 	{"networking.k8s.io", "v1", "NetworkPolicy"}:          (*part).networkPolicy,
 	{"cilium.io", "v2", "CiliumNetworkPolicy"}:            (*part).ciliumPolicy,
@@ -46,8 +48,9 @@ var policyReaders = map[groupVersionKind]func(*part, *object){
 // clusterKinds are the decoded kinds that live in no namespace.
 var clusterKinds = map[string]bool{"Namespace": true, "Node": true, "CiliumClusterwideNetworkPolicy": true, "CiliumCIDRGroup": true}
 
-// coreKinds are kinds, by name alone, that are known to be no policies and no lists: a document of which only the kind can be read
-// says nothing about reachability that a policy would have to stand for.
+// coreKinds are kinds, by name alone, that are known to be no policies and no lists: a document of
+// which only the kind can be read says nothing about reachability that a policy would have to stand
+// for.
 var coreKinds = coreKindSet()
 
 func coreKindSet() map[string]bool {

@@ -12,7 +12,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// Live is how origins name a live cluster: an object's file is "cluster/Kind/namespace/name", and it has no line.
+// Live is how origins name a live cluster: an object's file is "cluster/Kind/namespace/name", and
+// it has no line.
 const Live = "cluster"
 
 // Unread is what a live cluster serves and was not read, and why.
@@ -21,8 +22,10 @@ type Unread struct {
 	Problem finding.Problem
 }
 
-// LoadLive puts together what was read of a live cluster: one object a file. A policy that judges nothing stands for each kind of policy that was not read,
-// and, where only some namespaces were, for whatever policies hold in the others. Namespaces is nil if all were read. Its error is that of ctx.
+// LoadLive puts together what was read of a live cluster: one object a file. A policy that judges
+// nothing stands for each kind of policy that was not read, and, where only some namespaces were,
+// for whatever policies hold in the others. Namespaces is nil if all were read. Its error is that
+// of ctx.
 func LoadLive(ctx context.Context, files []File, unread []Unread, namespaces []string) (*model.Snapshot, error) {
 	var in inputs
 	var unseen []label.Selector
@@ -58,8 +61,9 @@ func LoadLive(ctx context.Context, files []File, unread []Unread, namespaces []s
 	return snap, err
 }
 
-// stand returns the policy that stands for those of a kind that were not read; ok is false if it is no kind of policy. What is missing of other kinds
-// leaves less known than there is, which widens answers by itself.
+// stand returns the policy that stands for those of a kind that were not read; ok is false if it is
+// no kind of policy. What is missing of other kinds leaves less known than there is, which widens
+// answers by itself.
 func (u Unread) stand() (stand policy.Policy, ok bool) {
 	k, ok := policyKindOf(u.Group, u.Kind)
 	if !ok {

@@ -118,7 +118,8 @@ func TestReadable(t *testing.T) {
 	}
 }
 
-// TestUnread demands that what was not read stands in the snapshot, unjudged, for just the pods that it may be about.
+// TestUnread demands that what was not read stands in the snapshot, unjudged, for just the pods
+// that it may be about.
 func TestUnread(t *testing.T) {
 	in := func(s Served, namespace string) Served { s.Namespace = namespace; return s }
 	networkPolicy := served("networking.k8s.io", "v1", "NetworkPolicy", true)

@@ -1,8 +1,9 @@
 // Package source reads Kubernetes objects from files into a [model.Snapshot].
 //
-// It fails closed: what cannot be read, is invalid or is of a policy kind that is not judged becomes a problem, and where it may
-// have said something about reachability, a policy that judges nothing stands in the snapshot for it, as narrow as what could be read
-// allows. Every decoder is a function from a document to values; nothing here knows what a policy means on some CNI.
+// It fails closed: what cannot be read, is invalid or is of a policy kind that is not judged
+// becomes a problem, and where it may have said something about reachability, a policy that judges
+// nothing stands in the snapshot for it, as narrow as what could be read allows. Every decoder is a
+// function from a document to values; nothing here knows what a policy means on some CNI.
 package source
 
 import (
@@ -35,9 +36,10 @@ type File struct {
 	Data []byte
 }
 
-// Load reads everything that o names. Its error means that it could not run: a path that does not exist, a glob that is none. What
-// is wrong with the input itself is in Snapshot.Problems. The result does not depend on how the work is spread over processors,
-// and what panics there panics here.
+// Load reads everything that o names. Its error means that it could not run: a path that does not
+// exist, a glob that is none. What is wrong with the input itself is in Snapshot.Problems. The
+// result does not depend on how the work is spread over processors, and what panics there panics
+// here.
 func Load(ctx context.Context, o Options) (*model.Snapshot, error) {
 	in, err := o.inputs()
 	defer in.close()
@@ -121,7 +123,8 @@ func (in *inputs) addPath(path string, exclude []glob) error {
 	return fmt.Errorf("cannot read %s: it is neither a file nor a directory (\"-\" reads standard input)", doc.Clean(path, 200))
 }
 
-// reason strips an error of the path, which the message has already, and which may be one that the user should not see.
+// reason strips an error of the path, which the message has already, and which may be one that the
+// user should not see.
 func reason(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -135,7 +138,8 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
 
 var errNotRegular = errors.New("not a regular file")
 
-// readFile reads an open file, if it is a regular one. Opening does not block, whatever a name has become since it was listed.
+// readFile reads an open file, if it is a regular one. Opening does not block, whatever a name has
+// become since it was listed.
 func readFile(f *os.File, err error) ([]byte, error) {
 	if err != nil {
 		return nil, reason(err)
@@ -177,8 +181,9 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 // maxDoubled is up to which size a buffer doubles.
 const maxDoubled = 32 << 20
 
-// grown returns buf with more room: twice as much, or at some time all that may be read. Memory that is not written to is not taken,
-// whereas what a buffer has outgrown stays until it is collected.
+// grown returns buf with more room: twice as much, or at some time all that may be read. Memory
+// that is not written to is not taken, whereas what a buffer has outgrown stays until it is
+// collected.
 func grown(buf []byte) []byte {
 	room := 2 * cap(buf)
 	if room > maxDoubled {

@@ -27,7 +27,8 @@ var (
 
 var serviceTypes = []string{"ClusterIP", "NodePort", "LoadBalancer", "ExternalName"}
 
-// readNamespace reads the namespace of an object, which is "default" if none is given, and "" if it is not valid.
+// readNamespace reads the namespace of an object, which is "default" if none is given, and "" if it
+// is not valid.
 func readNamespace(c *doc.Cursor) string {
 	before := c.Problems()
 	name := readName(c, namespaceForm)
@@ -40,8 +41,8 @@ func readNamespace(c *doc.Cursor) string {
 	return name
 }
 
-// readName reads a name that must be of a form if there is one. What is not is a problem; it is kept as a short text that can be
-// printed and is the name of nothing.
+// readName reads a name that must be of a form if there is one. What is not is a problem; it is
+// kept as a short text that can be printed and is the name of nothing.
 func readName(c *doc.Cursor, f form) string {
 	before := c.Problems()
 	text := c.Text()
@@ -55,8 +56,8 @@ func readName(c *doc.Cursor, f form) string {
 // bounded returns a name that is not valid as it may be kept.
 func bounded(name string) string { return doc.Clean(name, 63) }
 
-// readVariable reads the name of an environment variable, or a prefix of one. What is not valid is neither quoted nor kept: people write
-// NAME=value there.
+// readVariable reads the name of an environment variable, or a prefix of one. What is not valid is
+// neither quoted nor kept: people write NAME=value there.
 func readVariable(c *doc.Cursor) string {
 	text := c.Text()
 	if text == "" || isVariable(text) {

@@ -13,7 +13,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// TestLongNames puts a name that is no name wherever one is read. None may stay that long, or go unreported.
+// TestLongNames puts a name that is no name wherever one is read. None may stay that long, or go
+// unreported.
 func TestLongNames(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	for _, name := range []string{long, "a\\e[31m", "A_B", "-"} {
@@ -167,7 +168,8 @@ func (r failing) Read(p []byte) (int, error) {
 	return 0, r.f()
 }
 
-// TestPanic demands that a panic while files are read can be recovered from where Load was called, with what it was and where.
+// TestPanic demands that a panic while files are read can be recovered from where Load was called,
+// with what it was and where.
 func TestPanic(t *testing.T) {
 	defer func() {
 		p, _ := recover().(*parallel.Panic)

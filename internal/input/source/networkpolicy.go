@@ -12,9 +12,10 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// networkPolicy reads a networking.k8s.io/v1 NetworkPolicy. It accepts what kube-apiserver 1.36 accepts
-// (kubernetes pkg/apis/networking/validation/validation.go, defaults in pkg/apis/networking/v1/defaults.go) with strict
-// field validation, except that a status, which older servers wrote, may stand there and that the name must be given.
+// networkPolicy reads a networking.k8s.io/v1 NetworkPolicy. It accepts what kube-apiserver 1.36
+// accepts (kubernetes pkg/apis/networking/validation/validation.go, defaults in
+// pkg/apis/networking/v1/defaults.go) with strict field validation, except that a status, which
+// older servers wrote, may stand there and that the name must be given.
 func (p *part) networkPolicy(o *object) {
 	root := o.doc.Open(doc.Strict)
 	root.Field("apiVersion")
@@ -46,8 +47,9 @@ func (p *part) networkPolicy(o *object) {
 		Rules: notJudged(policy.NetworkPolicy, subject, o.at)})
 }
 
-// notJudged returns the rules that stand for a policy of a dialect whose meaning is not known. They come after those that decide whatever it
-// says: a NetworkPolicy cannot take back what others allow, and one of Cilium's can, but not what others deny.
+// notJudged returns the rules that stand for a policy of a dialect whose meaning is not known. They
+// come after those that decide whatever it says: a NetworkPolicy cannot take back what others
+// allow, and one of Cilium's can, but not what others deny.
 func notJudged(dialect policy.Dialect, subject policy.Subject, at origin.Origin) []policy.Rule {
 	const afterDeny, afterAllow = (policy.OrderDeny + policy.OrderAllow) / 2.0, policy.OrderAllow + 1.0
 	if dialect == policy.NetworkPolicy {
@@ -60,10 +62,12 @@ func notJudged(dialect policy.Dialect, subject policy.Subject, at origin.Origin)
 var metaFields = []string{"generateName", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
 	"deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields"}
 
-// maxAnnotations is how many bytes the annotations of an object may have (apimachinery, pkg/api/validation/objectmeta.go).
+// maxAnnotations is how many bytes the annotations of an object may have (apimachinery,
+// pkg/api/validation/objectmeta.go).
 const maxAnnotations = 256 << 10
 
-// readPolicyMeta reads the metadata of a policy as strictly as the API server, and reports whether its namespace could be told, or it has none.
+// readPolicyMeta reads the metadata of a policy as strictly as the API server, and reports whether
+// its namespace could be told, or it has none.
 func (o *object) readPolicyMeta(m *doc.Cursor) (placed bool) {
 	for _, f := range metaFields {
 		m.Field(f).Skip()
@@ -168,7 +172,8 @@ func (d *npDecoder) rules(c *doc.Cursor, dir policy.Direction, field, peers stri
 		for _, port := range item.Field("ports").Items() {
 			r.Ports = append(r.Ports, d.port(port))
 		}
-		// Nothing listed means everything; what is listed but invalid makes the whole policy invalid.
+		// Nothing listed means everything; what is listed but invalid makes the whole policy
+		// invalid.
 		r.AnyPeer, r.AnyPort = len(r.Peers) == 0, len(r.Ports) == 0
 		rules = append(rules, r)
 	}
@@ -211,8 +216,9 @@ func (d *npDecoder) block(c *doc.Cursor) *policy.Block {
 	return b
 }
 
-// readCIDR reads a CIDR as the API server does since 1.36, where the feature StrictIPCIDRValidation is on: no leading zeros, no
-// IPv4 inside IPv6, no bits beyond the prefix (apimachinery, pkg/util/validation/ip.go).
+// readCIDR reads a CIDR as the API server does since 1.36, where the feature StrictIPCIDRValidation
+// is on: no leading zeros, no IPv4 inside IPv6, no bits beyond the prefix (apimachinery,
+// pkg/util/validation/ip.go).
 func readCIDR(c *doc.Cursor, required bool) (netip.Prefix, bool) {
 	before := c.Problems()
 	text := c.Text()

@@ -59,7 +59,8 @@ func (p *part) document(d *doc.Document, file string) {
 	}
 }
 
-// list judges a list that doc has not taken apart, and reports whether o is one: it is empty, or it is no proper list.
+// list judges a list that doc has not taken apart, and reports whether o is one: it is empty, or it
+// is no proper list.
 func (p *part) list(o *object, apiVersion string) bool {
 	items := o.root.Field("items")
 	before := o.root.Problems()
@@ -98,8 +99,8 @@ func (p *part) typed(o *object) {
 	p.home(o)
 }
 
-// typeOf returns the apiVersion and kind of an object, as far as they are texts. The items of a typed list have those of the list,
-// as in kubectl.
+// typeOf returns the apiVersion and kind of an object, as far as they are texts. The items of a
+// typed list have those of the list, as in kubectl.
 func typeOf(root *doc.Cursor, list *doc.List) (apiVersion, kind string) {
 	if c := root.Field("apiVersion"); c.IsText() {
 		apiVersion = c.Text()
@@ -118,8 +119,8 @@ func typeOf(root *doc.Cursor, list *doc.List) (apiVersion, kind string) {
 
 const typeHint = "an object needs both apiVersion and kind, as texts"
 
-// typeless judges a map without a whole type. Most are no Kubernetes objects; one that is nearly a policy may have been meant as
-// one.
+// typeless judges a map without a whole type. Most are no Kubernetes objects; one that is nearly a
+// policy may have been meant as one.
 func (p *part) typeless(o *object, apiVersion string) {
 	_, isGroup := policyGroups[o.group]
 	switch {
@@ -142,7 +143,8 @@ func (p *part) typeless(o *object, apiVersion string) {
 	}
 }
 
-// notJudged records a problem with an object of a policy kind, and lets a policy that judges nothing stand for it.
+// notJudged records a problem with an object of a policy kind, and lets a policy that judges
+// nothing stand for it.
 func (p *part) notJudged(o *object, rule, message, hint string, dialect policy.Dialect, tier policy.Tier, order float64, subject policy.Subject) {
 	if p.problem(rule, o.at, message, hint) {
 		p.stand(policy.Policy{Origin: o.at, Dialect: dialect, Namespace: o.meta.namespace, Name: o.meta.name,
@@ -160,7 +162,8 @@ func (p *part) ignore(o *object) {
 	p.ignoredKind(doc.Clean(kind, 120), 1)
 }
 
-// ignoredKind adds n to the count of a kind. A kind beyond those that are kept is in the total alone.
+// ignoredKind adds n to the count of a kind. A kind beyond those that are kept is in the total
+// alone.
 func (p *part) ignoredKind(kind string, n int) {
 	kinds := p.counts.IgnoredKinds
 	if kinds == nil {
@@ -226,7 +229,8 @@ func (o *object) readMeta() {
 	o.at.Object = title(o.kind, o.meta.namespace, o.meta.name)
 }
 
-// readLabels reads a map of labels; sound is false if some of them could not be read or are not valid.
+// readLabels reads a map of labels; sound is false if some of them could not be read or are not
+// valid.
 func readLabels(c *doc.Cursor) (set label.Set, sound bool) {
 	before := c.Problems()
 	for key, value := range c.Entries() {

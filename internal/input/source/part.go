@@ -106,7 +106,8 @@ func (p *part) unreadable(at origin.Origin, message, hint string, subject policy
 	}
 }
 
-// unrendered records a chart or a kustomization; what it renders to may say anything, unless widens is false.
+// unrendered records a chart or a kustomization; what it renders to may say anything, unless widens
+// is false.
 func (p *part) unrendered(at origin.Origin, message, hint string, widens bool) {
 	p.problem(ruleUnrendered, at, message, hint)
 	if widens {

@@ -41,8 +41,8 @@ func readPodSpec(c *doc.Cursor) podSpec {
 	return s
 }
 
-// readAccount reads the service account of a pod, which is "default" if none is given. The older of its two fields counts where the newer one
-// is empty (kubernetes pkg/apis/core/v1/conversion.go).
+// readAccount reads the service account of a pod, which is "default" if none is given. The older of
+// its two fields counts where the newer one is empty (kubernetes pkg/apis/core/v1/conversion.go).
 func readAccount(c *doc.Cursor) string {
 	before := c.Problems()
 	name := readName(c.Field("serviceAccountName"), nameForm)
@@ -87,7 +87,8 @@ func (s *podSpec) container(c *doc.Cursor, init bool) {
 	s.containers = append(s.containers, out)
 }
 
-// env reads the environment of a container. Values that stand elsewhere are left for the end, when every ConfigMap is known.
+// env reads the environment of a container. Values that stand elsewhere are left for the end, when
+// every ConfigMap is known.
 func (s *podSpec) env(c *doc.Cursor, out *model.Container) {
 	index := len(s.containers)
 	for _, item := range c.Field("envFrom").Items() {
@@ -111,8 +112,8 @@ func (s *podSpec) env(c *doc.Cursor, out *model.Container) {
 	}
 }
 
-// resolve fills in what the containers take from ConfigMaps. A variable that is set twice has its last value, and those of the
-// container's own list come last.
+// resolve fills in what the containers take from ConfigMaps. A variable that is set twice has its
+// last value, and those of the container's own list come last.
 func (s *podSpec) resolve(lookup func(name string) map[string]string) {
 	lists := make([][]model.EnvVar, len(s.containers))
 	for _, im := range s.imports {
@@ -136,7 +137,8 @@ func (s *podSpec) resolve(lookup func(name string) map[string]string) {
 	}
 }
 
-// lastOf drops every variable that a later one of the same name replaces. What has no valid name is not known to be replaced.
+// lastOf drops every variable that a later one of the same name replaces. What has no valid name is
+// not known to be replaced.
 func lastOf(list []model.EnvVar) []model.EnvVar {
 	last := make(map[string]int, len(list))
 	for i, v := range list {
@@ -154,7 +156,8 @@ func lastOf(list []model.EnvVar) []model.EnvVar {
 	return out
 }
 
-// readAddrs reads addresses, each one's text under field of an item of the list, or the item itself if field is "".
+// readAddrs reads addresses, each one's text under field of an item of the list, or the item itself
+// if field is "".
 func readAddrs(c *doc.Cursor, field string) []netip.Addr {
 	var out []netip.Addr
 	for _, item := range c.Items() {
@@ -226,11 +229,12 @@ func (p *part) pod(o *object) {
 	p.workloads = append(p.workloads, w)
 }
 
-// mirrorPod is the annotation of a pod that shows one which a node runs from its own files. Such pods get no service account
-// (kubernetes plugin/pkg/admission/serviceaccount/admission.go).
+// mirrorPod is the annotation of a pod that shows one which a node runs from its own files. Such
+// pods get no service account (kubernetes plugin/pkg/admission/serviceaccount/admission.go).
 const mirrorPod = "kubernetes.io/config.mirror"
 
-// podLabels returns what is known of a pod's labels. Where some cannot be read, others may be there.
+// podLabels returns what is known of a pod's labels. Where some cannot be read, others may be
+// there.
 func podLabels(set label.Set, sound bool) label.Labels {
 	l := label.Known(set)
 	if !sound {

@@ -16,15 +16,17 @@ type policyKind struct {
 	subject string // where a plain label selector narrows the scope; "" if none can be read
 }
 
-// policyGroup is an API group with policies in it. A kind that neither list knows is taken for a policy about everything.
+// policyGroup is an API group with policies in it. A kind that neither list knows is taken for a
+// policy about everything.
 type policyGroup struct {
 	policies map[string]policyKind
 	ignored  []string // kinds that decide nothing on their own
 }
 
-// policyGroups lists every API group known to hold policies, whatever the version. Left out are kinds that only hold data for
-// policies (sets of addresses, identities), that only mirror them (status, staging, what a controller derives), and that choose routes or
-// source addresses but never refuse a connection.
+// policyGroups lists every API group known to hold policies, whatever the version. Left out are
+// kinds that only hold data for policies (sets of addresses, identities), that only mirror them
+// (status, staging, what a controller derives), and that choose routes or source addresses but
+// never refuse a connection.
 var policyGroups = map[string]policyGroup{
 	// v1 NetworkPolicy is decoded; any other version of the group is not.
 	"networking.k8s.io": {
@@ -44,7 +46,9 @@ var policyGroups = map[string]policyGroup{
 			"ClusterNetworkPolicy":       {clusterWide, "spec.subject"},
 		},
 	},
-	// v2 of the first two is decoded, as are v2 and v2alpha1 of CiliumCIDRGroup; any other version is not. A CiliumLocalRedirectPolicy sends what is meant for one address to another pod, so it is one here.
+	// v2 of the first two is decoded, as are v2 and v2alpha1 of CiliumCIDRGroup; any other version
+	// is not. A CiliumLocalRedirectPolicy sends what is meant for one address to another pod, so it
+	// is one here.
 	"cilium.io": {
 		policies: map[string]policyKind{
 			"CiliumNetworkPolicy":            {namespaced, "spec.endpointSelector"},
@@ -103,7 +107,8 @@ var policyGroups = map[string]policyGroup{
 		},
 		ignored: []string{"ClusterNetwork", "HostSubnet"},
 	},
-	// PeerAuthentication refuses plain text; RequestAuthentication alone refuses nobody without a token.
+	// PeerAuthentication refuses plain text; RequestAuthentication alone refuses nobody without a
+	// token.
 	"security.istio.io": {
 		policies: map[string]policyKind{
 			"AuthorizationPolicy": {meshWide, "spec.selector"},
@@ -111,8 +116,9 @@ var policyGroups = map[string]policyGroup{
 		},
 		ignored: []string{"RequestAuthentication"},
 	},
-	// Istio calls none of these a security boundary: a Sidecar limits what the proxy is told, and a pod can go round the
-	// proxy; a ServiceEntry adds names. They never let through what a policy refuses.
+	// Istio calls none of these a security boundary: a Sidecar limits what the proxy is told, and a
+	// pod can go round the proxy; a ServiceEntry adds names. They never let through what a policy
+	// refuses.
 	"networking.istio.io": {
 		ignored: []string{"DestinationRule", "EnvoyFilter", "Gateway", "ProxyConfig", "ServiceEntry", "Sidecar", "VirtualService",
 			"WorkloadEntry", "WorkloadGroup"},
@@ -133,8 +139,9 @@ var policyGroups = map[string]policyGroup{
 	},
 }
 
-// calico has the same kinds in the group of its API server and in that of its definitions. A Tier decides nothing without policies, and
-// what is staged is not enforced. Profiles come from Calico itself where Kubernetes holds its data.
+// calico has the same kinds in the group of its API server and in that of its definitions. A Tier
+// decides nothing without policies, and what is staged is not enforced. Profiles come from Calico
+// itself where Kubernetes holds its data.
 var calico = policyGroup{
 	policies: map[string]policyKind{
 		"NetworkPolicy":       {namespaced, ""}, // its selectors are expressions

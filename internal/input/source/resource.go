@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Resource names a type of object as an API server serves it: all its objects, those of one namespace, or one of them.
+// Resource names a type of object as an API server serves it: all its objects, those of one
+// namespace, or one of them.
 type Resource struct{ Group, Version, Plural, Namespace, Name string }
 
 func (r Resource) String() string {
@@ -23,11 +24,14 @@ type Served struct {
 	Namespaced bool
 }
 
-// Wanted returns what there is to read of the types that an API server serves and that can be listed: each type that says something about reachability, in
-// one version, policies of kinds that are not judged included. Of a group with several versions, the one it prefers comes first in served.
+// Wanted returns what there is to read of the types that an API server serves and that can be
+// listed: each type that says something about reachability, in one version, policies of kinds that
+// are not judged included. Of a group with several versions, the one it prefers comes first in
+// served.
 //
-// With namespaces, resources of a namespace are wanted of these only. Policies that may act beyond their own namespace are wanted of all, a Namespace by its
-// name, and from elsewhere what tells the addresses of the API server.
+// With namespaces, resources of a namespace are wanted of these only. Policies that may act beyond
+// their own namespace are wanted of all, a Namespace by its name, and from elsewhere what tells the
+// addresses of the API server.
 func Wanted(served []Served, namespaces []string) []Served {
 	var out []Served
 	for _, s := range oneVersion(served) {
@@ -61,7 +65,8 @@ func Wanted(served []Served, namespaces []string) []Served {
 	return out
 }
 
-// oneVersion keeps each type that is read once, in a version that is decoded if there is one, sorted.
+// oneVersion keeps each type that is read once, in a version that is decoded if there is one,
+// sorted.
 func oneVersion(served []Served) []Served {
 	var out []Served
 	at := map[groupKind]int{}
@@ -87,8 +92,9 @@ func isDecoded(s Served) bool {
 	return ok
 }
 
-// isLive reports whether objects of a type are read from a cluster. Those of the old group extensions are there under their new group too, and what
-// Endpoints say stands in EndpointSlices. ConfigMaps are left alone, as Secrets are: they hold more than what they would be read for.
+// isLive reports whether objects of a type are read from a cluster. Those of the old group
+// extensions are there under their new group too, and what Endpoints say stands in EndpointSlices.
+// ConfigMaps are left alone, as Secrets are: they hold more than what they would be read for.
 func isLive(gk groupKind) bool {
 	if gk.group == "extensions" || gk.group == "" && (gk.kind == "ConfigMap" || gk.kind == "Endpoints") {
 		return false
@@ -102,8 +108,9 @@ func isLive(gk groupKind) bool {
 	return isPolicy || readers[gk] != nil
 }
 
-// Readable returns every type that is known to be read from a cluster, by group and plural, sorted: what a role must let a caller list. What an API server
-// serves beside them in a group of policies is wanted too. Namespaced says whether reading one namespace is enough to judge its pods.
+// Readable returns every type that is known to be read from a cluster, by group and plural, sorted:
+// what a role must let a caller list. What an API server serves beside them in a group of policies
+// is wanted too. Namespaced says whether reading one namespace is enough to judge its pods.
 func Readable() []Served {
 	found := map[groupKind]bool{}
 	for gk := range readers {
@@ -128,8 +135,8 @@ func Readable() []Served {
 	return out
 }
 
-// plural returns what a kind is called in addresses, as API servers and definitions of resources do for all kinds known here but one
-// (k8snetworkplumbingwg/multi-networkpolicy, scheme.yml).
+// plural returns what a kind is called in addresses, as API servers and definitions of resources do
+// for all kinds known here but one (k8snetworkplumbingwg/multi-networkpolicy, scheme.yml).
 func plural(kind string) string {
 	name := strings.ToLower(kind)
 	switch {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The pods to come of a template stay beside running ones that are not as it says, and so do pods of an old ReplicaSet.
+// The pods to come of a template stay beside running ones that are not as it says, and so do pods
+// of an old ReplicaSet.
 func TestTemplateBesideRunningPods(t *testing.T) {
 	const port = "spec: {containers: [{name: c, ports: [{containerPort: 80}]}]}"
 	deployment := func(spec string) string {

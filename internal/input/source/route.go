@@ -64,8 +64,8 @@ func (o *object) ingressBackend(r *route, c *doc.Cursor, path string) {
 	}
 }
 
-// gatewayRoute reads a route of the Gateway API that is attached to a gateway. One attached to Services only speaks of traffic inside a
-// mesh.
+// gatewayRoute reads a route of the Gateway API that is attached to a gateway. One attached to
+// Services only speaks of traffic inside a mesh.
 func (p *part) gatewayRoute(o *object) {
 	defer p.close(o)
 	spec := o.root.Field("spec")

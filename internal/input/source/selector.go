@@ -5,8 +5,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// readSelector reads a label selector, and reports what the API server would refuse in one. Nothing, null and {} all select
-// everything.
+// readSelector reads a label selector, and reports what the API server would refuse in one.
+// Nothing, null and {} all select everything.
 func readSelector(c *doc.Cursor) label.Selector {
 	set, _ := readLabels(c.Field("matchLabels"))
 	sel := label.Equals(set)

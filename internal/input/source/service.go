@@ -54,8 +54,9 @@ func (p *part) service(o *object) {
 	}
 }
 
-// mayBeDual reports whether a Service of which one address is known may have another: it asks for both families, or says nothing at all,
-// as in an object that leaves out what the API server fills in.
+// mayBeDual reports whether a Service of which one address is known may have another: it asks for
+// both families, or says nothing at all, as in an object that leaves out what the API server fills
+// in.
 func mayBeDual(spec *doc.Cursor) bool {
 	families := spec.Field("ipFamilies").Texts()
 	switch spec.Field("ipFamilyPolicy").Text() {
@@ -101,8 +102,8 @@ type endpoints struct {
 	at                             origin.Origin
 }
 
-// isHeadless reports whether o has the label that the control plane gives the endpoints of headless Services
-// (kubernetes api/core/v1/annotation_key_constants.go, IsHeadlessService).
+// isHeadless reports whether o has the label that the control plane gives the endpoints of headless
+// Services (kubernetes api/core/v1/annotation_key_constants.go, IsHeadlessService).
 func (o *object) isHeadless() bool {
 	_, ok := o.meta.labels["service.kubernetes.io/headless"]
 	return ok
@@ -126,7 +127,8 @@ func (p *part) endpointSlice(o *object) {
 	p.slices = append(p.slices, s)
 }
 
-// endpoints reads an Endpoints, which the control plane mirrors into slices for a Service without a selector.
+// endpoints reads an Endpoints, which the control plane mirrors into slices for a Service without a
+// selector.
 func (p *part) endpoints(o *object) {
 	defer p.close(o)
 	s := endpoints{namespace: o.meta.namespace, service: o.meta.name, kind: o.kind, name: o.meta.name, headless: o.isHeadless(), at: o.at}

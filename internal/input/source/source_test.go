@@ -111,7 +111,8 @@ func facts(list []policy.Fact) string {
 	return strings.Join(texts, " and ")
 }
 
-// unjudged returns the subject of each policy that judges nothing, one a line, and fails where one does so in one direction only.
+// unjudged returns the subject of each policy that judges nothing, one a line, and fails where one
+// does so in one direction only.
 func unjudged(t *testing.T, s *model.Snapshot) string {
 	t.Helper()
 	var out []string

@@ -9,8 +9,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// policyKindOf returns the kind of policy that a type is, if it is one. A kind that calls itself a network policy is one in any
-// group.
+// policyKindOf returns the kind of policy that a type is, if it is one. A kind that calls itself a
+// network policy is one in any group.
 func policyKindOf(group, kind string) (policyKind, bool) {
 	g, known := policyGroups[group]
 	if k, ok := g.policies[kind]; ok {
@@ -25,7 +25,8 @@ func policyKindOf(group, kind string) (policyKind, bool) {
 	return policyKind{}, false
 }
 
-// istioRoot is the namespace whose Istio policies hold for the whole mesh, unless the mesh is configured otherwise
+// istioRoot is the namespace whose Istio policies hold for the whole mesh, unless the mesh is
+// configured otherwise
 // (https://istio.io/latest/docs/reference/config/security/authorization-policy).
 const istioRoot = "istio-system"
 
@@ -54,7 +55,8 @@ func (p *part) unjudged(o *object, k policyKind) {
 		policy.TierUnjudged, 0, subject)
 }
 
-// narrow returns the part of subject that a plain label selector at path selects, or subject if there is none or it is not plain.
+// narrow returns the part of subject that a plain label selector at path selects, or subject if
+// there is none or it is not plain.
 func narrow(root *doc.Cursor, path string, subject policy.Subject) policy.Subject {
 	spec := root.Field("spec")
 	if root.Field("specs").IsSet() || spec.Field("targetRef").IsSet() || spec.Field("targetRefs").IsSet() {

@@ -10,7 +10,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
-// unreadableDocument records a document that is not well-formed. Its text may still tell what it is about.
+// unreadableDocument records a document that is not well-formed. Its text may still tell what it is
+// about.
 func (p *part) unreadableDocument(d *doc.Document, file string) {
 	at := origin.Origin{File: file, Line: d.Err.Line}
 	hint := d.Err.Hint
@@ -25,8 +26,9 @@ func (p *part) unreadableDocument(d *doc.Document, file string) {
 	p.unreadable(at, d.Err.Message, hint, subject)
 }
 
-// textScope tells from the text of a document that cannot be parsed which pods it may be about; widens is false if its kind is
-// known to be no policy. It looks only at lines that can hardly be anything else, and takes the rest for everything.
+// textScope tells from the text of a document that cannot be parsed which pods it may be about;
+// widens is false if its kind is known to be no policy. It looks only at lines that can hardly be
+// anything else, and takes the rest for everything.
 func textScope(text []byte) (subject policy.Subject, widens bool) {
 	kind, namespace, kinds := "", "", 0
 	inMetadata, indent := false, 0
@@ -70,7 +72,8 @@ func textScope(text []byte) (subject policy.Subject, widens bool) {
 	return everything, true
 }
 
-// plainValue returns what follows a key on its line, without comment and quotes; "" if it is not a plain word.
+// plainValue returns what follows a key on its line, without comment and quotes; "" if it is not a
+// plain word.
 func plainValue(text string) string {
 	text, _, _ = strings.Cut(text, " #")
 	text = strings.TrimSpace(text)

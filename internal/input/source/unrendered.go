@@ -22,7 +22,8 @@ func (d *dir) exists(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// roots notes a Helm chart, and a kustomization whose name has no extension, when the walk enters a directory.
+// roots notes a Helm chart, and a kustomization whose name has no extension, when the walk enters a
+// directory.
 func (d *dir) roots(name string) {
 	if d.exists(path.Join(name, "Kustomization")) {
 		d.kustoms = append(d.kustoms, path.Join(name, "Kustomization"))
@@ -34,7 +35,8 @@ func (d *dir) roots(name string) {
 	}
 }
 
-// inChart reports whether a directory is one that a chart's templates, dependencies or definitions stand in: Helm reads it, we do not.
+// inChart reports whether a directory is one that a chart's templates, dependencies or definitions
+// stand in: Helm reads it, we do not.
 func (d *dir) inChart(name string) bool {
 	switch path.Base(name) {
 	case "templates", "charts", "crds":
@@ -52,8 +54,8 @@ func (d *dir) ofChart(name string) bool {
 	return d.exists(path.Join(path.Dir(name), chartFile))
 }
 
-// plainKustomization holds the fields of a kustomization that change nothing which decides reachability, so that the files it
-// lists may stand for what it renders to.
+// plainKustomization holds the fields of a kustomization that change nothing which decides
+// reachability, so that the files it lists may stand for what it renders to.
 var plainKustomization = map[string]bool{
 	"apiVersion": true, "kind": true, "metadata": true, "resources": true, "bases": true, "images": true,
 	"commonAnnotations": true, "configMapGenerator": true, "secretGenerator": true, "generatorOptions": true,
@@ -85,15 +87,17 @@ func (d *dir) kustomizations() {
 	}
 }
 
-// kustomization notes a kustomization. Its files are read as they are. It widens the answer unless all it does is list files that
-// this walk reads, and all of those: what lies beside them and is not listed would not be applied.
+// kustomization notes a kustomization. Its files are read as they are. It widens the answer unless
+// all it does is list files that this walk reads, and all of those: what lies beside them and is
+// not listed would not be applied.
 func (d *dir) kustomization(name string, files []string) {
 	at := origin.Origin{File: d.shown(name)}
 	d.in.found.unrendered(at, "a kustomization that has not been rendered; the files beside it are read as they are",
 		"render it first: kubectl kustomize "+shellWord(d.shown(path.Dir(name)))+" | toolmoat audit -", !d.isPlain(name, files))
 }
 
-// isPlain reports whether a kustomization renders to what is read of its files, which are those of its folder.
+// isPlain reports whether a kustomization renders to what is read of its files, which are those of
+// its folder.
 func (d *dir) isPlain(name string, files []string) bool {
 	f, err := d.root.OpenFile(filepath.FromSlash(name), openFlags, 0)
 	data, err := readFile(f, err)

@@ -22,8 +22,8 @@ func isDNSLabel(s string) bool {
 	return true
 }
 
-// isSubdomain reports whether s is an RFC 1123 subdomain in lower case: what most objects are called. Its parts may be longer than
-// a DNS label.
+// isSubdomain reports whether s is an RFC 1123 subdomain in lower case: what most objects are
+// called. Its parts may be longer than a DNS label.
 func isSubdomain(s string) bool {
 	if len(s) == 0 || len(s) > 253 {
 		return false
@@ -41,7 +41,8 @@ func isSubdomain(s string) bool {
 	return true
 }
 
-// isLabelName reports whether s may be the name in a label key, which is also the form of a label value that is not empty.
+// isLabelName reports whether s may be the name in a label key, which is also the form of a label
+// value that is not empty.
 func isLabelName(s string) bool {
 	if len(s) == 0 || len(s) > 63 || !isAlnum(s[0]) || !isAlnum(s[len(s)-1]) {
 		return false
@@ -94,8 +95,9 @@ func isConfigKey(s string) bool {
 	return true
 }
 
-// isVariable reports whether s may be the name of an environment variable: printable ASCII but '=' (IsRelaxedEnvVarName). The API server has no limit
-// on its length; nothing that is read for what it is called is longer than this.
+// isVariable reports whether s may be the name of an environment variable: printable ASCII but '='
+// (IsRelaxedEnvVarName). The API server has no limit on its length; nothing that is read for what
+// it is called is longer than this.
 func isVariable(s string) bool {
 	if len(s) == 0 || len(s) > 253 {
 		return false

@@ -12,7 +12,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 )
 
-// dir is one directory that is walked. Everything in it is opened through root, so nothing outside it can be read.
+// dir is one directory that is walked. Everything in it is opened through root, so nothing outside
+// it can be read.
 type dir struct {
 	in      *inputs
 	root    *os.Root
@@ -105,8 +106,8 @@ func (d *dir) unreadable(name, message string) {
 	d.in.found.unreadable(origin.Origin{File: d.shown(name)}, message, "", everything)
 }
 
-// link judges a symbolic link. What it leads to is read if that is a manifest in the tree that the walk has not read; a link out of the
-// tree is never followed.
+// link judges a symbolic link. What it leads to is read if that is a manifest in the tree that the
+// walk has not read; a link out of the tree is never followed.
 func (d *dir) link(name string) {
 	info, err := d.root.Stat(filepath.FromSlash(name))
 	switch {
@@ -128,7 +129,8 @@ func (d *dir) link(name string) {
 	}
 }
 
-// leadsToDir reports whether a link out of the tree leads to a directory, in which manifests may be.
+// leadsToDir reports whether a link out of the tree leads to a directory, in which manifests may
+// be.
 func (d *dir) leadsToDir(name string) bool {
 	info, err := os.Stat(filepath.Join(d.path, filepath.FromSlash(name)))
 	return err == nil && info.IsDir()

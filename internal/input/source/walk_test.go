@@ -13,7 +13,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// tree makes a directory of files: "path": "text", "path": "-> target" for a link, "path": "| " for a FIFO.
+// tree makes a directory of files: "path": "text", "path": "-> target" for a link, "path": "| " for
+// a FIFO.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,7 +42,8 @@ func service1(name string) string {
 	return "apiVersion: v1\nkind: Service\nmetadata: {name: " + name + "}\n"
 }
 
-// walk loads a tree and writes what was read: the origin of each Service, then the problems with their file.
+// walk loads a tree and writes what was read: the origin of each Service, then the problems with
+// their file.
 func walk(t *testing.T, dir string, o source.Options) (*model.Snapshot, string) {
 	t.Helper()
 	if o.Paths == nil {
@@ -139,7 +141,8 @@ TM905 my chart/Chart.yaml: a Helm chart that has not been rendered`)
 	same(t, "stands for", unjudged(t, s), "tier 0 order 0 ns everything pods everything")
 }
 
-// A kustomization that only lists files which are read changes nothing; any other may render to anything.
+// A kustomization that only lists files which are read changes nothing; any other may render to
+// anything.
 func TestKustomization(t *testing.T) {
 	const message = "TM905 kustomization.yaml: a kustomization that has not been rendered; the files beside it are read as they are"
 	const all = "tier 0 order 0 ns everything pods everything"
@@ -170,7 +173,8 @@ func TestKustomization(t *testing.T) {
 	}
 }
 
-// Reading does not depend on how files are spread over processors, nor on their order but for the origins.
+// Reading does not depend on how files are spread over processors, nor on their order but for the
+// origins.
 func TestDeterministic(t *testing.T) {
 	files := map[string]string{}
 	for i, m := range manifests(200) {

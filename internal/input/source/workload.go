@@ -35,7 +35,8 @@ func (o *object) workload(spec podSpec, podAnnotations label.Set) workload {
 // roles are the values of the annotation that gives a workload its role.
 var roles = []string{"server", "gateway", "agent", "none"}
 
-// checkRole reports annotations of ours that say nothing that is understood. What they say is not quoted, as no annotation is.
+// checkRole reports annotations of ours that say nothing that is understood. What they say is not
+// quoted, as no annotation is.
 func checkRole(annotations *doc.Cursor) {
 	if !annotations.IsMap() {
 		return
@@ -105,8 +106,9 @@ func readCount(c *doc.Cursor) int {
 	return int(n)
 }
 
-// What controllers add to the labels of the pods they make (kubernetes pkg/controller/deployment/sync.go,
-// pkg/controller/statefulset/stateful_set_utils.go, pkg/controller/daemon/daemon_controller.go, pkg/registry/batch/job/strategy.go and
+// What controllers add to the labels of the pods they make (kubernetes
+// pkg/controller/deployment/sync.go, pkg/controller/statefulset/stateful_set_utils.go,
+// pkg/controller/daemon/daemon_controller.go, pkg/registry/batch/job/strategy.go and
 // pkg/controller/job/indexed_job_utils.go). What they set replaces what a template says.
 const (
 	templateHash    = "pod-template-hash"
@@ -121,8 +123,8 @@ const (
 	completionIndex = "batch.kubernetes.io/job-completion-index"
 )
 
-// templateLabels returns the labels of the pods that a controller makes of its template. spec is the controller's, or the Job's of a
-// CronJob.
+// templateLabels returns the labels of the pods that a controller makes of its template. spec is
+// the controller's, or the Job's of a CronJob.
 func (o *object) templateLabels(set label.Set, sound bool, spec *doc.Cursor) label.Labels {
 	known := maps.Clone(set)
 	if known == nil {

@@ -56,8 +56,8 @@ var kinds = sync.OnceValue(func() map[string]kind {
 	return out
 })
 
-// admit says why the API server refuses to create an object of one of Cilium's kinds, by its CRD. Unknown fields are errors, as kubectl asks for.
-// A NetworkPolicy is not looked at.
+// admit says why the API server refuses to create an object of one of Cilium's kinds, by its CRD.
+// Unknown fields are errors, as kubectl asks for. A NetworkPolicy is not looked at.
 func admit(text []byte) error {
 	var o map[string]any
 	if err := yaml.UnmarshalStrict(text, &o); err != nil {

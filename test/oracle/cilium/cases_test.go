@@ -70,7 +70,8 @@ const (
 	np  = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: case, namespace: default}, spec: "
 )
 
-// TestCases are what Cilium does where one would not expect it, each read in its code. We say the same.
+// TestCases are what Cilium does where one would not expect it, each read in its code. We say the
+// same.
 func TestCases(t *testing.T) {
 	for _, c := range []struct {
 		name, policy string
@@ -96,7 +97,8 @@ func TestCases(t *testing.T) {
 			"client -> web TCP 8080, client -> db TCP 8080, client -> 140.82.112.3 TCP 8080", "client -> web TCP 80"},
 		{"also in a NetworkPolicy", np + "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 140.82.0.0/16}}], ports: [{port: web}]}]}}",
 			"client -> 140.82.112.3 TCP 8080", "client -> 140.82.112.3 TCP 80, client -> web TCP 8080"},
-		// k8s.ParseNetworkPolicy reads both lists of rules whatever policyTypes says: cilium/cilium#48703, open.
+		// k8s.ParseNetworkPolicy reads both lists of rules whatever policyTypes says:
+		// cilium/cilium#48703, open.
 		{"rules of a direction that policyTypes leaves out isolate", np + "{podSelector: {}, policyTypes: [Ingress], egress: [{to: [{ipBlock: {cidr: 10.9.0.0/16}}]}], ingress: [{}]}}",
 			"client -> 10.9.1.1 TCP 443", "client -> 140.82.112.3 TCP 443"},
 		{"in ingress it is the pod's own", cnp + "{endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: web, protocol: TCP}]}]}]}}",
@@ -154,15 +156,17 @@ func setUp(t *testing.T, text string) (*cluster, *engine, *toolmoat) {
 	return c, newEngine(t, c), newToolmoat(t, c)
 }
 
-// TestKnownDifferences are where we do not follow Cilium 1.19.1, on purpose: see docs/oracle-cilium.md. Each holds as long as both stay as they are.
+// TestKnownDifferences are where we do not follow Cilium 1.19.1, on purpose: see
+// docs/oracle-cilium.md. Each holds as long as both stay as they are.
 func TestKnownDifferences(t *testing.T) {
 	for _, c := range []struct {
 		name, policy, connection string
 		theirs                   bool
 		ours                     reach.Verdict
 	}{
-		// pkg/policy/k8s/service.go, appendSelector, gives the keys of a Service's selector no source, so that what stands before a dot is taken
-		// for one: cilium/cilium#41151 and #46732, mended after 1.19.5.
+		// pkg/policy/k8s/service.go, appendSelector, gives the keys of a Service's selector no
+		// source, so that what stands before a dot is taken for one: cilium/cilium#41151 and
+		// #46732, mended after 1.19.5.
 		{"a Service whose selector has a key with a dot", cnp + "{endpointSelector: {}, egress: [{toServices: [{k8sService: {serviceName: dotted, namespace: default}}]}]}}",
 			"client -> web TCP 80", false, reach.Allowed},
 		// pkg/policy/mapstate.go, determineAllowLocalhostIngress, only adds an entry that allows.
@@ -183,7 +187,8 @@ func TestKnownDifferences(t *testing.T) {
 	}
 }
 
-// TestBlocksNeedMending checks that Cilium still puts a selector of pods beside an ingress ipBlock, as mendBlocks assumes.
+// TestBlocksNeedMending checks that Cilium still puts a selector of pods beside an ingress ipBlock,
+// as mendBlocks assumes.
 func TestBlocksNeedMending(t *testing.T) {
 	var policy slimnetworkingv1.NetworkPolicy
 	if err := yaml.Unmarshal([]byte(np+"{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 140.82.0.0/16}}]}]}}"), &policy); err != nil {

@@ -11,7 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// object is a manifest, or a part of one, as a user writes it: what is left out and what is empty differ.
+// object is a manifest, or a part of one, as a user writes it: what is left out and what is empty
+// differ.
 type object = map[string]any
 
 // cluster is a cluster at one moment.
@@ -159,7 +160,8 @@ func (c *cluster) podManifest(p pod) object {
 		"status": object{"phase": "Running", "podIP": addrs[0].String(), "podIPs": ips, "hostIP": c.nodes[p.node].addrs[0].String(), "hostIPs": hosts}}
 }
 
-// end is one end of a connection: a pod on the pod network, a node with all that runs on its network, or an address outside.
+// end is one end of a connection: a pod on the pod network, a node with all that runs on its
+// network, or an address outside.
 type end struct {
 	pod, node int // index, or -1
 	addr      netip.Addr

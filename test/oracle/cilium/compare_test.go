@@ -47,7 +47,8 @@ func (c *cluster) questions(ports []int) []question {
 	return out
 }
 
-// theirs is what Cilium says of one connection: with and without what DNS may have told it, of the whole and of each side.
+// theirs is what Cilium says of one connection: with and without what DNS may have told it, of the
+// whole and of each side.
 type theirs [variants]struct {
 	whole answer
 	sides map[policy.Direction]answer
@@ -277,7 +278,8 @@ func compareOne(theirs theirs, ours opinion, q question) (as []agreement, worst 
 	return as, slices.Min(as)
 }
 
-// smallest takes away from a cluster's policies what a difference does not need, and says what is left.
+// smallest takes away from a cluster's policies what a difference does not need, and says what is
+// left.
 func smallest(t *testing.T, c *cluster, q question) string {
 	differs := func(c *cluster) bool {
 		e, m := newEngine(t, c), newToolmoat(t, c)

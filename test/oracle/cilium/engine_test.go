@@ -113,8 +113,9 @@ func parse(text []byte, services ...service) (out parsed, err error) {
 	return out, nil
 }
 
-// mendBlocks takes away what 1.19.1 puts beside an ingress ipBlock by mistake, a selector of every pod of the namespace: cilium/cilium#46305 has
-// mended it, in 1.19 by #46456. An entry is about one peer.
+// mendBlocks takes away what 1.19.1 puts beside an ingress ipBlock by mistake, a selector of every
+// pod of the namespace: cilium/cilium#46305 has mended it, in 1.19 by #46456. An entry is about one
+// peer.
 func mendBlocks(e *policytypes.PolicyEntry) {
 	isBlock := func(s policytypes.Selector) bool {
 		_, ok := s.(*policytypes.CIDRSelector)
@@ -128,8 +129,8 @@ func mendBlocks(e *policytypes.PolicyEntry) {
 // specLabel says in which spec a rule stands, for the tally of what decided.
 const specLabel = "test.spec"
 
-// prepare labels the specs of a policy and writes its Services as the agent does before it parses: pkg/policy/k8s/service.go, processRule. What
-// stands under egressDeny it leaves alone.
+// prepare labels the specs of a policy and writes its Services as the agent does before it parses:
+// pkg/policy/k8s/service.go, processRule. What stands under egressDeny it leaves alone.
 func prepare(spec *api.Rule, specs api.Rules, services []service) {
 	for i, r := range append(api.Rules{spec}, specs...) {
 		if r == nil {
@@ -193,7 +194,8 @@ const (
 	variants
 )
 
-// engine is Cilium's policy engine for one cluster. What a node is depends on whose neighbour asks, so each node has a repository.
+// engine is Cilium's policy engine for one cluster. What a node is depends on whose neighbour asks,
+// so each node has a repository.
 type engine struct {
 	c         *cluster
 	nodes     []*repository
@@ -323,8 +325,9 @@ func podLabels(c *cluster, p pod) labels.Labels {
 	return id
 }
 
-// outsideLabels returns the labels of an address outside, as the agent's table of addresses merges them: those of the longest block first, and
-// one for the address that stands for every block around it.
+// outsideLabels returns the labels of an address outside, as the agent's table of addresses merges
+// them: those of the longest block first, and one for the address that stands for every block
+// around it.
 func outsideLabels(c *cluster, a netip.Addr, names []api.FQDNSelector, v variant) labels.Labels {
 	out := labels.GetCIDRLabels(netip.PrefixFrom(a, a.BitLen()))
 	if slices.Contains(c.api, a) {
@@ -388,8 +391,9 @@ type owner struct {
 
 func (o owner) GetID() uint64 { return o.id }
 
-// GetNamedPort does what the agent does (pkg/endpoint/policy.go), not what policy.LookupFlow does: in egress a name means the one number that
-// it has on every pod of the cluster, and nothing where two differ.
+// GetNamedPort does what the agent does (pkg/endpoint/policy.go), not what policy.LookupFlow does:
+// in egress a name means the one number that it has on every pod of the cluster, and nothing where
+// two differ.
 func (o owner) GetNamedPort(ingress bool, name string, proto u8proto.U8proto) uint16 {
 	var number uint16
 	if ingress {

@@ -315,7 +315,8 @@ func (r *random) toPorts(d int, deny bool) object {
 	})}
 }
 
-// layer7 returns ports with rules for a proxy. Those of different protocols keep to ports of their own: Cilium refuses to mix them.
+// layer7 returns ports with rules for a proxy. Those of different protocols keep to ports of their
+// own: Cilium refuses to mix them.
 func (r *random) layer7(d int) object {
 	n := r.IntN(3)
 	switch {

@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// random makes clusters whose selectors, blocks and ports often meet what is there, and often just miss it.
+// random makes clusters whose selectors, blocks and ports often meet what is there, and often just
+// miss it.
 type random struct {
 	*rand.Rand
 	c     *cluster
@@ -169,7 +170,8 @@ func (r *random) within(p netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(a, p.Bits()+r.IntN(a.BitLen()-p.Bits()+1)).Masked()
 }
 
-// probes returns ports to ask for: those that policies and pods name and their neighbours, as many as are given.
+// probes returns ports to ask for: those that policies and pods name and their neighbours, as many
+// as are given.
 func (r *random) probes(most int) []int {
 	var out []int
 	for _, p := range append(slices.Clone(portNumbers), r.ports...) {

@@ -70,7 +70,8 @@ func (r *random) wrong() any {
 	return pick(r, wrongStrings...)
 }
 
-// mutate changes one thing below the spec of a policy and says what, or "" where that is not possible.
+// mutate changes one thing below the spec of a policy and says what, or "" where that is not
+// possible.
 func (r *random) mutate(root object) string {
 	list := slices.DeleteFunc(places(root, ""), func(p place) bool {
 		return p.path == ".apiVersion" || p.path == ".kind" || strings.HasPrefix(p.path, ".metadata")
@@ -148,7 +149,8 @@ func (r *random) mutate(root object) string {
 // options of Cilium that are off, and without which it refuses what it would take with them.
 var options = []*bool{&option.Config.EnableNodeSelectorLabels, &option.Config.EnableExtendedIPProtocols}
 
-// refused says why Cilium's definitions of its resources, or its agent, refuse a policy, and whether options would have it taken.
+// refused says why Cilium's definitions of its resources, or its agent, refuse a policy, and
+// whether options would have it taken.
 func refused(text []byte) (err error, optional bool) {
 	if err := admit(text); err != nil {
 		return err, false
@@ -165,10 +167,12 @@ func refused(text []byte) (err error, optional bool) {
 	return err, anyway == nil
 }
 
-// stricter lists what we refuse and Cilium takes, by what our messages end with: it would have no meaning.
+// stricter lists what we refuse and Cilium takes, by what our messages end with: it would have no
+// meaning.
 var stricter = regexp.MustCompile(`: the same label a second time: |not a valid (namespace|Service name|name)|endPort: beside a port name|IPv4 inside IPv6|k8sServiceSelector.selector.*not a valid label`)
 
-// differ says how we and Cilium differ on whether a policy is valid, "" if not. What needs an option we take, but for a condition.
+// differ says how we and Cilium differ on whether a policy is valid, "" if not. What needs an
+// option we take, but for a condition.
 func differ(t *testing.T, text []byte) string {
 	theirs, optional := refused(text)
 	ours := problems(text)
@@ -183,7 +187,8 @@ func differ(t *testing.T, text []byte) string {
 	return fmt.Sprintf("Cilium: %v\ntoolmoat: %v", theirs, ours)
 }
 
-// TestMutants breaks policies in one place, and sometimes in none that matters, and compares who takes them.
+// TestMutants breaks policies in one place, and sometimes in none that matters, and compares who
+// takes them.
 func TestMutants(t *testing.T) {
 	taken, not, differences := 0, 0, map[string]int{}
 	for n := 0; taken+not < *flagMutants; n++ {

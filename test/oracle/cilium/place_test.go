@@ -27,7 +27,8 @@ func (p place) value() any {
 	return nil
 }
 
-// places lists every value below v, in a fixed order. v holds what a decoder makes: maps, lists of any, numbers and strings.
+// places lists every value below v, in a fixed order. v holds what a decoder makes: maps, lists of
+// any, numbers and strings.
 func places(v any, path string) []place { return placesIn(v, path, func([]any) {}) }
 
 func placesIn(v any, path string, replace func([]any)) []place {

@@ -35,7 +35,8 @@ func TestGenerator(t *testing.T) {
 	}
 }
 
-// Features that must decide verdicts, by direction and by what their rules may do. Each stands for itself in what the generator makes.
+// Features that must decide verdicts, by direction and by what their rules may do. Each stands for
+// itself in what the generator makes.
 var mustDecide = map[bool][]string{
 	true: {
 		"NetworkPolicy", "rules that policyTypes leaves out", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "specs", "allow", "Endpoints", "Entities", "CIDR", "CIDRSet", "cidrGroupRef", "cidrGroupSelector", "except",
@@ -52,7 +53,8 @@ var mustDecide = map[bool][]string{
 
 const leastDecided = 20
 
-// TestRandomPolicies compares the engines on random clusters: each side of each connection, and the whole.
+// TestRandomPolicies compares the engines on random clusters: each side of each connection, and the
+// whole.
 func TestRandomPolicies(t *testing.T) {
 	var n tally
 	for i := range *flagClusters {
@@ -99,8 +101,9 @@ func (n *tally) healthy(t *testing.T) {
 	}
 }
 
-// TestLookupFlow checks that the way we ask Cilium's engine is the way its own tests do, where these can be asked: they know no redirects, and
-// of the names of ports those of the destination alone.
+// TestLookupFlow checks that the way we ask Cilium's engine is the way its own tests do, where
+// these can be asked: they know no redirects, and of the names of ports those of the destination
+// alone.
 func TestLookupFlow(t *testing.T) {
 	asked, manager := 0, identitymanager.NewIDManager(quiet)
 	for i := range 40 {

@@ -128,8 +128,8 @@ func (m *toolmoat) claim(v reach.Verdict, w when.When, q question) claim {
 	return out
 }
 
-// settled is w where both ends are on their nodes, Cilium is set up as it is by default, and DNS has
-// told it no name of an address, or every one.
+// settled is w where both ends are on their nodes, Cilium is set up as it is by default, and DNS
+// has told it no name of an address, or every one.
 func (m *toolmoat) settled(w when.When, q question, v variant) when.When {
 	from, to := m.c.nodeOf(q.from), m.c.nodeOf(q.to)
 	switch {

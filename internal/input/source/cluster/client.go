@@ -1,8 +1,9 @@
-// Package cluster reads a live cluster: the objects that its API server lists, as raw JSON for [source], so that a cluster says what the same objects in
-// files say.
+// Package cluster reads a live cluster: the objects that its API server lists, as raw JSON for
+// [source], so that a cluster says what the same objects in files say.
 //
-// It only reads, asks for nothing but what is judged, and takes every answer to be hostile: bodies, waits and pages are bounded. What it may not or cannot
-// read becomes a [source.Unread], which widens the answers.
+// It only reads, asks for nothing but what is judged, and takes every answer to be hostile: bodies,
+// waits and pages are bounded. What it may not or cannot read becomes a [source.Unread], which
+// widens the answers.
 package cluster
 
 import (
@@ -40,7 +41,8 @@ type Client struct {
 	limits limits
 }
 
-// limits bound what an API server can make the client do. They are variables of a client for tests alone.
+// limits bound what an API server can make the client do. They are variables of a client for tests
+// alone.
 type limits struct {
 	page     int           // objects asked for at once, where these are no larger than usual
 	body     int64         // bytes of one answer
@@ -55,8 +57,8 @@ type limits struct {
 var defaults = limits{page: 500, body: 64 << 20, total: 1 << 30, tries: 5, wait: 500 * time.Millisecond, longest: 30 * time.Second,
 	request: 2 * time.Minute, parallel: 8}
 
-// Open finds the cluster that o names as kubectl does, with its credentials and the plugins for these. It asks the cluster nothing yet. Its error is an
-// [*Error].
+// Open finds the cluster that o names as kubectl does, with its credentials and the plugins for
+// these. It asks the cluster nothing yet. Its error is an [*Error].
 func Open(o Options) (*Client, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig

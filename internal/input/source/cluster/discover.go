@@ -58,8 +58,9 @@ func (c *Client) decode(ctx context.Context, at, accept string, into any) error 
 	return nil
 }
 
-// groupList is what is read of an APIGroupDiscoveryList (k8s.io/api, apidiscovery/v2), and of the APIVersions and the APIGroupList that stand for it where
-// an API server is older (k8s.io/apimachinery, meta/v1).
+// groupList is what is read of an APIGroupDiscoveryList (k8s.io/api, apidiscovery/v2), and of the
+// APIVersions and the APIGroupList that stand for it where an API server is older
+// (k8s.io/apimachinery, meta/v1).
 type groupList struct {
 	Kind  string
 	Items []struct {
@@ -81,7 +82,8 @@ type groupList struct {
 	}
 }
 
-// add adds the types of an APIGroupDiscoveryList, which has versions in their order. What an extension served when it last answered is not counted.
+// add adds the types of an APIGroupDiscoveryList, which has versions in their order. What an
+// extension served when it last answered is not counted.
 func (l *groupList) add(t *types) {
 	for _, group := range l.Items {
 		answers := len(group.Versions) == 0

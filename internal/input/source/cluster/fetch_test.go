@@ -18,7 +18,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// script is an API server that gives one answer after the other, by path, and the last one again and again.
+// script is an API server that gives one answer after the other, by path, and the last one again
+// and again.
 type script struct {
 	sync.Mutex
 	answers map[string][]func(http.ResponseWriter, *http.Request)

@@ -20,9 +20,11 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// Fetch reads resources: each list whole, page by page, or not at all, and each object that has a name. The files, in the order of resources, hold one
-// list or object each: that a list is whole, or empty, says something too. What is not there is no problem: an object that does not exist, and a type that the API server does not
-// serve. Unread says why the others could not be read; it has their kind only where resources do. The error is an [*Error]: nothing could be read.
+// Fetch reads resources: each list whole, page by page, or not at all, and each object that has a
+// name. The files, in the order of resources, hold one list or object each: that a list is whole,
+// or empty, says something too. What is not there is no problem: an object that does not exist, and
+// a type that the API server does not serve. Unread says why the others could not be read; it has
+// their kind only where resources do. The error is an [*Error]: nothing could be read.
 func (c *Client) Fetch(ctx context.Context, resources []source.Resource) (files []source.File, unread []source.Unread, err error) {
 	wanted := make([]source.Served, len(resources))
 	for i, r := range resources {
@@ -107,7 +109,8 @@ func address(r source.Resource) string {
 	return at
 }
 
-// read reads one resource. A list whose pages the server has forgotten halfway begins again. If whole, a list is one file.
+// read reads one resource. A list whose pages the server has forgotten halfway begins again. If
+// whole, a list is one file.
 func (c *Client) read(ctx context.Context, r source.Resource, left *budget, whole bool) ([]source.File, error) {
 	at := address(r)
 	if r.Name != "" {
@@ -199,8 +202,9 @@ func joined(last page, items []source.File) source.File {
 	return source.File{Name: doc.Clean(source.Live+"/"+last.Kind, 400), Data: data}
 }
 
-// file makes a file of an object, as if it had been written there: the items of a list do not repeat apiVersion and kind where these are those of the
-// list. What only says who wrote which field is left out.
+// file makes a file of an object, as if it had been written there: the items of a list do not
+// repeat apiVersion and kind where these are those of the list. What only says who wrote which
+// field is left out.
 func file(object json.RawMessage, apiVersion, kind string) (source.File, error) {
 	var head struct {
 		APIVersion, Kind string

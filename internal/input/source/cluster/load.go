@@ -11,8 +11,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// Load reads what is judged of the cluster: of these namespaces, or of all if there are none. What cannot be read is a problem of the snapshot. Its error
-// is an [*Error], or that of ctx.
+// Load reads what is judged of the cluster: of these namespaces, or of all if there are none. What
+// cannot be read is a problem of the snapshot. Its error is an [*Error], or that of ctx.
 func (c *Client) Load(ctx context.Context, namespaces []string) (*model.Snapshot, error) {
 	types, err := c.types(ctx)
 	if err != nil {
@@ -37,7 +37,8 @@ func (c *Client) Load(ctx context.Context, namespaces []string) (*model.Snapshot
 	return snapshot, missing(snapshot, unread, namespaces)
 }
 
-// missing is the error that a namespace does not exist: who asks for one must not take silence for a pass.
+// missing is the error that a namespace does not exist: who asks for one must not take silence for
+// a pass.
 func missing(s *model.Snapshot, unread []source.Unread, namespaces []string) error {
 	seen := map[string]bool{}
 	for _, u := range unread {

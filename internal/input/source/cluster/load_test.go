@@ -145,7 +145,8 @@ users: [{name: u, user: {token: secret-token}}]}`
 	}
 }
 
-// TestRBAC demands that what is printed lets the client read all that it knows, and nothing else. That it is what an API server takes is tested with one.
+// TestRBAC demands that what is printed lets the client read all that it knows, and nothing else.
+// That it is what an API server takes is tested with one.
 func TestRBAC(t *testing.T) {
 	all := string(RBAC(nil, nil))
 	for _, s := range source.Readable() {

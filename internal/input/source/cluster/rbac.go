@@ -10,8 +10,9 @@ import (
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
-// RBAC returns, as YAML to apply, a service account with the least that [Client.Load] needs: to list what is judged in all namespaces or, if there are
-// some, in these. Comments say what a role in namespaces cannot give. For all namespaces, roles to read also are added.
+// RBAC returns, as YAML to apply, a service account with the least that [Client.Load] needs: to
+// list what is judged in all namespaces or, if there are some, in these. Comments say what a role
+// in namespaces cannot give. For all namespaces, roles to read also are added.
 func RBAC(namespaces []string, also []source.Resource) []byte {
 	var b bytes.Buffer
 	b.WriteString("# What toolmoat --cluster reads: it changes nothing, and reads no Secrets.\n" +
@@ -50,7 +51,8 @@ func RBAC(namespaces []string, also []source.Resource) []byte {
 	return b.Bytes()
 }
 
-// RBACFor returns, as YAML to apply, a service account with the least that [Client.Fetch] needs to read resources.
+// RBACFor returns, as YAML to apply, a service account with the least that [Client.Fetch] needs to
+// read resources.
 func RBACFor(resources []source.Resource) []byte {
 	var b bytes.Buffer
 	b.WriteString("# What toolmoat cidrs cluster reads: it changes nothing, and reads no Secrets.\n" +
@@ -60,7 +62,8 @@ func RBACFor(resources []source.Resource) []byte {
 	return b.Bytes()
 }
 
-// roles writes a role for each namespace that resources are of, and one for the rest, for the service account in the namespace default.
+// roles writes a role for each namespace that resources are of, and one for the rest, for the
+// service account in the namespace default.
 func roles(b *bytes.Buffer, resources []source.Resource) {
 	const name = "toolmoat-cidrs"
 	byHome := map[string][]source.Served{}
@@ -89,7 +92,8 @@ func document(b *bytes.Buffer, kind, name, namespace string) {
 	}
 }
 
-// rules writes a rule for each group, in whose order list is, and one for each object that is read by its name.
+// rules writes a rule for each group, in whose order list is, and one for each object that is read
+// by its name.
 func rules(b *bytes.Buffer, list []source.Served) {
 	b.WriteString("rules:\n")
 	for i := 0; i < len(list); i++ {

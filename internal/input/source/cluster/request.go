@@ -37,7 +37,8 @@ func (e *statusError) Error() string {
 
 var errTooLarge = errors.New("the answer is too large")
 
-// get asks for one path, again where that may help, and returns the body of a success. accept is the media type.
+// get asks for one path, again where that may help, and returns the body of a success. accept is
+// the media type.
 func (c *Client) get(ctx context.Context, at string, query url.Values, accept string) ([]byte, error) {
 	wait := c.limits.wait
 	for try := 1; ; try++ {
@@ -58,7 +59,8 @@ func (c *Client) get(ctx context.Context, at string, query url.Values, accept st
 	}
 }
 
-// isPassing reports whether the same request may succeed later: the server is busy or starting, or the connection broke.
+// isPassing reports whether the same request may succeed later: the server is busy or starting, or
+// the connection broke.
 func isPassing(err error) bool {
 	var status *statusError
 	if errors.As(err, &status) {
