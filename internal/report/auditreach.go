@@ -29,7 +29,10 @@ const itself = "the server"
 
 // lines puts a condition into words, one thing that must hold a line.
 func (a auditText) lines(w when.When, src, dst string) []string {
-	return w.Lines(when.Always, a.names(src, dst))
+	if a.res.Program.Verdict(w) == reach.NotEnforced {
+		return []string{"not enforced"}
+	}
+	return a.res.Program.Unenforced(w).Lines(when.Always, a.names(src, dst))
 }
 
 // names are the words of conditions, of which a short report shows a few.

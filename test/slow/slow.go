@@ -59,6 +59,7 @@ type Pod struct {
 	Addrs           []netip.Addr // at most one a family; its node's, on the host network
 	Node            string
 	HostNetwork     bool
+	NodeLeftOut     bool        // policies are not enforced on its node
 	Ports           []NamedPort // the first of a name and protocol counts
 }
 
@@ -272,7 +273,7 @@ func (w *World) isNode(e End, a netip.Addr, node string) bool {
 // a, dst the end that listens.
 func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End, protocol string, port int) bool {
 	pod := w.Pods[subject]
-	if pod.HostNetwork && !w.HostPodsJudged {
+	if pod.HostNetwork && !w.HostPodsJudged || pod.NodeLeftOut {
 		return true
 	}
 	for _, o := range w.Overrides {

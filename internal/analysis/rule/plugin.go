@@ -152,11 +152,28 @@ func (p *Pass) among(cloud string, inside bool, q cni.Question) bool {
 }
 
 // notEnforced reports a server whose policies deny something that passes, for nothing enforces
-// them. A server without policies is no worse off than elsewhere. It is no row of misreadings: all
-// policies together have no effect, not one rule.
+// them in the cluster, or on the nodes that it runs on. A server without policies is no worse off
+// than elsewhere. It is no row of misreadings: all policies together have no effect, not one rule.
 func notEnforced(p *Pass) {
 	yes, maybe := p.Answering(cni.Enforces)
-	worlds := p.Worlds() &^ (yes | maybe)
+	nowhere := p.Worlds() &^ (yes | maybe)
+	p.noEffect(nowhere, "nothing in the cluster enforces policies",
+		"run a plugin that enforces policies, or add an engine beside the one there is: flannel's chart brings kube-network-policies with netpol.enabled")
+	var certain, possible reach.Worlds
+	var where string
+	for _, class := range p.Radius.Class {
+		must, may, on := p.Unheld(class)
+		if may != 0 {
+			certain, possible, where = certain|must, possible|may, on
+		}
+	}
+	const fix = "run it on nodes on which the cluster's CNI enforces policies, or hold it there by the platform's own means (security groups)"
+	p.noEffect(certain&^nowhere, "it runs on "+where+", where nothing enforces policies", fix)
+	p.noEffect(possible&^(certain|nowhere), "it may run on "+where+", where perhaps nothing enforces policies", fix)
+}
+
+// noEffect reports that under some CNIs the policies about a server have no effect, and why.
+func (p *Pass) noEffect(worlds reach.Worlds, why, fix string) {
 	by, ok := p.selecting(policy.Egress, policy.Ingress)
 	if worlds == 0 || !ok {
 		return
@@ -186,8 +203,7 @@ func notEnforced(p *Pass) {
 		verb = "select it and have"
 	}
 	p.Found(Report{Origin: by.Origin, Worlds: worlds, Witness: w,
-		Message: fmt.Sprintf("%s %s no effect: nothing in the cluster enforces policies", some(names), verb),
-		Fix:     "run a plugin that enforces policies, or add an engine beside the one there is: flannel's chart brings kube-network-policies with netpol.enabled"})
+		Message: fmt.Sprintf("%s %s no effect: %s", some(names), verb, why), Fix: fix})
 }
 
 // startsOpen reports a server that policies isolate, and that is open until these are in force. Of

@@ -25,6 +25,9 @@ var antrea = Profile{
 		IPv6Escapes:            {No, "antrea docs: NetworkPolicy in dual-stack clusters"},
 		NodesUsePodRange:       {Yes, "antrea issue 3078: from the address of the gateway"},
 		NodeSelectors:          {Yes, "antrea docs/antrea-network-policy.md: nodeSelector peers in ClusterNetworkPolicy"},
+		EnforcesOnWindows:      {Yes, "antrea docs/windows.md: NetworkPolicy on Windows nodes, with OVS"},
+		EnforcesOnHybrid:       {Uncertain, "EKS documentation, hybrid-nodes-cni: Cilium and Calico are supported"},
+		EnforcesWithoutAgent:   {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 	},
 	Kinds: kinds(
 		enforced("antrea docs/design/ovs-pipeline.md", networkPolicy),

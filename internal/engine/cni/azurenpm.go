@@ -26,6 +26,9 @@ var azureNPM = Profile{
 		IPv6Escapes:            {Uncertain, "azure-container-networking npm podController.go, syncAddedPod: pods are known by their IPv4 address only; aks-docs: IPv6 is not supported"},
 		NodesUsePodRange:       {Uncertain, "not confirmed"},
 		NodeSelectors:          {No, "azure-container-networking npm: reads NetworkPolicy only, which has no such peers"},
+		EnforcesOnWindows:      {Uncertain, "AKS documentation, use-network-policies: Windows Server 2022, without named ports, SCTP, negative selectors and except"},
+		EnforcesOnHybrid:       {Uncertain, "no part of AKS"},
+		EnforcesWithoutAgent:   {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 	},
 	Kinds: kinds(
 		enforced("azure-container-networking npm/pkg/controlplane/controllers/v2", networkPolicy),

@@ -29,6 +29,9 @@ var calico = Profile{
 		IPv6Escapes:          {No, "calico-docs: policy for IPv4 and IPv6"},
 		NodesUsePodRange:     {Yes, "calico-docs: with tunnels, from the tunnel's address"},
 		NodeSelectors:        {Uncertain, "calico-docs: peers of NetworkPolicy and GlobalNetworkPolicy select no nodes; not confirmed for the admin policies"},
+		EnforcesOnWindows:    {Yes, "calico documentation, windows-calico: NetworkPolicy on Windows nodes, where the operator installs it there"},
+		EnforcesOnHybrid:     {Yes, "EKS documentation, hybrid-nodes-cni: Cilium and Calico are supported"},
+		EnforcesWithoutAgent: {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),
@@ -51,9 +54,10 @@ var gkeLegacy = derive(calico, Profile{
 	Version: "GKE documentation of 2026-08, Calico source of 2026-08",
 	Cloud:   "Google Cloud",
 	Facts: [Questions]Fact{
-		Enforces:      {Yes, "GKE documentation, dataplane-v2: the earlier data plane uses Calico; only where networkPolicy.enabled is set"},
-		StartsOpen:    {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
-		NodeSelectors: {Uncertain, "not confirmed"},
+		Enforces:          {Yes, "GKE documentation, dataplane-v2: the earlier data plane uses Calico; only where networkPolicy.enabled is set"},
+		StartsOpen:        {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
+		NodeSelectors:     {Uncertain, "not confirmed"},
+		EnforcesOnWindows: {No, "calico documentation, windows-calico limitations: GKE is not supported"},
 	},
 	Kinds: kinds(
 		enforced("GKE documentation, network-policy", networkPolicy),

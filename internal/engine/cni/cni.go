@@ -54,6 +54,9 @@ const (
 	IPv6Escapes
 	NodesUsePodRange
 	NodeSelectors
+	EnforcesOnWindows
+	EnforcesOnHybrid
+	EnforcesWithoutAgent
 
 	Questions // how many there are
 )
@@ -101,6 +104,12 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"nodes connect from their own addresses"},
 	NodeSelectors: {"nodeSelectors", "peers that select nodes by labels are enabled",
 		"peers that select nodes by labels are not enabled"},
+	EnforcesOnWindows: {"enforcesOnWindows", "policies are enforced on Windows nodes",
+		"policies are not enforced on Windows nodes"},
+	EnforcesOnHybrid: {"enforcesOnHybrid", "policies are enforced on EKS hybrid nodes",
+		"policies are not enforced on EKS hybrid nodes"},
+	EnforcesWithoutAgent: {"enforcesWithoutAgent", "policies are enforced on nodes that run no DaemonSets (Fargate, virtual kubelet)",
+		"policies are not enforced on nodes that run no DaemonSets (Fargate, virtual kubelet)"},
 }
 
 // String says what the question asks, as a sentence that may be true.

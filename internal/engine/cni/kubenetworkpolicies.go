@@ -25,6 +25,9 @@ var kubeNetworkPolicies = Profile{
 		IPv6Escapes:            {No, "kube-network-policies pkg/dataplane: tables of both families"},
 		NodesUsePodRange:       {Uncertain, "not confirmed: it depends on the plugin that routes"},
 		NodeSelectors:          {Uncertain, "NetworkPolicy has no such peers; kube-network-policies plugins: the builds for admin policies have"},
+		EnforcesOnWindows:      {No, "kube-network-policies README.md: nftables, which Linux has"},
+		EnforcesOnHybrid:       {Uncertain, "not confirmed"},
+		EnforcesWithoutAgent:   {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 	},
 	Kinds: kinds(
 		enforced("kube-network-policies cmd/kube-network-policies/standard", networkPolicy),

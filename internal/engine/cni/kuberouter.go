@@ -26,6 +26,9 @@ var kubeRouter = Profile{
 		IPv6Escapes:          {No, "kube-router pkg/controllers/netpol: ip6tables as well"},
 		NodesUsePodRange:     {Yes, "rancher/rke2 issue 1227: from an address in the pods' range"},
 		NodeSelectors:        {No, "kube-router pkg/controllers/netpol: reads NetworkPolicy only, which has no such peers"},
+		EnforcesOnWindows:    {No, "kube-router docs: iptables and ipsets, which Linux has"},
+		EnforcesOnHybrid:     {Uncertain, "not confirmed"},
+		EnforcesWithoutAgent: {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 	},
 	Kinds: kinds(
 		enforced("kube-router pkg/controllers/netpol", networkPolicy),

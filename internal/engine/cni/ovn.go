@@ -26,6 +26,9 @@ var ovnKubernetes = Profile{
 		IPv6Escapes:            {No, "ovn-kubernetes docs: dual-stack policies"},
 		NodesUsePodRange:       {Yes, "ovn-kubernetes go-controller, syncNodeManagementPort: from the management port's address"},
 		NodeSelectors:          {Yes, "ovn-kubernetes docs: EgressFirewall nodeSelector and the nodes peers of admin policies"},
+		EnforcesOnWindows:      {Uncertain, "ovn-kubernetes docs, hybrid overlay: Windows nodes have no OVN of their own; not confirmed for policies"},
+		EnforcesOnHybrid:       {Uncertain, "not confirmed"},
+		EnforcesWithoutAgent:   {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 	},
 	Kinds: kinds(
 		enforced("ovn-kubernetes docs network-policy.md", networkPolicy),

@@ -30,6 +30,9 @@ var spec = Profile{
 		IPv6Escapes:            {No, "k8s.io/api networking/v1: makes no such exception"},
 		NodesUsePodRange:       {No, "k8s.io/api networking/v1: says nothing of it"},
 		NodeSelectors:          {No, "k8s.io/api networking/v1: has no such peers"},
+		EnforcesOnWindows:      {Uncertain, "no part of the API's text"},
+		EnforcesOnHybrid:       {Uncertain, "no part of the API's text"},
+		EnforcesWithoutAgent:   {Uncertain, "no part of the API's text"},
 	},
 	Kinds: kinds(
 		enforced("k8s.io/api networking/v1", networkPolicy),

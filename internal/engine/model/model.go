@@ -76,7 +76,22 @@ type Pod struct {
 	HostNetwork bool
 	Ports       []ContainerPort
 	Ordinals    Ordinals // only for the template of a StatefulSet
+	Placement   Placement
 	Origin      origin.Origin
+}
+
+// FargateProfile is the label that EKS gives to pods which it runs on Fargate (EKS documentation,
+// fargate-profile).
+const FargateProfile = "eks.amazonaws.com/fargate-profile"
+
+// Placement is what a pod's spec says of the nodes that it may run on, where it is not known on
+// which it does.
+type Placement struct {
+	Nodes        []label.Selector // nodeSelector and required affinity: one of them fits the node; nil for any node
+	OS           string           // spec.os.name
+	Scheduler    string
+	RuntimeClass string
+	Tolerates    []string // keys of tolerations
 }
 
 // Ordinals says which numbered pods a StatefulSet's template stands for: Count of them, from
@@ -158,6 +173,7 @@ type Node struct {
 	Name   string
 	Labels label.Labels
 	Addrs  []netip.Addr
+	OS     string // status.nodeInfo.operatingSystem; "" when unknown
 	Origin origin.Origin
 }
 

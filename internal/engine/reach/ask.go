@@ -25,9 +25,7 @@ func (p *Program) AskAddr(id string, end when.End, space netset.Addrs) *when.Que
 func (p *Program) Doubt(what string) when.When { return p.asks.unknown(what) }
 
 // Unenforced is w where CNIs that enforce nothing do not.
-func (p *Program) Unenforced(w when.When) when.When {
-	return w.Assume(p.asks.on(p.unenforced).Not().Or(p.enforced.Not()))
-}
+func (p *Program) Unenforced(w when.When) when.When { return p.actual(w) }
 
 // ResolvesTo is the condition that a host name, the other end of a connection in direction d,
 // resolves to one of addrs.

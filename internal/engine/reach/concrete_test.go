@@ -22,6 +22,7 @@ type concrete struct {
 	slow.World
 	of     [][]int        // by class: its pods in World.Pods
 	member []Member       // by pod: what it was made of
+	kinds  []uint8        // by pod: the traits of its node
 	addrs  [][]netip.Addr // by holder beyond the classes: the addresses it may have, each for one thing of its kind
 	used   map[netip.Addr]bool
 	snap   *model.Snapshot
@@ -118,6 +119,14 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	w.PortNamesShared, w.IPv6Escapes = says(cni.PortNamesShared), w.ipv6Pods && says(cni.IPv6Escapes)
 	w.LabelsLeftOut = profile.Says(cni.LabelsLeftOut) != cni.No && r.one(2)
 	w.RequestsFit = r.one(2)
+	for t := range traits {
+		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
+			continue
+		}
+		for i, kinds := range w.kinds {
+			w.Pods[i].NodeLeftOut = w.Pods[i].NodeLeftOut || kinds&t.bit() != 0
+		}
+	}
 }
 
 // decide settles an answer.
@@ -327,6 +336,8 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 		c := classFor(g, m, ordinal)
 		w.of[c] = append(w.of[c], len(w.Pods))
 		w.member = append(w.member, m)
+		nodes := g.holders[c].nodes
+		w.kinds = append(w.kinds, nodes.must|nodes.may&uint8(r.more.IntN(1<<traits)))
 		w.Pods = append(w.Pods, pod)
 	}
 }

@@ -58,6 +58,7 @@ type Holder struct {
 	labels    label.Labels
 	ports     []model.ContainerPort
 	host      bool
+	nodes     nodeKinds
 	role      model.Role
 	others    []netip.Addr // known addresses of further pods of a hostNetwork class: those of their nodes
 }
@@ -97,8 +98,9 @@ type Ground struct {
 
 	namespaces []model.Namespace
 	nsIndex    map[string]int
-	nsRuns     []netset.IDs // the classes of each namespace
-	holders    []Holder     // classes first, sorted by namespace; then the others
+	nodeAt     map[string]int // the nodes of the input by name
+	nsRuns     []netset.IDs   // the classes of each namespace
+	holders    []Holder       // classes first, sorted by namespace; then the others
 	classes    int
 
 	classOf      [][]int // by workload: its classes
@@ -149,6 +151,10 @@ type portIDs struct {
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
 	g := &Ground{Snapshot: s, namespaces: s.Namespaces, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
+	g.nodeAt = map[string]int{}
+	for i := range s.Nodes {
+		g.nodeAt[s.Nodes[i].Name] = i
+	}
 	g.showAPI()
 	for i, ns := range s.Namespaces {
 		g.nsIndex[ns.Name] = i
@@ -268,7 +274,7 @@ func (g *Ground) addClasses() {
 		wl := &s.Workloads[w]
 		for _, m := range g.pods(w, said) {
 			m.labels = said.withAccount(m.labels, m.pod)
-			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, role: roles[w]}
+			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), role: roles[w]}
 			addrs := m.pod.Addrs
 			if h.host && addrs == nil {
 				addrs = m.pod.NodeAddrs
@@ -278,7 +284,7 @@ func (g *Ground) addClasses() {
 				unknown = g.nodeStates
 			}
 			b.Reset()
-			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role)
+			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d%v", h.namespace, m.labels.Only(said.keys), h.host, h.role, h.nodes)
 			for _, f := range Families {
 				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, unknown)
 				if h.Addrs[f].State == KnownAddr {

@@ -31,6 +31,7 @@ type compiled struct {
 	asks       questions
 	enforced   when.When // policies are enforced, where that is not certain
 	unenforced Worlds    // the profiles that enforce nothing
+	anyLoose   bool      // some class runs on nodes on which perhaps nothing is enforced
 
 	subjects []subjective // every rule and isolation that applies somewhere, with its subject
 	groups   [3][]*group  // by policy.Direction
@@ -165,6 +166,10 @@ func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 		}
 		if d == policy.Ingress {
 			key += portsKey(h)
+		}
+		if h.nodes.may != 0 {
+			key += fmt.Sprint("\x00nodes", h.nodes)
+			p.anyLoose = true
 		}
 		at, ok := byKey[key]
 		if !ok {

@@ -51,10 +51,11 @@ type random struct {
 	*rand.Rand
 	mix
 	taken map[netip.Addr]bool
+	more  *rand.Rand // for what came later, so that old seeds make the scenes they made
 }
 
 func newRandom(seed uint64, m mix) *random {
-	return &random{rand.New(rand.NewPCG(seed, 1)), m, map[netip.Addr]bool{}}
+	return &random{rand.New(rand.NewPCG(seed, 1)), m, map[netip.Addr]bool{}, rand.New(rand.NewPCG(seed, 2))}
 }
 
 func (r *random) one(in int) bool { return r.IntN(in) == 0 }
@@ -215,7 +216,7 @@ func (r *random) subject() slow.Selector {
 }
 
 // newNamespaces returns an address of a subnet that nothing has yet.
-func (r *random) newNamespaces(subnets []string) netip.Addr {
+func (r *random) unused(subnets []string) netip.Addr {
 	for {
 		a := netip.MustParseAddr(pick(r, subnets...))
 		for range r.IntN(6) {
@@ -240,11 +241,11 @@ func (r *random) addrs() []netip.Addr {
 	}
 	switch n {
 	case 0:
-		return []netip.Addr{r.newNamespaces(podSubnets6)}
+		return []netip.Addr{r.unused(podSubnets6)}
 	case 1, 2:
-		return []netip.Addr{r.newNamespaces(podSubnets), r.newNamespaces(podSubnets6)}
+		return []netip.Addr{r.unused(podSubnets), r.unused(podSubnets6)}
 	}
-	return []netip.Addr{r.newNamespaces(podSubnets)}
+	return []netip.Addr{r.unused(podSubnets)}
 }
 
 // scene draws a small cluster.
@@ -261,9 +262,9 @@ func (r *random) scene() scene {
 	}
 	if r.nodes {
 		for i := range 1 + r.IntN(2) {
-			n := model.Node{Name: fmt.Sprintf("node%d", i), Addrs: []netip.Addr{r.newNamespaces([]string{"10.0.0.1", "10.128.0.1", "172.16.0.1"})}}
+			n := model.Node{Name: fmt.Sprintf("node%d", i), Addrs: []netip.Addr{r.unused([]string{"10.0.0.1", "10.128.0.1", "172.16.0.1"})}}
 			if !r.v4 && r.one(3) {
-				n.Addrs = append(n.Addrs, r.newNamespaces(podSubnets6[:2]))
+				n.Addrs = append(n.Addrs, r.unused(podSubnets6[:2]))
 			}
 			n.Labels = label.Known(label.Set{"role": pick(r, labelValues...)})
 			s.snap.Nodes = append(s.snap.Nodes, n)
@@ -297,7 +298,41 @@ func (r *random) scene() scene {
 		s.snap.Policies = append(s.snap.Policies, policy.Policy{Origin: at, Dialect: "other", Name: "x",
 			Rules: policy.NotJudged(policy.TierUnjudged, 0, policy.Subject{NS: selects(u.Namespaces), Pod: selects(u.Pods)}, at)})
 	}
+	r.placeAll(s.snap)
 	return s
+}
+
+// placeAll puts some nodes and pods where not every CNI enforces policies.
+func (r *random) placeAll(s *model.Snapshot) {
+	if !r.unknown || r.more.IntN(3) > 0 {
+		return
+	}
+	for i := range s.Nodes {
+		if t := trait(r.more.IntN(2 * int(traits))); t < traits {
+			l := nodeTraits[t].labels[0]
+			s.Nodes[i].Labels = s.Nodes[i].Labels.With(l[0], l[1])
+		}
+	}
+	at := func(values ...string) label.Selector {
+		return label.Selector{}.Require(computeType, label.In(values...))
+	}
+	for i := range s.Workloads {
+		for j := range s.Workloads[i].Pods {
+			p := &s.Workloads[i].Pods[j].Placement
+			switch r.more.IntN(12) {
+			case 0:
+				p.OS = "windows"
+			case 1:
+				p.Scheduler = "fargate-scheduler"
+			case 2:
+				p.Nodes = []label.Selector{at("hybrid")}
+			case 3:
+				p.Nodes = []label.Selector{at("hybrid", "fargate"), at("auto")}
+			case 4:
+				p.Tolerates = []string{"virtual-kubelet.io/provider"}
+			}
+		}
+	}
 }
 
 // facts places what the input does not show: ranges that blocks cut, hold or miss.
@@ -390,7 +425,7 @@ func (r *random) service(s *model.Snapshot, i int) model.Service {
 		svc.Ports = append(svc.Ports, p)
 	}
 	if !svc.Headless && !r.perhaps(3) {
-		svc.ClusterIPs = []netip.Addr{r.newNamespaces([]string{"10.128.0.0", "172.16.0.0", "203.0.113.0"})}
+		svc.ClusterIPs = []netip.Addr{r.unused([]string{"10.128.0.0", "172.16.0.0", "203.0.113.0"})}
 	}
 	if r.one(5) {
 		for _, w := range s.Workloads {

@@ -107,6 +107,11 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 			segs[i].pass = segs[i].pass.Or(loose)
 		}
 	}
+	if loose := p.loose(g); !loose.IsNever() {
+		for i := range segs {
+			segs[i].pass = segs[i].pass.Or(loose)
+		}
+	}
 	return join(segs)
 }
 

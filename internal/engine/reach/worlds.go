@@ -158,12 +158,21 @@ func (p *Program) Verdict(w when.When) Verdict {
 	got, in := w.ByCNI(), uint64(p.in)
 	never, always := in&^got.Holds, in&^got.Fails
 	none := uint64(0)
-	if loose := in & uint64(p.unenforced) &^ always; loose != 0 { // where nothing enforces, that is no question
-		free := w.Assume(p.enforced.Not()).ByCNI()
-		none = loose &^ free.Fails
-		got.Unjudged = got.Unjudged&^loose | free.Unjudged&loose
-		never |= loose &^ free.Holds
+	// Where nothing enforces, in the cluster or on the nodes of an end, that is no question.
+	free := func(worlds uint64, w when.When) {
+		if worlds &^= always; worlds == 0 {
+			return
+		}
+		free := w.ByCNI()
+		none |= worlds &^ free.Fails
+		got.Unjudged = got.Unjudged&^worlds | free.Unjudged&worlds
+		never |= worlds &^ free.Holds
 	}
+	if p.anyLoose {
+		w = p.unheld(w)
+		free(in&^uint64(p.unenforced), w)
+	}
+	free(in&uint64(p.unenforced), w.Assume(p.enforced.Not()))
 	unknown := in & got.Unjudged &^ (never | always | none)
 	for v, of := range [...]uint64{Unknown: unknown, Denied: never, NotEnforced: none, Allowed: always} {
 		if of == in {

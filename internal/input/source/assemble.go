@@ -32,6 +32,7 @@ func assemble(parts []*part) *model.Snapshot {
 		w.spec.resolve(func(name string) map[string]string { return data[ref{w.Namespace, "ConfigMap", name}] })
 		w.Containers = w.spec.containers
 	}
+	place(all.workloads, all.runtimeClasses)
 	snap.Workloads = join(all.workloads)
 	snap.Services = joinEndpoints(all.services, all.slices)
 	snap.Policies = resolve(all.policies, all.groups, snap.Services)
@@ -57,6 +58,7 @@ func (p *part) merge(q *part) {
 	p.policies = append(p.policies, q.policies...)
 	p.groups = append(p.groups, q.groups...)
 	p.configMaps = append(p.configMaps, q.configMaps...)
+	p.runtimeClasses = append(p.runtimeClasses, q.runtimeClasses...)
 	p.problems = append(p.problems, q.problems...)
 	maps.Copy(p.homes, q.homes)
 	p.counts.Files += q.counts.Files

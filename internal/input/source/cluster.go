@@ -25,7 +25,8 @@ func (p *part) namespace(o *object) {
 // node reads a Node.
 func (p *part) node(o *object) {
 	defer p.close(o)
-	n := model.Node{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Origin: o.at}
+	n := model.Node{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Origin: o.at,
+		OS: o.root.At("status", "nodeInfo", "operatingSystem").Text()}
 	for _, item := range o.root.At("status", "addresses").Items() {
 		switch item.Field("type").Text() {
 		case "InternalIP", "ExternalIP":

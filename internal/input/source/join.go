@@ -117,11 +117,11 @@ func likeness(p *model.Pod) string {
 	return fmt.Sprintf("%q %q %t %v", p.Labels.Only(keys), p.Account, p.HostNetwork, ports)
 }
 
-// isAdded reports whether controllers add a label of their own with this key to the pods that they
-// make.
+// isAdded reports whether controllers, or EKS as it places pods on Fargate, add a label of their own
+// with this key.
 func isAdded(key string) bool {
 	switch key {
-	case templateHash, revisionHash, generation, setPodName, setPodIndex, oldJobName, oldUID:
+	case templateHash, revisionHash, generation, setPodName, setPodIndex, oldJobName, oldUID, model.FargateProfile:
 		return true
 	}
 	return strings.HasPrefix(key, "batch.kubernetes.io/")

@@ -21,6 +21,7 @@ var readers = map[groupKind]func(*part, *object){
 	{"extensions", "Deployment"}:               (*part).workload,
 	{"extensions", "ReplicaSet"}:               (*part).workload,
 	{"extensions", "DaemonSet"}:                (*part).workload,
+	{"node.k8s.io", "RuntimeClass"}:            (*part).runtimeClass,
 	{"batch", "Job"}:                           (*part).workload,
 	{"batch", "CronJob"}:                       (*part).workload,
 	{"networking.k8s.io", "Ingress"}:           (*part).ingress,
@@ -46,7 +47,7 @@ var policyReaders = map[groupVersionKind]func(*part, *object){
 }
 
 // clusterKinds are the decoded kinds that live in no namespace.
-var clusterKinds = map[string]bool{"Namespace": true, "Node": true, "CiliumClusterwideNetworkPolicy": true, "CiliumCIDRGroup": true}
+var clusterKinds = map[string]bool{"Namespace": true, "Node": true, "RuntimeClass": true, "CiliumClusterwideNetworkPolicy": true, "CiliumCIDRGroup": true}
 
 // coreKinds are kinds, by name alone, that are known to be no policies and no lists: a document of
 // which only the kind can be read says nothing about reachability that a policy would have to stand
@@ -63,7 +64,7 @@ func coreKindSet() map[string]bool {
 		"CustomResourceDefinition", "Event", "Gateway", "GatewayClass", "HorizontalPodAutoscaler", "IngressClass", "Issuer",
 		"Kustomization", "Lease", "LimitRange", "MutatingWebhookConfiguration", "PersistentVolume", "PersistentVolumeClaim",
 		"PodDisruptionBudget", "PodMonitor", "PodTemplate", "PriorityClass", "PrometheusRule", "ReferenceGrant", "ResourceQuota",
-		"Role", "RoleBinding", "RuntimeClass", "Secret", "ServiceAccount", "ServiceMonitor", "StorageClass",
+		"Role", "RoleBinding", "Secret", "ServiceAccount", "ServiceMonitor", "StorageClass",
 		"ValidatingWebhookConfiguration", "VolumeSnapshot",
 	} {
 		set[kind] = true

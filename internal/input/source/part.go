@@ -26,19 +26,20 @@ const maxProblems = 1000
 
 // part is what one file holds, before objects of different files are put together.
 type part struct {
-	namespaces []model.Namespace
-	workloads  []workload
-	services   []model.Service
-	slices     []endpoints
-	nodes      []model.Node
-	routes     []route
-	policies   []draft
-	groups     []cidrGroup
-	configMaps []configMap
-	homes      map[string]bool // namespaces that objects live in
-	problems   []finding.Problem
-	dropped    int // problems beyond maxProblems
-	counts     model.Counts
+	namespaces     []model.Namespace
+	workloads      []workload
+	services       []model.Service
+	slices         []endpoints
+	nodes          []model.Node
+	routes         []route
+	policies       []draft
+	groups         []cidrGroup
+	configMaps     []configMap
+	runtimeClasses []runtimeClass
+	homes          map[string]bool // namespaces that objects live in
+	problems       []finding.Problem
+	dropped        int // problems beyond maxProblems
+	counts         model.Counts
 }
 
 // everything is the subject of a policy of which nothing is known.

@@ -17,6 +17,7 @@ type podSpec struct {
 	ports       []model.ContainerPort
 	hostNetwork bool
 	node        string
+	placement   model.Placement
 	account     string
 }
 
@@ -31,7 +32,7 @@ type envImport struct {
 
 // readPodSpec reads the spec of a pod.
 func readPodSpec(c *doc.Cursor) podSpec {
-	s := podSpec{hostNetwork: c.Field("hostNetwork").Bool(), node: readName(c.Field("nodeName"), nameForm), account: readAccount(c)}
+	s := podSpec{hostNetwork: c.Field("hostNetwork").Bool(), node: readName(c.Field("nodeName"), nameForm), account: readAccount(c), placement: readPlacement(c)}
 	for _, item := range c.Field("initContainers").Items() {
 		s.container(item, true)
 	}
@@ -225,7 +226,7 @@ func (p *part) pod(o *object) {
 		spec.account = ""
 	}
 	w.Pods = []model.Pod{{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Account: spec.account, Addrs: onePerFamily(addrs), MoreAddrs: more,
-		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Origin: o.at}}
+		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Placement: spec.placement, Origin: o.at}}
 	p.workloads = append(p.workloads, w)
 }
 
