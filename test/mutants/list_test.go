@@ -47,7 +47,7 @@ var mutants = []mutant{
 	{"engine/reach/ground.go", "if len(named) < o.Count {", "if len(named) == 0 {", "the pods of a StatefulSet that nothing names are forgotten"},
 	{"engine/reach/ground.go", "atoms.of(h.Addrs[f].Addr)", "0*atoms.of(h.Addrs[f].Addr)", "pods are one class whatever blocks hold them"},
 	{"engine/reach/ground.go", `\x00%d/%s/%d/%t", p.Protocol, p.Name, p.Port, p.Sidecar`, `\x00%d/%s/%t", p.Protocol, p.Name, p.Sidecar`, "pods are one class whatever their ports are called"},
-	{"engine/reach/ground.go", `%t%d%v", h.namespace, m.labels.Only(said.keys), h.host, h.role, h.nodes`, `%d%v", h.namespace, m.labels.Only(said.keys), h.role, h.nodes`, "pods on the host network are of the class of others"},
+	{"engine/reach/ground.go", `%t%d%v%q%q", h.namespace, m.labels.Only(said.keys), h.host, h.role`, `%d%v%q%q", h.namespace, m.labels.Only(said.keys), h.role`, "pods on the host network are of the class of others"},
 	{"engine/reach/mentions.go", "if found {\n\t\ti++\n\t}", "_ = found", "the first address of a block is outside of it"},
 	{"engine/reach/mentions.go", "for _, e := range peer.Block.Except {", "for _, e := range peer.Block.Except[:0] {", "exceptions tell no pods apart"},
 	{"engine/reach/mentions.go", "if next := r.Hi.Next(); next.IsValid() {", "if next := r.Hi.Next(); false {", "what follows a block is inside of it"},

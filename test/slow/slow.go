@@ -27,6 +27,7 @@ type World struct {
 	Policies       []Policy
 	CiliumPolicies []CiliumPolicy
 	Overrides      []Override              // judged before all policies; the first that applies decides
+	Over           []Network               // networks beside the cluster's own, as far as connections go over them
 	Names          map[string][]netip.Addr // what host names resolve to, as the pods have looked them up; lower case, no dot at the end
 
 	SelectorsMatchHost       bool // selector peers match pods on the host network
@@ -52,6 +53,29 @@ type World struct {
 	RequestsFit              bool // what is sent fits the rules for HTTP, DNS and others
 }
 
+// Network is one that some pods have beside the cluster's own.
+type Network struct {
+	Name   string
+	Ranges []netip.Prefix // the addresses that it leads to
+	Not    []netip.Addr   // but for these, which are Services'
+}
+
+// overNetwork reports whether a connection between a pod and another end goes over a network that
+// no policy sees.
+func (w *World) overNetwork(pod Pod, peer End, a netip.Addr) bool {
+	for _, n := range w.Over {
+		switch {
+		case !slices.Contains(pod.Networks, n.Name):
+		case peer.Pod >= 0 && slices.Contains(w.Pods[peer.Pod].Networks, n.Name):
+			return true
+		case peer.Pod < 0 && !slices.Contains(n.Not, a) &&
+			slices.ContainsFunc(n.Ranges, func(r netip.Prefix) bool { return r.Contains(a) }):
+			return true
+		}
+	}
+	return false
+}
+
 // Pod is one running pod.
 type Pod struct {
 	Namespace, Name string
@@ -60,6 +84,7 @@ type Pod struct {
 	Node            string
 	HostNetwork     bool
 	NodeLeftOut     bool        // policies are not enforced on its node
+	Networks        []string    // beside the cluster's own
 	Ports           []NamedPort // the first of a name and protocol counts
 }
 
@@ -276,12 +301,12 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 	if pod.HostNetwork && !w.HostPodsJudged || pod.NodeLeftOut {
 		return true
 	}
-	for _, o := range w.Overrides {
+	for _, o := range w.Overrides { // who cannot be read may judge whatever there is
 		if o.Ingress == ingress && o.Namespaces.matches(w.Namespaces[pod.Namespace]) && o.Pods.matches(pod.Labels) {
 			return o.Allow
 		}
 	}
-	if w.NotEnforced || w.IPv6Escapes && !a.Is4() {
+	if w.NotEnforced || w.IPv6Escapes && !a.Is4() || w.overNetwork(pod, peer, a) {
 		return true
 	}
 	if w.UnselectedDenied && !slices.ContainsFunc(w.Policies, func(p Policy) bool { return p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) }) {

@@ -10,7 +10,10 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 )
 
-const networkPolicies = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
+const (
+	networkPolicies = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
+	multiNetwork    = "https://github.com/k8snetworkplumbingwg/multi-net-spec"
+)
 
 // isolationRules judge whether policies apply to a server at all.
 var isolationRules = []Rule{{
@@ -93,6 +96,31 @@ var isolationRules = []Rule{{
 	Server: func(p *Pass) {
 		if p.hostNetwork() {
 			p.Found(Report{Message: "it runs on the host network, where policies are not enforced on it", Fix: "remove hostNetwork: true from its pod template"})
+		}
+	},
+}, {
+	ID: "TM112", Title: "A network that NetworkPolicy does not see", Severity: finding.Medium, Since: "0.2",
+	Why: "NetworkPolicy is enforced on a pod's interface to the cluster's own network. What goes over a second interface (Multus, SR-IOV, GKE multi-network), " +
+		"no NetworkPolicy allows or denies: whoever shares that network reaches the server, and the server reaches them.",
+	Bad:        "the annotation k8s.v1.cni.cncf.io/networks on an MCP server",
+	Good:       "the cluster's own network alone, or a firewall on the second one",
+	References: []string{multiNetwork},
+	Server: func(p *Pass) {
+		var more []string
+		instead := ""
+		for _, class := range p.Radius.Class {
+			networks, own := p.Networks(class)
+			more = append(more, networks...)
+			if own != "" {
+				instead = own
+			}
+		}
+		const fix = "drop the network from its pods' annotations, or hold what goes over it by the means of that network: a MultiNetworkPolicy, a firewall"
+		if more != nil {
+			p.Found(Report{Message: "its pods have the network " + some(distinct(more)) + " beside the cluster's own, and no NetworkPolicy is enforced there", Fix: fix})
+		}
+		if instead != "" {
+			p.Found(Report{Message: "its pods have the network " + instead + " instead of the cluster's own, and policies may not be enforced there", Fix: fix})
 		}
 	},
 }}

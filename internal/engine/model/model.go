@@ -18,6 +18,7 @@ type Snapshot struct {
 	Workloads  []Workload
 	Services   []Service
 	Nodes      []Node
+	Networks   []Network // beside the cluster's own
 	Routes     []Route
 	Policies   []policy.Policy  // also those that stand, unjudged, for what could not be read
 	Servers    []Server         // MCP servers, gateways and agents; discover fills it
@@ -77,7 +78,17 @@ type Pod struct {
 	Ports       []ContainerPort
 	Ordinals    Ordinals // only for the template of a StatefulSet
 	Placement   Placement
+	Networks    []string // beside the cluster's own, by Network.Name; sorted
+	Default     string   // the network it has instead of the cluster's own; "" for none
 	Origin      origin.Origin
+}
+
+// Network is a network that pods may have beside the cluster's own (a NetworkAttachmentDefinition).
+type Network struct {
+	Name    string         // "namespace/name"
+	Ranges  []netip.Prefix // the addresses that it leads to
+	Bounded bool           // and to no others
+	Origin  origin.Origin
 }
 
 // FargateProfile is the label that EKS gives to pods which it runs on Fargate (EKS documentation,

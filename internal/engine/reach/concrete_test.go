@@ -24,6 +24,7 @@ type concrete struct {
 	member []Member       // by pod: what it was made of
 	kinds  []uint8        // by pod: the traits of its node
 	addrs  [][]netip.Addr // by holder beyond the classes: the addresses it may have, each for one thing of its kind
+	fronts map[int]bool   // those of addrs that are Services'
 	used   map[netip.Addr]bool
 	snap   *model.Snapshot
 
@@ -119,6 +120,17 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	w.PortNamesShared, w.IPv6Escapes = says(cni.PortNamesShared), w.ipv6Pods && says(cni.IPv6Escapes)
 	w.LabelsLeftOut = profile.Says(cni.LabelsLeftOut) != cni.No && r.one(2)
 	w.RequestsFit = r.one(2)
+	for _, n := range w.snap.Networks {
+		w.Over = append(w.Over, slow.Network{Name: n.Name, Ranges: n.Ranges}, slow.Network{Name: "n0/open", Ranges: []netip.Prefix{allIPv4, allIPv6}})
+	}
+	w.Over = slices.DeleteFunc(w.Over, func(slow.Network) bool { return r.more.IntN(2) == 0 })
+	for i := range w.Over {
+		for n, addrs := range w.addrs {
+			if w.fronts[n] {
+				w.Over[i].Not = append(w.Over[i].Not, addrs...)
+			}
+		}
+	}
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
 			continue
@@ -313,7 +325,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 	}
 	copies = max(copies, p.Ordinals.Count)
 	for i := range copies {
-		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: p.HostNetwork}
+		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: p.HostNetwork, Networks: p.Networks}
 		pod.Labels = r.labels(p.Labels, words)
 		ordinal := p.Ordinals.First + i
 		if p.Ordinals.Count > 0 {
@@ -371,7 +383,10 @@ func classFor(g *Ground, m Member, ordinal int) int {
 
 // addServices resolves Services, and gives addresses to what is no pod.
 func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent func(kind) []netip.Addr) {
-	w.addrs = make([][]netip.Addr, len(g.holders))
+	w.addrs, w.fronts = make([][]netip.Addr, len(g.holders)), map[int]bool{}
+	for _, n := range slices.Concat(g.frontends...) {
+		w.fronts[n] = true
+	}
 	nodes := slices.Sorted(maps.Keys(w.Nodes))
 	for n := g.Classes(); n < len(g.holders); n++ {
 		switch h := g.Class(n); {

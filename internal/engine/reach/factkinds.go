@@ -40,6 +40,8 @@ var FactKinds = []FactKind{
 	{"node or none of <end>", ofEnd, "same, other or none", "whether it is on the node of the other end, on another one or on none", "node or none of dst"},
 	{"node of the API server: <end>", ofEnd, yesOrNo, "whether it is on a node that the API server runs on", "node of the API server: dst"},
 	{"kind of node of <end>: <kind>", ofEnd, yesOrNo, "whether it runs on a kind of node on which not every CNI enforces policies", "kind of node of src: a Windows node"},
+	{"over network <network>", "dst", yesOrNo, "whether the connection goes over a network that pods have beside the cluster's own", "over network a/lan"},
+	{"own network of <end>: <network>", ofEnd, yesOrNo, "whether policies are enforced on the network that a pod has instead of the cluster's", "own network of src: a/lan"},
 	{"enforced all the same: <end>", ofEnd, yesOrNo, "whether policies are enforced where the CNI does not enforce them", "enforced all the same: src"},
 	{"labels of the node of <end>: <selector>", ofEnd, yesOrNo, "whether it is on a node with such labels", "labels of the node of dst: zone=a"},
 

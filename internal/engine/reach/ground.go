@@ -59,6 +59,8 @@ type Holder struct {
 	ports     []model.ContainerPort
 	host      bool
 	nodes     nodeKinds
+	networks  []string // beside the cluster's own
+	network   string   // instead of the cluster's own
 	role      model.Role
 	others    []netip.Addr // known addresses of further pods of a hostNetwork class: those of their nodes
 }
@@ -99,8 +101,9 @@ type Ground struct {
 	namespaces []model.Namespace
 	nsIndex    map[string]int
 	nodeAt     map[string]int // the nodes of the input by name
-	nsRuns     []netset.IDs   // the classes of each namespace
-	holders    []Holder       // classes first, sorted by namespace; then the others
+	networks   map[string]*network
+	nsRuns     []netset.IDs // the classes of each namespace
+	holders    []Holder     // classes first, sorted by namespace; then the others
 	classes    int
 
 	classOf      [][]int // by workload: its classes
@@ -170,6 +173,7 @@ func NewGround(s *model.Snapshot) *Ground {
 	g.classes = len(g.holders)
 	g.addOthers()
 	g.index()
+	g.indexNetworks()
 	g.indexAddrs()
 	g.addBackends()
 	g.indexFronts()
@@ -274,7 +278,7 @@ func (g *Ground) addClasses() {
 		wl := &s.Workloads[w]
 		for _, m := range g.pods(w, said) {
 			m.labels = said.withAccount(m.labels, m.pod)
-			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), role: roles[w]}
+			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, role: roles[w]}
 			addrs := m.pod.Addrs
 			if h.host && addrs == nil {
 				addrs = m.pod.NodeAddrs
@@ -284,7 +288,7 @@ func (g *Ground) addClasses() {
 				unknown = g.nodeStates
 			}
 			b.Reset()
-			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d%v", h.namespace, m.labels.Only(said.keys), h.host, h.role, h.nodes)
+			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d%v%q%q", h.namespace, m.labels.Only(said.keys), h.host, h.role, h.nodes, h.networks, h.network)
 			for _, f := range Families {
 				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, unknown)
 				if h.Addrs[f].State == KnownAddr {

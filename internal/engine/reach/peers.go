@@ -184,9 +184,16 @@ func (p *Program) knownIn(addrs netset.Addrs) []match {
 // address is known and in one, and those of which they hold all or part of where they may be.
 func (p *Program) blockPeers(addrs netset.Addrs, end when.End) []match {
 	out := p.bareAddrs(addrs, end)
-	for _, m := range p.knownIn(addrs) {
+	for _, m := range p.holdersIn(addrs, end) {
 		out = append(out, p.byAddress(m, end)...)
 	}
+	return out
+}
+
+// holdersIn matches the holders whose address is known and in addrs, and those of which addrs hold
+// all or part of where they may be.
+func (p *Program) holdersIn(addrs netset.Addrs, end when.End) []match {
+	out := p.knownIn(addrs)
 	for k := range p.unknownAddrs {
 		unknown := &p.unknownAddrs[k]
 		where := [2]when.When{when.Never, when.Never}
@@ -211,7 +218,7 @@ func (p *Program) blockPeers(addrs netset.Addrs, end when.End) []match {
 				at.ends.Cubes = everyPod
 			}
 			if !at.when.IsNever() {
-				out = append(out, p.byAddress(at, end)...)
+				out = append(out, at)
 			}
 		}
 	}

@@ -146,7 +146,7 @@ func (g *Ground) reachable(place *model.Placement) uint8 {
 // loose is the condition under which policies are not enforced on the nodes of a group's pods.
 // Whether they are is kept as a question of its own, so that what they would deny is still said.
 func (p *Program) loose(g *group) when.When {
-	if g.like == nil || g.like.nodes.may == 0 {
+	if g.like == nil || g.like.nodes.may == 0 && g.like.network == "" {
 		return when.Never
 	}
 	end, out := ownEnd(g.dir), when.Never
@@ -161,7 +161,12 @@ func (p *Program) loose(g *group) when.When {
 		}
 		out = out.Or(is.Minus(p.says.where[of.enforces]))
 	}
-	return out.Minus(p.asks.held(end))
+	out = out.Minus(p.asks.held(end))
+	if name := g.like.network; name != "" {
+		out = out.Or(p.asks.ask("own network of "+endName(end)+": "+name, end, 0, "policies are enforced on the network "+name+", which "+word(end)+" has instead of the cluster's",
+			"policies are not enforced on the network "+name+", which "+word(end)+" has instead of the cluster's").Not())
+	}
+	return out
 }
 
 // held is the condition that policies are enforced where an end runs, though the CNI does not do it

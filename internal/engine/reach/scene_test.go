@@ -313,12 +313,20 @@ func (r *random) placeAll(s *model.Snapshot) {
 			s.Nodes[i].Labels = s.Nodes[i].Labels.With(l[0], l[1])
 		}
 	}
+	cidr := netip.MustParsePrefix(factRanges[r.more.IntN(len(factRanges))])
+	s.Networks = []model.Network{{Name: "n0/bounded", Ranges: []netip.Prefix{cidr}, Bounded: true}}
 	at := func(values ...string) label.Selector {
 		return label.Selector{}.Require(computeType, label.In(values...))
 	}
 	for i := range s.Workloads {
 		for j := range s.Workloads[i].Pods {
-			p := &s.Workloads[i].Pods[j].Placement
+			pod := &s.Workloads[i].Pods[j]
+			for _, name := range []string{"n0/bounded", "n0/open"} {
+				if r.more.IntN(5) == 0 && !pod.HostNetwork {
+					pod.Networks = append(pod.Networks, name)
+				}
+			}
+			p := &pod.Placement
 			switch r.more.IntN(12) {
 			case 0:
 				p.OS = "windows"

@@ -101,6 +101,7 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 		segs = exempt(segs, Region{Addrs: familySpace[IPv6]}, free)
 		segs = exempt(segs, p.everyone().without(netset.Universe), free.And(p.asks.over(IPv6)))
 	}
+	segs = p.overNetworks(g, segs)
 	if loose := p.asks.on(p.unenforced | p.says.maybe[cni.Enforces]); !loose.IsNever() {
 		loose = loose.Minus(p.enforced)
 		for i := range segs {

@@ -21,7 +21,7 @@ func assemble(parts []*part) *model.Snapshot {
 		all.merge(p)
 	}
 	all.distinct()
-	snap := &model.Snapshot{Nodes: all.nodes, Counts: all.counts}
+	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks, Counts: all.counts}
 
 	data := map[ref]map[string]string{}
 	for _, c := range all.configMaps {
@@ -59,6 +59,7 @@ func (p *part) merge(q *part) {
 	p.groups = append(p.groups, q.groups...)
 	p.configMaps = append(p.configMaps, q.configMaps...)
 	p.runtimeClasses = append(p.runtimeClasses, q.runtimeClasses...)
+	p.networks = append(p.networks, q.networks...)
 	p.problems = append(p.problems, q.problems...)
 	maps.Copy(p.homes, q.homes)
 	p.counts.Files += q.counts.Files

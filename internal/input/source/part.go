@@ -36,6 +36,7 @@ type part struct {
 	groups         []cidrGroup
 	configMaps     []configMap
 	runtimeClasses []runtimeClass
+	networks       []model.Network
 	homes          map[string]bool // namespaces that objects live in
 	problems       []finding.Problem
 	dropped        int // problems beyond maxProblems

@@ -18,6 +18,8 @@ type podSpec struct {
 	hostNetwork bool
 	node        string
 	placement   model.Placement
+	networks    []string // beside the cluster's own
+	first       string   // instead of the cluster's own
 	account     string
 }
 
@@ -83,6 +85,9 @@ func (s *podSpec) container(c *doc.Cursor, init bool) {
 		if path := c.Field(probe).Field("httpGet").Field("path").Text(); path != "" && !slices.Contains(out.Paths, path) {
 			out.Paths = append(out.Paths, path)
 		}
+	}
+	if name, ok := sriovNetwork(c); ok && !slices.Contains(s.networks, name) {
+		s.networks = append(s.networks, name)
 	}
 	s.env(c, &out)
 	s.containers = append(s.containers, out)
@@ -225,7 +230,8 @@ func (p *part) pod(o *object) {
 	if _, mirror := o.meta.annotations[mirrorPod]; mirror {
 		spec.account = ""
 	}
-	w.Pods = []model.Pod{{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Account: spec.account, Addrs: onePerFamily(addrs), MoreAddrs: more,
+	spec.attach(o.root.At("metadata", "annotations"), o.meta.annotations, o.meta.namespace)
+	w.Pods = []model.Pod{{Name: o.meta.name, Networks: spec.networks, Default: spec.first, Labels: podLabels(o.meta.labels, o.meta.sound), Account: spec.account, Addrs: onePerFamily(addrs), MoreAddrs: more,
 		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Placement: spec.placement, Origin: o.at}}
 	p.workloads = append(p.workloads, w)
 }

@@ -60,7 +60,9 @@ func (p *part) workload(o *object) {
 	m := template.Field("metadata")
 	set, sound := readLabels(m.Field("labels"))
 	pods := readPodSpec(template.Field("spec"))
-	w := o.workload(pods, readAnnotations(m.Field("annotations")))
+	annotations := readAnnotations(m.Field("annotations"))
+	pods.attach(m.Field("annotations"), annotations, o.meta.namespace)
+	w := o.workload(pods, annotations)
 	checkRole(o.root.At("metadata", "annotations"))
 	checkRole(m.Field("annotations"))
 	replicas := readCount(spec.Field("replicas"))
@@ -75,7 +77,7 @@ func (p *part) workload(o *object) {
 	if selector := spec.Field("selector"); o.kind != "ReplicationController" {
 		readSelector(selector) // for its problems only: the API server sees to it that it selects the template
 	}
-	pod := model.Pod{Account: pods.account, HostNetwork: pods.hostNetwork, Node: pods.node, Ports: pods.ports, Placement: pods.placement, Origin: o.at.At(template.Line())}
+	pod := model.Pod{Networks: pods.networks, Default: pods.first, Account: pods.account, HostNetwork: pods.hostNetwork, Node: pods.node, Ports: pods.ports, Placement: pods.placement, Origin: o.at.At(template.Line())}
 	pod.Labels = o.templateLabels(set, sound, spec)
 	if o.kind == "StatefulSet" {
 		start := spec.Field("ordinals").Field("start")

@@ -1,0 +1,181 @@
+package source
+
+import (
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/input/doc"
+)
+
+// The annotations that give a pod networks beside the cluster's own (Kubernetes Network Custom
+// Resource Definition De-facto Standard 1.3; multus-cni docs/configuration.md; Google Cloud
+// documentation, setup-multinetwork-support-for-pods).
+const (
+	multusNetworks = "k8s.v1.cni.cncf.io/networks"
+	multusDefault  = "v1.multus-cni.io/default-network"
+	gkeInterfaces  = "networking.gke.io/interfaces"
+	gkeNetwork     = "networking.gke.io/network" // of a NetworkPolicy: the network that it is about
+)
+
+// maxNetworks bounds how many networks of one pod are told apart.
+const maxNetworks = 16
+
+// unnamedNetwork stands for networks whose names cannot be read.
+const unnamedNetwork = "(unnamed)"
+
+// readNetworks reads the networks that annotations of a pod name, by "namespace/name".
+func readNetworks(c *doc.Cursor, set label.Set, namespace string) (networks []string, first string) {
+	add := func(ns, name string) {
+		if !isSubdomain(name) || ns != "" && !isSubdomain(ns) {
+			name, ns = unnamedNetwork, ""
+		}
+		if ns != "" {
+			name = ns + "/" + name
+		}
+		if len(networks) >= maxNetworks {
+			name = unnamedNetwork
+		}
+		if !slices.Contains(networks, name) {
+			networks = append(networks, name)
+		}
+	}
+	refuse := func(key string) {
+		c.Field(key).Fail("not a list of networks", "")
+		add("", "")
+	}
+	if text := strings.TrimSpace(set[multusNetworks]); strings.HasPrefix(text, "[") {
+		var list []struct{ Name, Namespace string }
+		if json.Unmarshal([]byte(text), &list) != nil {
+			refuse(multusNetworks)
+		}
+		for _, n := range list {
+			add(orElse(n.Namespace, namespace), n.Name)
+		}
+	} else if text != "" {
+		for item := range strings.SplitSeq(text, ",") {
+			item, _, _ = strings.Cut(strings.TrimSpace(item), "@")
+			ns, name, ok := strings.Cut(item, "/")
+			if !ok {
+				ns, name = namespace, item
+			}
+			add(ns, name)
+		}
+	}
+	if text := set[gkeInterfaces]; text != "" {
+		var list []struct{ Network string }
+		if json.Unmarshal([]byte(text), &list) != nil {
+			refuse(gkeInterfaces)
+		}
+		for _, n := range list {
+			if n.Network != "default" {
+				add("", n.Network)
+			}
+		}
+	}
+	if text := strings.TrimSpace(set[multusDefault]); text != "" {
+		if first = text; !strings.Contains(text, "/") {
+			first = namespace + "/" + text
+		}
+		if ns, name, _ := strings.Cut(first, "/"); !isSubdomain(ns) || !isSubdomain(name) {
+			first = unnamedNetwork
+		}
+	}
+	slices.Sort(networks)
+	return networks, first
+}
+
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+// sriovNetwork returns a network that a container's resources stand for: devices of SR-IOV are
+// network interfaces.
+func sriovNetwork(c *doc.Cursor) (name string, ok bool) {
+	for _, list := range []string{"limits", "requests"} {
+		for key := range c.Field("resources").Field(list).Entries() {
+			if strings.Contains(key, "sriov") && isLabelKey(key) {
+				return "resource " + key, true
+			}
+		}
+	}
+	return "", false
+}
+
+// attachment reads a NetworkAttachmentDefinition.
+func (p *part) attachment(o *object) {
+	defer p.close(o)
+	n := model.Network{Name: o.meta.namespace + "/" + o.meta.name, Origin: o.at}
+	n.Ranges, n.Bounded = rangesOf(o.root.At("spec").Field("config").Text())
+	p.networks = append(p.networks, n)
+}
+
+// rangesOf reads the addresses that an interface reaches from the configuration of its CNI plugin:
+// those of its subnets and of the routes that it gets. ok is false where these are not all.
+func rangesOf(config string) (ranges []netip.Prefix, ok bool) {
+	var c struct {
+		IPAM struct {
+			Type, Subnet, Range string
+			Ranges              [][]struct{ Subnet string }
+			IPRanges            []struct{ Range string }
+			Addresses           []struct{ Address string }
+			Routes              []struct{ Dst string }
+		}
+	}
+	if json.Unmarshal([]byte(config), &c) != nil {
+		return nil, false
+	}
+	var texts []string
+	switch c.IPAM.Type {
+	case "host-local":
+		texts = append(texts, c.IPAM.Subnet)
+		for _, set := range c.IPAM.Ranges {
+			for _, r := range set {
+				texts = append(texts, r.Subnet)
+			}
+		}
+	case "whereabouts":
+		texts = append(texts, c.IPAM.Range)
+		for _, r := range c.IPAM.IPRanges {
+			texts = append(texts, r.Range)
+		}
+	case "static":
+		for _, a := range c.IPAM.Addresses {
+			texts = append(texts, a.Address)
+		}
+	default: // DHCP and others give what they like
+		return nil, false
+	}
+	for _, r := range c.IPAM.Routes {
+		texts = append(texts, r.Dst)
+	}
+	for _, text := range texts {
+		if text == "" {
+			continue
+		}
+		if _, last, isRange := strings.Cut(text, "-"); isRange { // whereabouts: "192.168.2.225-192.168.2.230/28"
+			text = last
+		}
+		r, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, false
+		}
+		ranges = append(ranges, r.Masked())
+	}
+	return ranges, len(ranges) > 0
+}
+
+// attach notes the networks that the annotations of the pod name. Those of devices are theirs,
+// where they name any.
+func (s *podSpec) attach(c *doc.Cursor, annotations label.Set, namespace string) {
+	networks, first := readNetworks(c, annotations, namespace)
+	if s.first = first; networks != nil {
+		s.networks = networks
+	}
+}
