@@ -19,27 +19,30 @@ import (
 func TestWaysAgree(t *testing.T) {
 	const scene = `
 {apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: mcp}, spec: {selector: {matchLabels: {app: mcp}}, template: {metadata: {labels: {app: mcp}}, spec: {
-  containers: [{name: c, image: mcp/fetch, ports: [{name: http, containerPort: 8080}%s]}]}}}}
+  %s}}}}
 ---
 {apiVersion: v1, kind: Service, metadata: {namespace: a, name: mcp}, spec: {%s, ports: [{port: 80, targetPort: http}], clusterIP: 10.96.0.9}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: p}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [%s]}}
 `
 	const mcp = ", selector: {app: mcp}"
-	const twice = ", {name: http, containerPort: 9090}" // so that it is open which of the two the Service sends to
+	const (
+		plain   = "containers: [{name: c, image: mcp/fetch, ports: [{name: http, containerPort: 8080}]}, {name: d, image: x, ports: [{name: http, containerPort: 9090}]}]"
+		sidecar = "initContainers: [{name: c, image: mcp/fetch, restartPolicy: Always, ports: [{name: http, containerPort: 8080}]}], containers: [{name: d, image: x}]" // it is open whether the Service takes its name for the port
+	)
 	for _, tt := range []struct {
 		service, ports, ingress, cni string
 		want                         reach.Verdict
 	}{
-		{"type: NodePort" + mcp, "", "", "azure-npm", reach.Allowed},
-		{"type: LoadBalancer" + mcp, "", "", "azure-npm", reach.Allowed},
-		{"externalIPs: [203.0.113.80]" + mcp, "", "", "azure-npm", reach.Allowed},
-		{"externalIPs: [203.0.113.80]" + mcp, "", "", "calico", reach.Depends},
-		{"type: NodePort" + mcp, twice, "", "azure-npm", reach.Depends},
-		{"externalIPs: [203.0.113.80]" + mcp, twice, "{}", "calico", reach.Depends},
-		{"type: NodePort, selector: {app: mcp, pod-template-hash: x}", "", "", "azure-npm", reach.Depends}, // a label that the input does not show
-		{"type: NodePort, externalTrafficPolicy: Local" + mcp, "", "", "azure-npm", reach.Denied},
-		{"type: NodePort, externalTrafficPolicy: Local" + mcp, "", "{}", "azure-npm", reach.Allowed},
+		{"type: NodePort" + mcp, plain, "", "azure-npm", reach.Allowed},
+		{"type: LoadBalancer" + mcp, plain, "", "azure-npm", reach.Allowed},
+		{"externalIPs: [203.0.113.80]" + mcp, plain, "", "azure-npm", reach.Allowed},
+		{"externalIPs: [203.0.113.80]" + mcp, plain, "", "calico", reach.Depends},
+		{"type: NodePort" + mcp, sidecar, "", "azure-npm", reach.Depends},
+		{"externalIPs: [203.0.113.80]" + mcp, sidecar, "{}", "calico", reach.Depends},
+		{"type: NodePort, selector: {app: mcp, pod-template-hash: x}", plain, "", "azure-npm", reach.Depends}, // a label that the input does not show
+		{"type: NodePort, externalTrafficPolicy: Local" + mcp, plain, "", "azure-npm", reach.Denied},
+		{"type: NodePort, externalTrafficPolicy: Local" + mcp, plain, "{}", "azure-npm", reach.Allowed},
 	} {
 		t.Run(tt.service+tt.ports+tt.ingress+" "+tt.cni, func(t *testing.T) {
 			snap := source.LoadFiles(source.File{Name: "in.yaml", Data: fmt.Appendf(nil, scene, tt.ports, tt.service, tt.ingress)})

@@ -38,12 +38,20 @@ var straight = front{before: when.Never, escapes: when.Never}
 
 // through decides for one backend.
 func (a *asker) through(from end, f front, b backend) []way {
+	sent := when.Always
 	if f.local && a.isPods(b.end) && slices.Equal(a.placements(*f.via, b.end), []placement{otherNode}) {
-		a.note(f.via.name + " has no pod behind this port, and externalTrafficPolicy Local sends to no other node")
-		return may(b.asked, when.Never)
+		if from.Holder < 0 && !a.p.Plan(familyOf(from.Addr)).Contains(from.Addr) {
+			a.note(f.via.name + " has no pod behind this port, and externalTrafficPolicy Local sends to no other node")
+			return may(b.asked, when.Never)
+		}
+		sent = a.p.Ask(fmt.Sprintf("sent on to another node: from %s through %s", from.called(), f.via.called()), when.Cluster,
+			f.via.name+" sends what comes from inside the cluster on to another node, in spite of externalTrafficPolicy Local",
+			f.via.name+" sends nothing on to another node, as externalTrafficPolicy Local says")
 	}
-	if own := a.ownPod(from, b.end); own != nil {
-		return own
+	if f.via == nil { // by its own address
+		if own := a.ownPod(from, b.end); own != nil {
+			return own
+		}
 	}
 	r := route{from: from, to: b.end, via: f.via, out: b.end, as: from, outConns: b.arriving, inConns: b.arriving, asked: b.asked}
 	out := within(a.enter(r, f), f.before.Not())
@@ -51,8 +59,12 @@ func (a *asker) through(from end, f front, b backend) []way {
 		r.before, r.out, r.outConns = true, *f.via, b.asked
 		out = append(out, within(a.enter(r, f), f.before)...)
 	}
+	own := when.Never
+	if f.via != nil && from.single && b.single && from.pod == b.pod { // and back to the pod that sent it
+		own = a.p.Where(cni.OwnServiceOpen)
+	}
 	for i := range out {
-		out[i].pass = out[i].pass.And(b.is)
+		out[i].pass = out[i].pass.Or(own).And(b.is).And(sent)
 	}
 	return slices.DeleteFunc(out, func(w way) bool { return w.given.IsNever() })
 }
@@ -107,11 +119,17 @@ func (a *asker) answering(from end, service int, f front, backends []backend, as
 		return may(asked, when.Never)
 	}
 	a.note("the input does not show the endpoints of " + name)
-	tried = a.toHost(from, "an endpoint of "+name, asked.Union(arriving))
+	tried = within(a.toHost(from, "an endpoint of "+name, asked.Union(arriving)), f.before.Not())
 	for i := range tried {
 		tried[i].conns = asked
 	}
-	return tried
+	if f.via != nil && a.isPods(from) { // whatever they are, egress is judged on the Service
+		for _, e := range a.side(from, *f.via, unplaced, policy.Egress, asked) {
+			pass := reach.AnyFamily(a.meet(direct(from, *f.via, asked)).And(e.when))
+			tried = append(tried, within(may(e.conns, pass), f.before)...)
+		}
+	}
+	return slices.DeleteFunc(tried, func(w way) bool { return w.given.IsNever() })
 }
 
 // selects reports whether some pod of the input may be one that the Service selects.
@@ -128,6 +146,8 @@ func (a *asker) toEndpoint(from end, b backend) []way {
 		return a.toHost(from, "an address that the input gives to nothing", b.arriving)
 	}
 	defer a.quietly()()
+	defer func(was bool) { a.translated = was }(a.translated)
+	a.translated = true
 	out := a.toUnknown(from, b.unknown, b.arriving)
 	for i := range out {
 		out[i].conns = b.asked

@@ -14,10 +14,12 @@ import (
 // maxNodePorts bounds how many node ports, and how many host ports, one question goes through.
 const maxNodePorts = 256
 
-// nodePort is a port of every node that leads to a Service.
+// nodePort is a port of every node that leads to a Service, or may if it is perhaps the one that
+// the API server gave out.
 type nodePort struct {
 	service int
 	port    model.ServicePort
+	perhaps bool
 }
 
 // nodePorts returns those that the question is about.
@@ -25,8 +27,12 @@ func (a *asker) nodePorts() []nodePort {
 	var out []nodePort
 	for i := range a.p.Snapshot.Services {
 		for _, p := range a.p.Snapshot.Services[i].Ports {
-			if p.NodePort != 0 && a.conns.Contains(p.Protocol, p.NodePort) {
-				out = append(out, nodePort{i, p})
+			switch {
+			case p.NodePort != 0 && a.conns.Contains(p.Protocol, p.NodePort):
+				out = append(out, nodePort{i, p, false})
+			case p.NodePort == 0 && a.q.Port != 0 && a.conns.Of(p.Protocol).Overlaps(reach.NodePorts(&a.p.Snapshot.Services[i], p)):
+				p.NodePort = a.q.Port
+				out = append(out, nodePort{i, p, true})
 			}
 		}
 	}
@@ -88,14 +94,29 @@ func (a *asker) nodeTaken(e end, target place) bool {
 // the node itself.
 func (a *asker) toNode(from, node end) []way {
 	onNodes, onHosts := a.nodePorts(), a.hostPorts()
+	var given []nodePort // that the API server may have given out
 	tried, taken := a.toHostPorts(from, node, onHosts[:min(len(onHosts), maxNodePorts)])
 	if len(onHosts) > maxNodePorts || len(onNodes) > maxNodePorts {
 		tried = append(tried, may(a.conns, a.p.Doubt("one of many node ports leads to something"))...)
 	}
 	for _, p := range onNodes[:min(len(onNodes), maxNodePorts)] {
+		if p.perhaps {
+			given = append(given, p)
+			continue
+		}
 		taken = taken.Union(one(p.port.Protocol, p.port.NodePort))
 		a.note(fmt.Sprintf("port %d of every node leads to the Service %s", p.port.NodePort, serviceName(a, p.service)))
 		tried = append(tried, a.toNodePort(from, node, p)...)
+	}
+	if rest := a.conns.Minus(taken); !rest.IsEmpty() && given != nil {
+		var worlds []world
+		for _, p := range given {
+			worlds = append(worlds, world{serviceName(a, p.service), a.toNodePort(from, node, p)})
+		}
+		return append(tried, a.oneOf(a.decide(direct(from, node, rest)), worlds, func(names []string) when.When {
+			port := fmt.Sprint(a.q.Port)
+			return a.is("node port "+port+" of: ", port+" is the node port of ", port+" is not the node port of ", names)
+		})...)
 	}
 	if rest := a.conns.Minus(taken); !rest.IsEmpty() {
 		tried = append(tried, a.decide(direct(from, node, rest))...)
@@ -110,6 +131,8 @@ func (a *asker) toNodePort(from, node end, p nodePort) []way {
 	f := a.nodeFront(from, node, asked)
 	if f.local = svc.Local; !f.local {
 		f.nodes, f.node, f.escapes = []end{node}, "the node that took it in", a.p.Where(cni.NodePortsEscape)
+	} else if a.isPods(from) {
+		f.nodes, f.node = a.hiding(from, node), "a node"
 	}
 	backends := a.backends(p.service, own)
 	for i := range backends {
@@ -165,14 +188,23 @@ func (a *asker) toHostPort(from, node end, p hostPort) []way {
 	a.note(fmt.Sprintf("port %d of the nodes that %s runs on is its hostPort, and leads to its port %d", p.port, p.pods.name, p.target))
 	b := backend{end: p.pods, asked: one(p.proto, p.port), arriving: one(p.proto, p.target)}
 	f := a.nodeFront(from, node, b.asked)
-	if a.isPods(from) { // the client's own address, or the pod's, where clients of its subnet are hidden for the way back
-		at, all := a.nodesOf(from)
-		for _, n := range a.allNodes() {
-			i := a.p.Class(n.Holder).Node
-			if !all || n.Holder == node.Holder || i < 0 || slices.Contains(at, a.p.Snapshot.Nodes[i].Name) {
-				f.nodes, f.node = append(f.nodes, n), "a node"
-			}
-		}
+	if a.isPods(from) {
+		f.nodes, f.node = a.hiding(from, node), "a node"
 	}
 	return a.through(from, f, b)
+}
+
+// hiding returns the nodes whose address a pod's connections to a node may arrive with: its own,
+// where what pods send to nodes is masqueraded, and the one that takes it in, which hides clients
+// of the subnet for the way back.
+func (a *asker) hiding(from, node end) []end {
+	var out []end
+	at, all := a.nodesOf(from)
+	for _, n := range a.allNodes() {
+		i := a.p.Class(n.Holder).Node
+		if !all || n.Holder == node.Holder || i < 0 || slices.Contains(at, a.p.Snapshot.Nodes[i].Name) {
+			out = append(out, n)
+		}
+	}
+	return out
 }

@@ -25,18 +25,19 @@ import (
 
 // asker answers one question.
 type asker struct {
-	p        *reach.Program
-	q        Question
-	conns    netset.Conns
-	sides    map[sideKey][]reach.Box
-	notes    []string
-	assumed  []string
-	hosts    []string // names of ends on the host network
-	quiet    int      // what is noted is about one case of many
-	index    *index   // who has which address
-	followed int      // Services of type ExternalName that the question is going through
-	names    int      // of those, how many it went through so far
-	held     int      // what may have an address that is not known, so far
+	p          *reach.Program
+	q          Question
+	conns      netset.Conns
+	sides      map[sideKey][]reach.Box
+	notes      []string
+	assumed    []string
+	hosts      []string // names of ends on the host network
+	quiet      int      // what is noted is about one case of many
+	index      *index   // who has which address
+	followed   int      // Services of type ExternalName that the question is going through
+	names      int      // of those, how many it went through so far
+	translated bool     // the question is about an endpoint of a Service: no other Service takes that on
+	held       int      // what may have an address that is not known, so far
 }
 
 func newAsker(p *reach.Program, q Question) *asker {

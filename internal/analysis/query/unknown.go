@@ -23,7 +23,7 @@ func (a *asker) toUnknown(from end, addr netip.Addr, conns netset.Conns) []way {
 	done := a.quietly()
 	var held []world
 	var fresh []way
-	for _, n := range a.mayHold(addr, true) {
+	for _, n := range a.mayHold(addr, !a.translated) {
 		to, h := a.holderEnd(n), a.p.Class(n)
 		to.claimed, to.single = addr, false
 		hold := func(ways []way) { held = append(held, world{to.name, ways}) }

@@ -28,6 +28,7 @@ var antrea = Profile{
 		EnforcesOnWindows:      {Yes, "antrea docs/windows.md: NetworkPolicy on Windows nodes, with OVS"},
 		EnforcesOnHybrid:       {Uncertain, "EKS documentation, hybrid-nodes-cni: Cilium and Calico are supported"},
 		EnforcesWithoutAgent:   {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
+		OwnServiceOpen:         {No, "antrea PR 5687: egress policy applies to hairpinned connections"},
 	},
 	Kinds: kinds(
 		enforced("antrea docs/design/ovs-pipeline.md", networkPolicy),

@@ -34,6 +34,7 @@ var awsVPCCNI = Profile{
 		EnforcesOnWindows:    {No, "EKS documentation, cni-network-policy: Linux nodes of Amazon EC2 only"},
 		EnforcesOnHybrid:     {No, "EKS documentation, hybrid-nodes-cni: the VPC CNI is not compatible with hybrid nodes, and its DaemonSet keeps off them"},
 		EnforcesWithoutAgent: {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
+		OwnServiceOpen:       {No, "aws-network-policy-agent pkg/ebpf/c/tc.v4egress.bpf.c: judges the Service's address, which no rule for the pod names"},
 	},
 	Kinds: kinds(
 		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),

@@ -29,6 +29,7 @@ var azureNPM = Profile{
 		EnforcesOnWindows:      {Uncertain, "AKS documentation, use-network-policies: Windows Server 2022, without named ports, SCTP, negative selectors and except"},
 		EnforcesOnHybrid:       {Uncertain, "no part of AKS"},
 		EnforcesWithoutAgent:   {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
+		OwnServiceOpen:         {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(
 		enforced("azure-container-networking npm/pkg/controlplane/controllers/v2", networkPolicy),

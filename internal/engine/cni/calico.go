@@ -32,6 +32,7 @@ var calico = Profile{
 		EnforcesOnWindows:    {Yes, "calico documentation, windows-calico: NetworkPolicy on Windows nodes, where the operator installs it there"},
 		EnforcesOnHybrid:     {Yes, "EKS documentation, hybrid-nodes-cni: Cilium and Calico are supported"},
 		EnforcesWithoutAgent: {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
+		OwnServiceOpen:       {Uncertain, "not confirmed: what comes back is masqueraded, and may be judged or not"},
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),

@@ -30,6 +30,7 @@ var cilium = Profile{
 		EnforcesOnWindows:    {No, "cilium Documentation/operations/system_requirements.rst: Linux nodes"},
 		EnforcesOnHybrid:     {Yes, "EKS documentation, hybrid-nodes-cni: Cilium and Calico are supported"},
 		EnforcesWithoutAgent: {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
+		OwnServiceOpen:       {Yes, "cilium bpf/lib/lb.h and issue 11593: hairpinned connections of an endpoint to itself skip policy"},
 	},
 	Kinds: kinds(
 		enforced("cilium Documentation/network/kubernetes/policy.rst", networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy),

@@ -57,6 +57,7 @@ const (
 	EnforcesOnWindows
 	EnforcesOnHybrid
 	EnforcesWithoutAgent
+	OwnServiceOpen
 
 	Questions // how many there are
 )
@@ -110,6 +111,8 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"policies are not enforced on EKS hybrid nodes"},
 	EnforcesWithoutAgent: {"enforcesWithoutAgent", "policies are enforced on nodes that run no DaemonSets (Fargate, virtual kubelet)",
 		"policies are not enforced on nodes that run no DaemonSets (Fargate, virtual kubelet)"},
+	OwnServiceOpen: {"ownServiceOpen", "a pod may always connect to itself through its Service",
+		"policies apply to a pod that connects to itself through its Service"},
 }
 
 // String says what the question asks, as a sentence that may be true.

@@ -28,6 +28,7 @@ var kubeNetworkPolicies = Profile{
 		EnforcesOnWindows:      {No, "kube-network-policies README.md: nftables, which Linux has"},
 		EnforcesOnHybrid:       {Uncertain, "not confirmed"},
 		EnforcesWithoutAgent:   {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
+		OwnServiceOpen:         {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(
 		enforced("kube-network-policies cmd/kube-network-policies/standard", networkPolicy),

@@ -29,6 +29,7 @@ var kubeRouter = Profile{
 		EnforcesOnWindows:    {No, "kube-router docs: iptables and ipsets, which Linux has"},
 		EnforcesOnHybrid:     {Uncertain, "not confirmed"},
 		EnforcesWithoutAgent: {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
+		OwnServiceOpen:       {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(
 		enforced("kube-router pkg/controllers/netpol", networkPolicy),

@@ -29,6 +29,7 @@ var ovnKubernetes = Profile{
 		EnforcesOnWindows:      {Uncertain, "ovn-kubernetes docs, hybrid overlay: Windows nodes have no OVN of their own; not confirmed for policies"},
 		EnforcesOnHybrid:       {Uncertain, "not confirmed"},
 		EnforcesWithoutAgent:   {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
+		OwnServiceOpen:         {Uncertain, "not confirmed"},
 	},
 	Kinds: kinds(
 		enforced("ovn-kubernetes docs network-policy.md", networkPolicy),

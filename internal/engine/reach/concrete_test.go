@@ -423,7 +423,8 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 			out.Addrs = w.addrs[n]
 		}
 		for n, pod := range w.Pods {
-			out.Backends = append(out.Backends, backends(svc, pod, n)...)
+			m := w.member[n]
+			out.Backends = append(out.Backends, backends(svc, pod, n, s.Workloads[m.Workload].Pods[m.Pod].Ports, r.more.IntN(2) == 0)...)
 		}
 		w.Services = append(w.Services, out)
 	}
@@ -440,7 +441,9 @@ func knownAddrs(h *Holder) []netip.Addr {
 	return out
 }
 
-func backends(svc model.Service, pod slow.Pod, n int) (out []slow.Backend) {
+// backends are what a pod is behind a Service. Of equal names the first container's counts, and a
+// sidecar's only if sidecars do, and no container gives it.
+func backends(svc model.Service, pod slow.Pod, n int, declared []model.ContainerPort, sidecars bool) (out []slow.Backend) {
 	if svc.Selector == nil {
 		for _, e := range svc.Endpoints {
 			for _, p := range svc.Ports {
@@ -458,9 +461,11 @@ func backends(svc model.Service, pod slow.Pod, n int) (out []slow.Backend) {
 	}
 	for _, p := range svc.Ports {
 		target := int(p.Target)
-		for _, q := range pod.Ports {
-			if target == 0 && q.Name == p.TargetName && q.Protocol == p.Protocol.String() {
-				target = q.Number
+		for _, sidecar := range []bool{false, true} {
+			for _, q := range declared {
+				if target == 0 && q.Name == p.TargetName && q.Protocol == p.Protocol && q.Sidecar == sidecar && (sidecars || !sidecar) {
+					target = int(q.Port)
+				}
 			}
 		}
 		if target != 0 {

@@ -55,6 +55,7 @@ var FactKinds = []FactKind{
 
 	{"port name <protocol>/<name> of <end> is <port>", ofEnd, yesOrNo, "which number a port name stands for, where containers differ",
 		"port name TCP/http of dst is 8080"},
+	{"port name <protocol>/<name> of dst is <port> to a Service", "dst", yesOrNo, "whether a Service takes the port name of a sidecar", "port name TCP/http of dst is 8080 to a Service"},
 	{"port name <protocol>/<name> is given", ofCluster, yesOrNo, "whether some pod gives a port this name", "port name TCP/http is given"},
 	{"port name <protocol>/<name> is <port> everywhere", ofCluster, yesOrNo, "whether every running pod gives a port name this number",
 		"port name TCP/http is 8080 everywhere"},

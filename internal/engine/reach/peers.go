@@ -117,11 +117,11 @@ func (p *Program) resolvePeer(ns, pod label.Selector, end when.End) []match {
 	matched := p.says.where[cni.SelectorsMatchHost]
 	add(sel.must.Intersect(p.hosts), matched)
 	add(sel.perhaps.Intersect(p.hosts), matched.And(p.asks.selected(end, ns, pod)))
-	if yes := p.says.yes[cni.SelectorsMatchHost]; yes != 0 { // the address that such a pod is matched by is its node's
+	if !matched.IsNever() { // the address that such a pod is matched by is its node's
 		shares := p.asks.ask("shares the address of a host pod: "+selectedID(end, ns, pod), end, 0,
 			word(end)+" has the address of a pod on the host network that a policy names", word(end)+" has no address of a pod on the host network that a policy names")
-		add(p.local, p.asks.on(yes).And(shares))
-		if yes &= p.says.yes[cni.LongestPrefixDecides]; yes != 0 {
+		add(p.local, matched.And(shares))
+		if yes := p.says.yes[cni.SelectorsMatchHost] & p.says.yes[cni.LongestPrefixDecides]; yes != 0 {
 			at := p.addrsOf(sel.must.Intersect(p.hosts))
 			for _, m := range p.knownIn(at) {
 				add(p.entirelyIn(m.ends.IDs, at), p.asks.on(yes).And(m.when))

@@ -43,14 +43,19 @@ type bareBackend struct {
 var nodePorts = netset.PortRange(30000, 32767)
 
 func mapping(svc *model.Service, p model.ServicePort, target netset.Port) PortMapping {
-	m := PortMapping{Protocol: p.Protocol, Service: p.Port, Target: target}
+	return PortMapping{Protocol: p.Protocol, Service: p.Port, Target: target, Node: NodePorts(svc, p)}
+}
+
+// NodePorts is the port of nodes that a Service's port has, or where the input does not show it,
+// those that the API server gives out; empty if it has none.
+func NodePorts(svc *model.Service, p model.ServicePort) netset.Ports {
 	switch {
 	case p.NodePort != 0:
-		m.Node = netset.PortRange(p.NodePort, p.NodePort)
+		return netset.PortRange(p.NodePort, p.NodePort)
 	case svc.Type == "NodePort" || svc.Type == "LoadBalancer":
-		m.Node = nodePorts
+		return nodePorts
 	}
-	return m
+	return netset.Ports{}
 }
 
 // addBackends resolves every Service to the classes behind it. Endpoints may be set by hand, beside
@@ -83,19 +88,38 @@ func (g *Ground) addBackends() {
 func (h *Holder) servicePorts(svc *model.Service) []PortMapping {
 	var out []PortMapping
 	for _, p := range svc.Ports {
-		must, may := []netset.Port{p.Target}, []netset.Port{p.Target}
+		target, perhaps := p.Target, false
 		if p.TargetName != "" {
-			must, may = h.resolve(portName{p.Protocol, p.TargetName})
-		}
-		for _, t := range may {
-			m := mapping(svc, p, t)
-			if !slices.Contains(must, t) {
-				m.Name = p.TargetName
+			var ok bool
+			if target, perhaps, ok = h.serves(portName{p.Protocol, p.TargetName}); !ok {
+				continue
 			}
-			out = append(out, m)
 		}
+		m := mapping(svc, p, target)
+		if perhaps {
+			m.Name = p.TargetName
+		}
+		out = append(out, m)
 	}
 	return out
+}
+
+// serves is the number that a port name of a Service stands for: that of the first container that
+// gives it, else of the first sidecar, which counts since Kubernetes 1.29 (pkg/api/v1/pod/util.go
+// and staging/src/k8s.io/endpointslice/util, FindPort).
+func (h *Holder) serves(name portName) (number netset.Port, perhaps, ok bool) {
+	for _, p := range h.ports {
+		if p.Protocol != name.protocol || p.Name != name.name {
+			continue
+		}
+		if !p.Sidecar {
+			return p.Port, false, true
+		}
+		if !ok {
+			number, perhaps, ok = p.Port, true, true
+		}
+	}
+	return number, perhaps, ok
 }
 
 // Behind is the condition that a Service sends what m describes to the pods of a backend, which may
@@ -107,7 +131,10 @@ func (p *Program) Behind(service int, perhaps bool, m PortMapping) when.When {
 		is = p.asks.selected(when.Destination, label.Named(svc.Namespace), *svc.Selector)
 	}
 	if m.Name != "" {
-		is = is.And(p.sidecarPort(when.Destination, portName{m.Protocol, m.Name}, m.Target))
+		name, svc := portName{m.Protocol, m.Name}, &p.Snapshot.Services[service]
+		is = is.And(p.asks.ask(fmt.Sprintf("port name %s of dst is %d to a Service", name, m.Target), when.Destination, 0,
+			fmt.Sprintf("the Service %s/%s takes the port name %s of a sidecar for %d", svc.Namespace, svc.Name, m.Name, m.Target),
+			fmt.Sprintf("the Service %s/%s does not take the port name %s of a sidecar", svc.Namespace, svc.Name, m.Name)))
 	}
 	return is
 }

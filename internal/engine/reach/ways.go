@@ -59,10 +59,11 @@ func (g *Ground) Ways(class int) []Way { return g.ways[class] }
 func (g *Ground) findWays() {
 	g.ways = make([][]Way, g.classes)
 	s := g.Snapshot
-	byName := map[[2]string]int{}
+	byName := map[[2]string][]int{} // several that differ may claim one name
 	for i := range s.Services {
 		svc := &s.Services[i]
-		byName[[2]string{svc.Namespace, svc.Name}] = i
+		name := [2]string{svc.Namespace, svc.Name}
+		byName[name] = append(byName[name], i)
 		id := fmt.Sprintf("Service %s/%s", svc.Namespace, svc.Name)
 		if _, ok := g.VIP(i); ok && !g.isKubeAPI(i) {
 			g.addWay(Way{Kind: ByService, Name: id, Service: i, Origin: svc.Origin}, PortMapping.any)
@@ -77,18 +78,16 @@ func (g *Ground) findWays() {
 	}
 	for _, r := range s.Routes {
 		for _, b := range r.Backends {
-			i, ok := byName[[2]string{b.Namespace, b.Service}]
-			if !ok {
-				continue
-			}
-			number := b.Port
-			for _, p := range s.Services[i].Ports {
-				if b.PortName != "" && p.Name == b.PortName {
-					number = p.Port
+			for _, i := range byName[[2]string{b.Namespace, b.Service}] {
+				number := b.Port
+				for _, p := range s.Services[i].Ports {
+					if b.PortName != "" && p.Name == b.PortName {
+						number = p.Port
+					}
 				}
+				way := Way{Kind: ByRoute, Name: fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name), Service: i, Origin: b.Origin}
+				g.addWay(way, func(m PortMapping) bool { return number == 0 || m.Service == number })
 			}
-			way := Way{Kind: ByRoute, Name: fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name), Service: i, Origin: b.Origin}
-			g.addWay(way, func(m PortMapping) bool { return number == 0 || m.Service == number })
 		}
 	}
 	for n := range g.classes {

@@ -1,0 +1,78 @@
+package query
+
+import (
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/input/source"
+)
+
+// doorScene is two pods on two nodes, of which b calls a.
+const doorScene = `
+{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 192.168.1.1}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 192.168.1.2}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: a, labels: {app: a}}, spec: {nodeName: n1, containers: [{name: c, image: x}]}, status: {phase: Running, podIP: 10.0.1.5, podIPs: [{ip: 10.0.1.5}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: b, labels: {app: b}}, spec: {nodeName: n2, containers: [{name: c, image: x}]}, status: {phase: Running, podIP: 10.0.2.5, podIPs: [{ip: 10.0.2.5}]}}
+---
+`
+
+// TestDoors asks about ways to pods on which somebody was denied who is not.
+func TestDoors(t *testing.T) {
+	const (
+		local  = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000, nodePort: 30080}]}}\n---\n"
+		unsaid = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: NodePort, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
+		fromB  = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: b}}}]}]}}"
+		fromN2 = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.168.1.2/32}}]}]}}"
+		toA    = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: a}}}]}]}}"
+		closed = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}"
+		// A Service without a selector and without an address, whose endpoint nobody has.
+		bare = "{apiVersion: v1, kind: Service, metadata: {namespace: data, name: ext}, spec: {ports: [{port: 80, targetPort: 5432}]}}\n---\n" +
+			"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: data, name: ext-1, labels: {kubernetes.io/service-name: ext}}, addressType: IPv4, ports: [{port: 5432, protocol: TCP}], endpoints: [{addresses: [10.0.1.9]}]}\n---\n"
+		hidden = "{apiVersion: v1, kind: Service, metadata: {namespace: data, name: ext}, spec: {clusterIP: 172.20.0.5, ports: [{port: 5432}]}}\n---\n"
+		toVIP  = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 172.20.0.0/16}}], ports: [{port: 5432}]}]}}"
+		twice  = "{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: db, labels: {app: db}}, spec: {nodeName: n1, containers: [{name: d, image: x, ports: [{name: pg, containerPort: 5432}]}, {name: e, image: x, ports: [{name: pg, containerPort: 6000}]}]}, status: {phase: Running, podIP: 10.0.1.7, podIPs: [{ip: 10.0.1.7}]}}\n---\n" +
+			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
+		sidecar = "{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: db, labels: {app: db}}, spec: {nodeName: n1, initContainers: [{name: d, image: x, restartPolicy: Always, ports: [{name: pg, containerPort: 7000}]}], containers: [{name: e, image: x}]}, status: {phase: Running, podIP: 10.0.1.7, podIPs: [{ip: 10.0.1.7}]}}\n---\n" +
+			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
+		noPg = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
+	)
+	for _, tt := range []struct {
+		name, more, cni, from, to string
+		want                      reach.Verdict
+	}{
+		{"Local, from a pod inside", local + fromB, "calico", "mcp/b", "192.168.1.2:30080", reach.Depends},
+		{"Local, from a node inside", local + fromB, "calico", "192.168.1.2", "192.168.1.2:30080", reach.Denied}, // the policy knows b alone
+		{"Local, from outside", local, "calico", "203.0.113.5", "192.168.1.2:30080", reach.Denied},
+		{"Local, the pod's node from outside", local, "calico", "203.0.113.5", "192.168.1.1:30080", reach.Allowed},
+		{"Local, hidden behind its node", local + fromN2, "calico", "mcp/b", "192.168.1.1:30080", reach.Depends},
+		{"a node port that the input does not give", unsaid + toA, "calico", "mcp/b", "192.168.1.2:31000", reach.Depends},
+		{"no node port", unsaid + toA, "calico", "mcp/b", "192.168.1.2:29000", reach.Denied},
+		{"itself through its Service", local + closed, "aws-vpc-cni", "mcp/a", "mcp/Service/a:80", reach.Denied},
+		{"itself through its Service, not confirmed", local + closed, "calico", "mcp/a", "mcp/Service/a:80", reach.Depends},
+		{"itself through its Service, by design", local + closed, "cilium", "mcp/a", "mcp/Service/a:80", reach.Allowed},
+		{"itself", local + closed, "calico", "mcp/a", "mcp/Pod/a:80", reach.Allowed},
+		{"an endpoint that is nobody's", bare + toA, "calico", "mcp/a", "data/Service/ext:80", reach.Allowed},
+		{"endpoints that are not shown", hidden + toVIP, "aws-vpc-cni", "mcp/a", "data/Service/ext:5432", reach.Allowed},
+		{"a name that two containers give", twice + noPg, "cilium", "mcp/a", "data/Service/db:80", reach.Depends},
+		{"a name that a sidecar gives", sidecar + noPg, "cilium", "mcp/a", "data/Service/db:80", reach.Depends},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			snap := source.LoadFiles(source.File{Name: "in.yaml", Data: []byte(doorScene + tt.more)})
+			profile, err := cni.ByName(tt.cni)
+			if len(snap.Problems) > 0 || err != nil {
+				t.Fatal(snap.Problems, err)
+			}
+			q, err := Parse(tt.from, tt.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := Ask(reach.NewProgram(reach.NewGround(snap), profile), q); err != nil || got.Verdict != tt.want {
+				t.Errorf("%v if %v (%v), want %v", got.Verdict, got.When.When, err, tt.want)
+			}
+		})
+	}
+}
