@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -423,7 +422,7 @@ func wayOut(a query.Answer) Block {
 					add("narrow " + ruleText(r))
 				}
 			case a.Verdict == reach.Denied && side.Verdict == reach.Denied:
-				add(fmt.Sprintf("a policy that selects %s needs an %s rule for %s on %s %d", side.Of, side.Dir, otherEnd(s, side.Dir), s.Protocol, s.Port))
+				add(fmt.Sprintf("a policy that selects %s needs an %s rule for %s", side.Of, side.Dir, otherEnd(s, side.Dir)))
 			case a.Verdict == reach.Denied || side.Verdict == reach.Denied || side.Because != "":
 			case len(side.By) > 0:
 				var rules []string
@@ -442,11 +441,17 @@ func wayOut(a query.Answer) Block {
 	return fields
 }
 
+// otherEnd names whom a rule in a direction must allow, and on which port: egress may be judged on
+// the address and port of a Service.
 func otherEnd(s query.Step, d policy.Direction) string {
-	if d == policy.Ingress {
-		return s.From
+	if d == policy.Egress && s.Judged != "" {
+		return s.Judged
 	}
-	return cmp.Or(s.Judged, s.To)
+	end := s.To
+	if d == policy.Ingress {
+		end = s.From
+	}
+	return fmt.Sprintf("%s on %s %d", end, s.Protocol, s.Port)
 }
 
 func capital(d policy.Direction) string {

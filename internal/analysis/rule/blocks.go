@@ -253,7 +253,7 @@ func servicesInBlocks(p *Pass, r *policy.Rule, _ reading) (out []end) {
 		i := slices.IndexFunc(svc.Ports, func(sp model.ServicePort) bool { return written(r).Contains(sp.Protocol, sp.Port) })
 		if behind != nil && i >= 0 && !p.reaches(p.IDs(behind...), netset.AllConns) {
 			name, port := svc.Namespace+"/"+svc.Name, svc.Ports[i]
-			out = append(out, end{names: []string{name}, witness: &finding.Witness{To: name, Port: int(port.Port), Protocol: port.Protocol.String()}})
+			out = append(out, end{names: []string{name}, witness: &finding.Witness{To: svc.Namespace + "/Service/" + svc.Name, Port: int(port.Port), Protocol: port.Protocol.String()}})
 		}
 	}
 	return out

@@ -99,18 +99,29 @@ func (w When) phrases(care When) []phrase {
 // they let it through. How each would have to decide helps nobody who cannot read them.
 func (w When) unreadAsOne() When {
 	unread := func(q *Question) bool { return q.Of != "" }
-	var asked []*Question
+	var asked, others []*Question
 	var of []string
 	for _, q := range w.Questions() {
-		if unread(q) {
-			asked = append(asked, q)
-			if !slices.Contains(of, q.Of) {
-				of = append(of, q.Of)
-			}
+		if !unread(q) {
+			others = append(others, q)
+			continue
+		}
+		asked = append(asked, q)
+		if !slices.Contains(of, q.Of) {
+			of = append(of, q.Of)
 		}
 	}
 	if len(asked) == 0 || len(asked) == 1 && len(w.By(asked[0], asked[0].All)) <= 2 {
 		return w
+	}
+	surely, perhaps := w.Every(unread), w.Exists(unread)
+	hangs := w.Assume(perhaps.Minus(surely)).Asks(func(q *Question) bool { return !unread(q) })
+	if hangs && len(others) <= manyOthers { // which of them matter is another matter in each case
+		out := Never
+		for _, c := range w.By(others[0], others[0].All) {
+			out = out.Or(others[0].Is(c.In).And(c.Rest.unreadAsOne()))
+		}
+		return out
 	}
 	slices.Sort(of)
 	names, lets := Names{Max: 1}.list(of, "and"), "let"
@@ -120,8 +131,11 @@ func (w When) unreadAsOne() When {
 	together := asked[0].space.Ask(Question{ID: "unread: " + strings.Join(of, ", "), Kind: Unjudged, All: Answers{Bits: Yes | No}, Words: []string{
 		Yes: names + ", which could not be read, " + lets + " it through", No: names + ", which could not be read, " + lets[:3] + " it not through",
 	}})
-	return w.Every(unread).Or(w.Exists(unread).And(together.Has(Yes)))
+	return surely.Or(perhaps.And(together.Has(Yes)))
 }
+
+// manyOthers is up to how many other questions are taken apart for what could not be read.
+const manyOthers = 6
 
 // all is what must hold in any case, each question with what it may be answered, and then how the
 // rest may hold. Where that is said as well CNI by CNI, it is: readers know theirs.

@@ -235,7 +235,10 @@ func TestLines(t *testing.T) {
 		}, nil, []string{"if mcp/fetch-mcp and the API server are on the same node or P and Q, which could not be read, let it through"}, ""},
 		{"one that could not be read, in two ways", fetch, api, func(s asker) When {
 			return s.unread("P", denies).Not().And(s.node(sameNode).Or(s.unread("P", allows)))
-		}, nil, []string{"if P, which could not be read, lets it through"}, ""},
+		}, nil, []string{"if P does not deny it", "if mcp/fetch-mcp and the API server are on the same node or P allows it"}, ""},
+		{"what they must say hangs on something else", fetch, api, func(s asker) When {
+			return s.in(Destination, "10.0.0.0/9").And(s.unread("P", allows|silent)).Or(s.unread("P", allows|silent).And(s.unread("Q", allows)))
+		}, nil, []string{"if (the API server has an address outside 10.0.0.0/9 and P and Q, which could not be read, let it through) or (the API server has an address in 10.0.0.0/9 and P does not deny it)"}, ""},
 		{"what is impossible may be said along", fetch, api, func(s asker) When { return s.unread("P", allows) }, func(s asker) When {
 			return s.unread("P", allows|denies)
 		}, []string{"if P allows it"}, ""},
