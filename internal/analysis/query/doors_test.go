@@ -38,6 +38,8 @@ func TestDoors(t *testing.T) {
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
 		sidecar = "{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: db, labels: {app: db}}, spec: {nodeName: n1, initContainers: [{name: d, image: x, restartPolicy: Always, ports: [{name: pg, containerPort: 7000}]}], containers: [{name: e, image: x}]}, status: {phase: Running, podIP: 10.0.1.7, podIPs: [{ip: 10.0.1.7}]}}\n---\n" +
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
+		maker = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: data, name: db}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: d, image: x}]}}}}\n---\n" +
+			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db, pod-template-hash: x}, ports: [{port: 80, targetPort: 5432}]}}\n---\n"
 		noPg = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
 	)
 	for _, tt := range []struct {
@@ -57,6 +59,7 @@ func TestDoors(t *testing.T) {
 		{"itself", local + closed, "calico", "mcp/a", "mcp/Pod/a:80", reach.Allowed},
 		{"an endpoint that is nobody's", bare + toA, "calico", "mcp/a", "data/Service/ext:80", reach.Allowed},
 		{"endpoints that are not shown", hidden + toVIP, "aws-vpc-cni", "mcp/a", "data/Service/ext:5432", reach.Allowed},
+		{"a Service whose selector asks for a label that is not shown", maker, "calico", "mcp/a", "data/Service/db:80", reach.Depends},
 		{"a name that two containers give", twice + noPg, "cilium", "mcp/a", "data/Service/db:80", reach.Depends},
 		{"a name that a sidecar gives", sidecar + noPg, "cilium", "mcp/a", "data/Service/db:80", reach.Depends},
 	} {
