@@ -70,7 +70,7 @@ var mutants = []mutant{
 	{"engine/reach/peers.go", "add(sel.perhaps.Minus(p.hosts), p.asks.selected(end, ns, pod))", "add(sel.perhaps.Minus(p.hosts), when.Always)", "a selector certainly matches what it perhaps matches"},
 	{"engine/reach/peers.go", "add(sel.perhaps.Minus(p.hosts), p.asks.selected(end, ns, pod))", "", "a selector never matches what it perhaps matches"},
 	{"engine/reach/peers.go", "if !p.hosts.Overlaps(sel.may()) {", "if true {", "selectors match no pod on the host network"},
-	{"engine/reach/peers.go", "add(p.local, p.asks.on(yes).And(shares))", "_ = shares", "nothing else has the address of a pod on the host network"},
+	{"engine/reach/peers.go", "add(p.local, matched.And(shares))", "_ = shares", "nothing else has the address of a pod on the host network"},
 	{"engine/reach/peers.go", "certainly.Cubes = []Cube{{ns, pod}}", "", "a rule by labels admits no pod to come"},
 	{"engine/reach/peers.go", "r.Cubes = everyPod", "", "a rule for everybody admits no pod to come"},
 	{"engine/reach/peers.go", "where[f] = p.asks.over(f).And(p.asks.addressIn(end, k, unknown, f, within, public))", "where[f] = p.asks.over(f)", "a block with some of the plan certainly holds every pod"},
