@@ -50,6 +50,7 @@ type World struct {
 	IgnoresNetworkPolicies   bool
 	IgnoresCilium            bool // CiliumNetworkPolicies are not enforced
 	IgnoresCiliumClusterwide bool // nor CiliumClusterwideNetworkPolicies
+	NegativeMatchesAll       bool // a namespaceSelector of NotIn and DoesNotExist alone matches everything
 	RequestsFit              bool // what is sent fits the rules for HTTP, DNS and others
 }
 
@@ -368,6 +369,9 @@ func (w *World) peersMatch(p Policy, r Rule, peer End, a netip.Addr) bool {
 			}
 			continue
 		}
+		if w.NegativeMatchesAll && x.excludes() && (peer.Pod < 0 || w.Pods[peer.Pod].HostNetwork) {
+			return true
+		}
 		if peer.Pod < 0 {
 			continue
 		}
@@ -384,6 +388,15 @@ func (w *World) peersMatch(p Policy, r Rule, peer End, a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// excludes reports whether the selectors of a peer ask only for labels that must not be there, with
+// one of them about namespaces.
+func (x Peer) excludes() bool {
+	negative := func(s *Selector) bool {
+		return s == nil || !slices.ContainsFunc(*s, func(r Requirement) bool { return r.Operator != "NotIn" && r.Operator != "DoesNotExist" })
+	}
+	return x.NamespaceSelector != nil && len(*x.NamespaceSelector) > 0 && negative(x.NamespaceSelector) && negative(x.PodSelector)
 }
 
 func (b IPBlock) contains(a netip.Addr) bool {

@@ -58,6 +58,7 @@ const (
 	EnforcesOnHybrid
 	EnforcesWithoutAgent
 	OwnServiceOpen
+	NegativeSelectorsMatchAll
 
 	Questions // how many there are
 )
@@ -113,6 +114,8 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"policies are not enforced on nodes that run no DaemonSets (Fargate, virtual kubelet)"},
 	OwnServiceOpen: {"ownServiceOpen", "a pod may always connect to itself through its Service",
 		"policies apply to a pod that connects to itself through its Service"},
+	NegativeSelectorsMatchAll: {"negativeSelectorsMatchAll", "a namespaceSelector of NotIn and DoesNotExist alone also matches what is no pod: the internet, nodes",
+		"a namespaceSelector matches pods alone"},
 }
 
 // String says what the question asks, as a sentence that may be true.

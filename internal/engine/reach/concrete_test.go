@@ -131,6 +131,7 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 			}
 		}
 	}
+	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
 			continue

@@ -48,6 +48,10 @@ func (p *Program) peersOf(r *ruleIn) []match {
 		}
 		where := p.asks.only(peer.If, r.scope+" peer "+strconv.Itoa(i), r.rank, end)
 		out = append(out, within(p.peer(peer, end), where)...)
+		if r.plain && excludes(peer) {
+			unlabelled := Region{IDs: p.Everything().IDs.Minus(p.Pods().Minus(p.hosts)), Addrs: netset.Universe}
+			out = append(out, within(always(unlabelled), where.And(p.says.where[cni.NegativeSelectorsMatchAll]))...)
+		}
 	}
 	if blocks != nil {
 		all := netset.Union(blocks...)
@@ -57,6 +61,20 @@ func (p *Program) peersOf(r *ruleIn) []match {
 		}
 	}
 	return out
+}
+
+// excludes reports whether a peer selects by labels that must not be there, and by no other: what
+// has no labels at all satisfies it too.
+func excludes(peer *policy.Peer) bool {
+	if peer.NS == nil || len(peer.NS.Keys()) == 0 {
+		return false
+	}
+	for _, sel := range []*label.Selector{peer.NS, peer.Pod} {
+		if slices.ContainsFunc(sel.Keys(), func(key string) bool { return !sel.On(key).AllowsAbsent() }) {
+			return false
+		}
+	}
+	return true
 }
 
 // peer resolves one peer at an end.

@@ -88,6 +88,7 @@ type ruleIn struct {
 	rank   int       // its place among all rules, from 1
 	scope  string    // names it in the IDs of what only it asks: policy, direction, index
 	judged when.When // its kind of policy is enforced, and it itself in force
+	plain  bool      // of a NetworkPolicy
 
 	once    sync.Once
 	peers   []match // without connections

@@ -75,7 +75,7 @@ func (c *compiled) collect(g *Ground) {
 			c.noteRule(r, rank)
 			for _, v := range c.variants(r.Subject.Pod) {
 				if in := where.And(v.where); !in.IsNever() {
-					c.subjects = append(c.subjects, subjective{sub: policy.Subject{NS: r.Subject.NS, Pod: v.pod}, rule: &ruleIn{Rule: r, rank: rank, scope: scope, judged: in}})
+					c.subjects = append(c.subjects, subjective{sub: policy.Subject{NS: r.Subject.NS, Pod: v.pod}, rule: &ruleIn{Rule: r, rank: rank, scope: scope, judged: in, plain: pol.Dialect == policy.NetworkPolicy}})
 				}
 			}
 		}
