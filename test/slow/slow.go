@@ -27,6 +27,7 @@ type World struct {
 	Policies       []Policy
 	CiliumPolicies []CiliumPolicy
 	Overrides      []Override              // judged before all policies; the first that applies decides
+	Meshes         map[string]int          // the port to which each mesh carries connections over TCP
 	Over           []Network               // networks beside the cluster's own, as far as connections go over them
 	Names          map[string][]netip.Addr // what host names resolve to, as the pods have looked them up; lower case, no dot at the end
 
@@ -84,8 +85,9 @@ type Pod struct {
 	Addrs           []netip.Addr // at most one a family; its node's, on the host network
 	Node            string
 	HostNetwork     bool
-	NodeLeftOut     bool        // policies are not enforced on its node
-	Networks        []string    // beside the cluster's own
+	NodeLeftOut     bool     // policies are not enforced on its node
+	Networks        []string // beside the cluster's own
+	Mesh            string
 	Ports           []NamedPort // the first of a name and protocol counts
 }
 
@@ -308,6 +310,10 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 		}
 	}
 	if w.NotEnforced || w.IPv6Escapes && !a.Is4() || w.overNetwork(pod, peer, a) {
+		return true
+	}
+	if carrier, ok := w.Meshes[pod.Mesh]; ok && protocol == "TCP" && port != carrier && peer.Pod >= 0 && w.Pods[peer.Pod].Mesh == pod.Mesh &&
+		w.side(subject, peer, a, ingress, dst, protocol, carrier) {
 		return true
 	}
 	if w.UnselectedDenied && !slices.ContainsFunc(w.Policies, func(p Policy) bool { return p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) }) {

@@ -131,6 +131,12 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 			}
 		}
 	}
+	w.Meshes = map[string]int{}
+	for m := ambient; m < meshes; m++ {
+		if r.more.IntN(2) == 0 {
+			w.Meshes[m.String()] = int(meshPorts[m])
+		}
+	}
 	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
@@ -349,6 +355,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 		c := classFor(g, m, ordinal)
 		w.of[c] = append(w.of[c], len(w.Pods))
 		w.member = append(w.member, m)
+		pod.Mesh = g.holders[c].mesh.String()
 		nodes := g.holders[c].nodes
 		w.kinds = append(w.kinds, nodes.must|nodes.may&uint8(r.more.IntN(1<<traits)))
 		w.Pods = append(w.Pods, pod)

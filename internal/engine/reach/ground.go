@@ -61,6 +61,7 @@ type Holder struct {
 	nodes     nodeKinds
 	networks  []string // beside the cluster's own
 	network   string   // instead of the cluster's own
+	mesh      mesh
 	role      model.Role
 	others    []netip.Addr // known addresses of further pods of a hostNetwork class: those of their nodes
 }
@@ -102,8 +103,9 @@ type Ground struct {
 	nsIndex    map[string]int
 	nodeAt     map[string]int // the nodes of the input by name
 	networks   map[string]*network
-	nsRuns     []netset.IDs // the classes of each namespace
-	holders    []Holder     // classes first, sorted by namespace; then the others
+	meshes     [meshes]netset.IDs // the classes in each
+	nsRuns     []netset.IDs       // the classes of each namespace
+	holders    []Holder           // classes first, sorted by namespace; then the others
 	classes    int
 
 	classOf      [][]int // by workload: its classes
@@ -174,6 +176,7 @@ func NewGround(s *model.Snapshot) *Ground {
 	g.addOthers()
 	g.index()
 	g.indexNetworks()
+	g.indexMeshes()
 	g.indexAddrs()
 	g.addBackends()
 	g.indexFronts()
@@ -278,7 +281,7 @@ func (g *Ground) addClasses() {
 		wl := &s.Workloads[w]
 		for _, m := range g.pods(w, said) {
 			m.labels = said.withAccount(m.labels, m.pod)
-			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, role: roles[w]}
+			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, mesh: meshOf(s.Namespaces[g.nsIndex[wl.Namespace]].Labels, wl, m.pod), role: roles[w]}
 			addrs := m.pod.Addrs
 			if h.host && addrs == nil {
 				addrs = m.pod.NodeAddrs
@@ -288,7 +291,7 @@ func (g *Ground) addClasses() {
 				unknown = g.nodeStates
 			}
 			b.Reset()
-			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d%v%q%q", h.namespace, m.labels.Only(said.keys), h.host, h.role, h.nodes, h.networks, h.network)
+			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d%v%q%q%d", h.namespace, m.labels.Only(said.keys), h.host, h.role, h.nodes, h.networks, h.network, h.mesh)
 			for _, f := range Families {
 				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, unknown)
 				if h.Addrs[f].State == KnownAddr {

@@ -172,6 +172,9 @@ func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 			key += fmt.Sprint("\x00nodes", h.nodes)
 			p.anyLoose = true
 		}
+		if h.mesh != noMesh {
+			key += "\x00mesh" + h.mesh.String()
+		}
 		if h.networks != nil || h.network != "" {
 			key += fmt.Sprintf("\x00networks%q%q", h.networks, h.network)
 		}

@@ -326,6 +326,12 @@ func (r *random) placeAll(s *model.Snapshot) {
 					pod.Networks = append(pod.Networks, name)
 				}
 			}
+			switch r.more.IntN(8) {
+			case 0:
+				pod.Labels = pod.Labels.With(ambientMode, "ambient")
+			case 1:
+				s.Workloads[i].Containers = []model.Container{{Name: "linkerd-proxy"}}
+			}
 			p := &pod.Placement
 			switch r.more.IntN(12) {
 			case 0:

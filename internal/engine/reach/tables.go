@@ -101,7 +101,7 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 		segs = exempt(segs, Region{Addrs: familySpace[IPv6]}, free)
 		segs = exempt(segs, p.everyone().without(netset.Universe), free.And(p.asks.over(IPv6)))
 	}
-	segs = p.overNetworks(g, segs)
+	segs = p.overNetworks(g, p.carried(g, segs))
 	if loose := p.asks.on(p.unenforced | p.says.maybe[cni.Enforces]); !loose.IsNever() {
 		loose = loose.Minus(p.enforced)
 		for i := range segs {
@@ -120,23 +120,34 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 // because the CNI never judges it: a pod's own node, IPv6. Policies that could not be judged may be
 // another's than the CNI's, and deny it all the same.
 func exempt(segs []segment, region Region, where when.When) []segment {
+	return exemptOn(segs, region, netset.AllConns, where)
+}
+
+// exemptOn is exempt for some connections.
+func exemptOn(segs []segment, region Region, conns netset.Conns, where when.When) []segment {
 	if where.IsNever() {
 		return segs
 	}
 	for i, n := 0, len(segs); i < n; i++ {
 		seg := &segs[i]
 		pass := seg.pass.Or(where.Minus(seg.vague))
-		if pass.Equal(seg.pass) || !seg.ends.Overlaps(region) {
+		if pass.Equal(seg.pass) || !seg.conns.Overlaps(conns) || !seg.ends.Overlaps(region) {
 			continue
 		}
-		in := seg.ends.Intersect(region)
+		in, both := seg.ends.Intersect(region), seg.conns.Intersect(conns)
 		if rest := seg.ends.Minus(region); !rest.IsEmpty() {
 			other := *seg
 			other.ends = rest
 			segs = append(segs, other)
 			seg = &segs[i]
 		}
-		seg.ends, seg.pass = in, pass
+		if rest := seg.conns.Minus(both); !rest.IsEmpty() {
+			other := *seg
+			other.ends, other.conns = in, rest
+			segs = append(segs, other)
+			seg = &segs[i]
+		}
+		seg.ends, seg.conns, seg.pass = in, both, pass
 	}
 	return segs
 }

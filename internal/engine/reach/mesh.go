@@ -1,0 +1,92 @@
+package reach
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/toolmoat/toolmoat/internal/engine/label"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
+)
+
+// Inside some meshes a connection to any TCP port of a pod arrives on one port of the mesh's, and
+// that is what the policies of both ends see.
+
+// mesh is one that carries connections so.
+type mesh uint8
+
+const (
+	noMesh  mesh = iota
+	ambient      // Istio's ztunnel (istio.io, ambient/usage/networkpolicy)
+	linkerd      // its proxy's inbound port (linkerd.io, tasks/restricting-access and cli/install)
+	meshes
+)
+
+var meshPorts = [...]netset.Port{ambient: 15008, linkerd: 4143}
+
+func (m mesh) String() string {
+	return [...]string{noMesh: "", ambient: "Istio ambient", linkerd: "Linkerd"}[m]
+}
+
+// ambientMode is the label with which namespaces and pods join Istio's ambient mesh, or leave it.
+const ambientMode = "istio.io/dataplane-mode"
+
+// newIn is the pods that do not exist and may be in each mesh.
+var newIn = [...][]Cube{
+	ambient: {
+		{NS: label.Selector{}.Require(ambientMode, label.In("ambient")), Pod: label.Selector{}.Require(ambientMode, label.NotIn("none"))},
+		{NS: label.Selector{}.Require(ambientMode, label.NotIn("ambient")), Pod: label.Selector{}.Require(ambientMode, label.In("ambient"))},
+	},
+	linkerd: everyPod, // an annotation says so
+}
+
+// meshOf returns the mesh that a pod is in, as far as labels, annotations and containers say.
+func meshOf(ns label.Labels, w *model.Workload, p *model.Pod) mesh {
+	own, set := p.Labels.Value(ambientMode)
+	all, _ := ns.Value(ambientMode)
+	switch {
+	case p.HostNetwork:
+		return noMesh
+	case own == "ambient", !set && all == "ambient":
+		return ambient
+	case w.Annotations["linkerd.io/inject"] == "enabled", w.Annotations["linkerd.io/inject"] == "ingress",
+		slices.ContainsFunc(w.Containers, func(c model.Container) bool {
+			return c.Name == "linkerd-proxy" || strings.Contains(c.Image, "linkerd/proxy")
+		}):
+		return linkerd
+	}
+	return noMesh
+}
+
+// indexMeshes notes which classes are in which mesh.
+func (g *Ground) indexMeshes() {
+	var in [meshes][]int
+	for n := range g.classes {
+		m := g.holders[n].mesh
+		in[m] = append(in[m], n)
+	}
+	for m := ambient; m < meshes; m++ {
+		g.meshes[m] = g.IDs(in[m]...)
+	}
+}
+
+// carried lets through what a mesh carries between a group's pods and others of it: everything over
+// TCP where policies let its port through, unless the mesh's own policy denies it. Pods that do not
+// exist may be in any.
+func (p *Program) carried(g *group, segs []segment) []segment {
+	for m := ambient; m < meshes; m++ {
+		if p.meshes[m].IsEmpty() || g.like != nil && g.like.mesh != m {
+			continue
+		}
+		port := netset.ConnsOf(netset.TCP, netset.PortRange(meshPorts[m], meshPorts[m]))
+		carries := p.asks.ask(fmt.Sprintf("carried by %s to port %d", m, meshPorts[m]), when.Destination, 0,
+			fmt.Sprintf("%s carries the connection to port %d of {dst}, and its own policy allows it", m, meshPorts[m]),
+			fmt.Sprintf("%s does not carry the connection to port %d of {dst}, or its own policy denies it", m, meshPorts[m]))
+		for _, t := range p.fold(Region{IDs: p.meshes[m], Cubes: newIn[m]}, port, g.steps(), p.isolation(g)) {
+			segs = exemptOn(segs, t.ends, netset.ConnsOf(netset.TCP, netset.AllPorts), t.pass.And(carries))
+		}
+	}
+	return segs
+}
