@@ -1,0 +1,48 @@
+package query
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+)
+
+// TestMesh demands that what a mesh carries to a port of its own is not denied where policies open that port at both ends, and all else is.
+func TestMesh(t *testing.T) {
+	const scene = `
+{apiVersion: v1, kind: Namespace, metadata: {name: a%s}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: src}, spec: {selector: {matchLabels: {app: src}}, template: {metadata: {labels: {app: src%s}%s}, spec: {containers: [{name: c, image: x}]}}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: dst}, spec: {selector: {matchLabels: {app: dst}}, template: {metadata: {labels: {app: dst}%[3]s}, spec: {containers: [{name: c, image: x}]}}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: p}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{ports: [{port: %d}]}], egress: [{ports: [{port: %d}]}]}}
+`
+	const (
+		ambient = ", labels: {istio.io/dataplane-mode: ambient}"
+		linkerd = ", annotations: {linkerd.io/inject: enabled}"
+	)
+	for _, tt := range []struct {
+		name, namespace, label, annotations string
+		ingress, egress                     int
+		to                                  string
+		want                                reach.Verdict
+	}{
+		{"ambient", ambient, "", "", 15008, 15008, "a/dst:8080", reach.Depends},
+		{"ambient, the port itself", ambient, "", "", 15008, 15008, "a/dst:15008", reach.Allowed},
+		{"ambient, over UDP", ambient, "", "", 15008, 15008, "a/dst:8080/udp", reach.Denied},
+		{"ambient, closed at one end", ambient, "", "", 15008, 443, "a/dst:8080", reach.Denied},
+		{"ambient, to outside", ambient, "", "", 15008, 15008, "8.8.8.8:8080", reach.Denied},
+		{"a pod that left", ambient, ", istio.io/dataplane-mode: none", "", 15008, 15008, "a/dst:8080", reach.Denied},
+		{"no mesh", "", "", "", 15008, 15008, "a/dst:8080", reach.Denied},
+		{"linkerd", "", "", linkerd, 4143, 4143, "a/dst:8080", reach.Depends},
+		{"linkerd with the port of another mesh", "", "", linkerd, 15008, 15008, "a/dst:8080", reach.Denied},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := program(fmt.Sprintf(scene, tt.namespace, tt.label, tt.annotations, tt.ingress, tt.egress))
+			if got := ask(t, p, "a/src", tt.to); got.Verdict != tt.want {
+				t.Errorf("%v if %v, want %v", got.Verdict, got.When.When, tt.want)
+			}
+		})
+	}
+}
