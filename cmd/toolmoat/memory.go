@@ -6,7 +6,7 @@ import "runtime/debug"
 // memory stays in proportion: a small input keeps its memory small, a large one trades memory for
 // time, up to a bound that only what is in use may exceed.
 const (
-	gcPercent      = 150
+	gcPercent      = 180
 	gcPercentLarge = 600
 	large          = 5000 // workloads
 	memoryBound    = 880 << 20

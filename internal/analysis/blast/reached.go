@@ -51,16 +51,20 @@ func (r Reach) AddrsOn(conns netset.Conns) netset.Addrs {
 
 // AddrsOnAll returns the addresses that are reached on all of conns, be it by several rules.
 func (r Reach) AddrsOnAll(conns netset.Conns) netset.Addrs {
-	var open []place
 	var together netset.Conns
 	for i := range r.To {
 		if t := &r.To[i]; t.CIDR.IsValid() {
-			open = append(open, place{region: reach.Region{Addrs: t.ends.Addrs}, conns: t.Conns})
 			together = together.Union(t.Conns)
 		}
 	}
 	if !together.Covers(conns) {
 		return netset.Addrs{}
+	}
+	open := make([]place, 0, len(r.To))
+	for i := range r.To {
+		if t := &r.To[i]; t.CIDR.IsValid() {
+			open = append(open, place{region: reach.Region{Addrs: t.ends.Addrs}, conns: t.Conns})
+		}
 	}
 	out := r.Addrs
 	for _, lack := range minus(place{region: reach.Region{Addrs: out}, conns: conns}, open) {
