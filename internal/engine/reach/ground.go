@@ -102,6 +102,8 @@ type Ground struct {
 	namespaces []model.Namespace
 	nsIndex    map[string]int
 	nodeAt     map[string]int // the nodes of the input by name
+	nodeKinds  []uint8        // their traits
+	anyNode    uint8          // all of these
 	networks   map[string]*network
 	meshes     [meshes]netset.IDs // the classes in each
 	nsRuns     []netset.IDs       // the classes of each namespace
@@ -156,10 +158,7 @@ type portIDs struct {
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
 	g := &Ground{Snapshot: s, namespaces: s.Namespaces, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
-	g.nodeAt = map[string]int{}
-	for i := range s.Nodes {
-		g.nodeAt[s.Nodes[i].Name] = i
-	}
+	g.indexNodes()
 	g.showAPI()
 	for i, ns := range s.Namespaces {
 		g.nsIndex[ns.Name] = i
@@ -291,7 +290,10 @@ func (g *Ground) addClasses() {
 				unknown = g.nodeStates
 			}
 			b.Reset()
-			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d%v%q%q%d", h.namespace, m.labels.Only(said.keys), h.host, h.role, h.nodes, h.networks, h.network, h.mesh)
+			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role)
+			if h.nodes != (nodeKinds{}) || h.networks != nil || h.network != "" || h.mesh != noMesh {
+				fmt.Fprintf(&b, "%v%q%q%d", h.nodes, h.networks, h.network, h.mesh)
+			}
 			for _, f := range Families {
 				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, unknown)
 				if h.Addrs[f].State == KnownAddr {

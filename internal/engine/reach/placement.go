@@ -102,20 +102,33 @@ func asked(terms []label.Selector, labels [][2]string) (all, some bool) {
 	return all, some
 }
 
+// indexNodes notes the traits of the nodes of the input.
+func (g *Ground) indexNodes() {
+	g.nodeAt = map[string]int{}
+	for i := range g.Snapshot.Nodes {
+		n := &g.Snapshot.Nodes[i]
+		kind := uint8(0)
+		for t := range traits {
+			if t == windows && n.OS == "windows" || slices.ContainsFunc(nodeTraits[t].labels, func(l [2]string) bool {
+				value, ok := n.Labels.Value(l[0])
+				return ok && value == l[1]
+			}) {
+				kind |= t.bit()
+			}
+		}
+		g.nodeAt[n.Name], g.nodeKinds = i, append(g.nodeKinds, kind)
+		g.anyNode |= kind
+	}
+}
+
 // nodeKind is the traits of a node of the input, or of one that only a name is known of.
 func (g *Ground) nodeKind(name string) uint8 {
 	var out uint8
-	i, shown := g.nodeAt[name]
+	if i, ok := g.nodeAt[name]; ok {
+		out = g.nodeKinds[i]
+	}
 	for t := range traits {
-		of := &nodeTraits[t]
-		is := of.prefix != "" && strings.HasPrefix(name, of.prefix)
-		if shown {
-			is = is || t == windows && g.Snapshot.Nodes[i].OS == "windows" || slices.ContainsFunc(of.labels, func(l [2]string) bool {
-				value, ok := g.Snapshot.Nodes[i].Labels.Value(l[0])
-				return ok && value == l[1]
-			})
-		}
-		if is {
+		if prefix := nodeTraits[t].prefix; prefix != "" && strings.HasPrefix(name, prefix) {
 			out |= t.bit()
 		}
 	}
@@ -126,18 +139,18 @@ func (g *Ground) nodeKind(name string) uint8 {
 // those without DaemonSets count only if no other fits: an image is of one operating system, and
 // who does not tolerate the taints of the others does not run there.
 func (g *Ground) reachable(place *model.Placement) uint8 {
+	if place.Nodes == nil {
+		return g.anyNode & hybrid.bit()
+	}
 	out, everywhere := uint8(0), ^uint8(0)
 	for i := range g.Snapshot.Nodes {
 		n := &g.Snapshot.Nodes[i]
-		fits := place.Nodes == nil || slices.ContainsFunc(place.Nodes, func(sel label.Selector) bool { _, may := sel.Match(n.Labels); return may })
-		if !fits {
-			continue
+		if slices.ContainsFunc(place.Nodes, func(sel label.Selector) bool { _, may := sel.Match(n.Labels); return may }) {
+			everywhere &= g.nodeKinds[i]
+			out |= g.nodeKinds[i] & hybrid.bit()
 		}
-		is := g.nodeKind(n.Name)
-		everywhere &= is
-		out |= is & hybrid.bit()
 	}
-	if place.Nodes != nil && everywhere != ^uint8(0) {
+	if everywhere != ^uint8(0) {
 		out |= everywhere
 	}
 	return out
