@@ -38,7 +38,12 @@ func TestDoors(t *testing.T) {
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
 		sidecar = "{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: db, labels: {app: db}}, spec: {nodeName: n1, initContainers: [{name: d, image: x, restartPolicy: Always, ports: [{name: pg, containerPort: 7000}]}], containers: [{name: e, image: x}]}, status: {phase: Running, podIP: 10.0.1.7, podIPs: [{ip: 10.0.1.7}]}}\n---\n" +
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
-		maker = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: data, name: db}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: d, image: x}]}}}}\n---\n" +
+		plain   = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
+		onNodes = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: NodePort, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000, nodePort: 30080}]}}\n---\n"
+		onHost  = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: h, labels: {app: h}}, spec: {nodeName: n1, containers: [{name: c, image: x, ports: [{containerPort: 3000, hostPort: 18080}]}]}, status: {phase: Running, podIP: 10.0.1.8, podIPs: [{ip: 10.0.1.8}]}}\n---\n"
+		toOwn   = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}]}]}}"
+		toNodes = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.168.1.0/24}}]}]}}"
+		maker   = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: data, name: db}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: d, image: x}]}}}}\n---\n" +
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db, pod-template-hash: x}, ports: [{port: 80, targetPort: 5432}]}}\n---\n"
 		noPg = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
 	)
@@ -60,6 +65,13 @@ func TestDoors(t *testing.T) {
 		{"an endpoint that is nobody's", bare + toA, "calico", "mcp/a", "data/Service/ext:80", reach.Allowed},
 		{"endpoints that are not shown", hidden + toVIP, "aws-vpc-cni", "mcp/a", "data/Service/ext:5432", reach.Allowed},
 		{"a Service whose selector asks for a label that is not shown", maker, "calico", "mcp/a", "data/Service/db:80", reach.Depends},
+		{"a pod whose Service is judged", plain + toOwn, "aws-vpc-cni", "mcp/b", "mcp/Pod/a:3000", reach.Allowed},
+		{"a pod whose Service is judged, on another port", plain + toOwn, "aws-vpc-cni", "mcp/b", "mcp/Pod/a:3001", reach.Denied},
+		{"a pod whose Service is not judged", plain + toOwn, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"a pod behind a port of nodes", onNodes + toNodes, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind a port of nodes that are denied", onNodes + closed, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"a pod behind a port of its own on a node", onHost + toNodes, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Depends},
+		{"a pod behind a port of its own on a node that is denied", onHost + closed, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Denied},
 		{"a name that two containers give", twice + noPg, "cilium", "mcp/a", "data/Service/db:80", reach.Depends},
 		{"a name that a sidecar gives", sidecar + noPg, "cilium", "mcp/a", "data/Service/db:80", reach.Depends},
 	} {

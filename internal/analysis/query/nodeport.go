@@ -146,7 +146,7 @@ func (a *asker) nodeFront(from, node end, asked netset.Conns) front {
 	f := front{via: &node, before: when.Never, escapes: when.Never}
 	if a.isPods(from) {
 		f.before = a.p.Where(cni.JudgedBeforeService).Or(a.p.Ask(fmt.Sprintf("egress judged on a node: from %s to %s %s", from.called(), node.called(), asked), when.Cluster,
-			"egress is judged on the node's address and port", "egress is judged on the pod's address, after the node's is translated"))
+			"egress is judged on the address and port of "+node.called(), "egress is judged on the pod's address, after that of "+node.called()+" is translated"))
 	}
 	return f
 }

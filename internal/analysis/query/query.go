@@ -36,6 +36,7 @@ type asker struct {
 	index      *index   // who has which address
 	followed   int      // Services of type ExternalName that the question is going through
 	names      int      // of those, how many it went through so far
+	straight   bool     // pods are asked about at their own addresses only
 	translated bool     // the question is about an endpoint of a Service: no other Service takes that on
 	held       int      // what may have an address that is not known, so far
 }
@@ -142,7 +143,16 @@ func (a *asker) between(source, target place) decision {
 	ways := target.always
 	if ways == nil {
 		for _, from := range source.ends {
-			ways = append(ways, a.choices(from, target)...)
+			direct := a.choices(from, target)
+			ways = append(ways, direct...)
+			if a.straight || a.q.To.Object == "" || len(target.services) > 0 || !a.isPods(from) || a.allPass(direct) {
+				continue
+			}
+			for _, to := range target.ends {
+				if a.isPods(to) {
+					ways = append(ways, a.throughDoors(from, to)...)
+				}
+			}
 		}
 		if source.unknown.IsValid() {
 			ways = append(ways, a.fromUnknown(source.unknown, target)...)
@@ -158,6 +168,12 @@ func (a *asker) between(source, target place) decision {
 		d.passes = d.passes.Or(p.when)
 	}
 	return d
+}
+
+// allPass reports whether everything that is asked about passes in any case.
+func (a *asker) allPass(ways []way) bool {
+	all := parts(ways)
+	return len(all) == 1 && all[0].when.IsAlways() && all[0].conns.Covers(a.conns)
 }
 
 // choices tries every choice of a target.

@@ -1,0 +1,95 @@
+package query
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/reach"
+)
+
+// throughDoors decides for the ways that lead to pods otherwise than at their own address, where
+// the question names the pods: what policies deny there they may let through at the address of a
+// Service or a node. It names those that pass.
+func (a *asker) throughDoors(from, to end) []way {
+	var out []way
+	tried := 0
+	for _, w := range a.p.Ways(to.Holder) {
+		for _, m := range w.Ports {
+			if !a.conns.Contains(m.Protocol, m.Target) {
+				continue
+			}
+			for _, d := range a.doors(w, m, to) {
+				if tried++; tried > maxNodePorts {
+					a.note(fmt.Sprintf("%s has more than %d ways in; the rest was not asked", to.name, maxNodePorts))
+					return append(out, may(a.conns, a.p.Doubt("one of many ways in leads to "+to.name))...)
+				}
+				out = append(out, a.throughDoor(from, to, d, m)...)
+			}
+		}
+	}
+	return out
+}
+
+// door is where a way to pods begins.
+type door struct {
+	name string // "a/Service/b:443", "port 30080 of node n1"
+	ways func(from end) []way
+}
+
+// doors lists where a way over one of its ports begins. A Service's address is one only where
+// policy may be judged on it.
+func (a *asker) doors(w reach.Way, m reach.PortMapping, to end) []door {
+	var out []door
+	switch w.Kind {
+	case reach.ByService:
+		vip, ok := a.p.VIP(w.Service)
+		if !ok || a.p.Says(cni.JudgedBeforeService) == cni.No {
+			return nil
+		}
+		at := end{End: reach.AtHolder(vip), name: serviceName(a, w.Service), workload: -1}
+		return []door{{fmt.Sprintf("%s:%d", at.name, m.Service), func(from end) []way {
+			return a.toService(from, entry{service: w.Service, front: nil})
+		}}}
+	case reach.ByNodes:
+		for _, p := range a.p.Snapshot.Services[w.Service].Ports {
+			if p.NodePort == 0 || p.Port != m.Service || p.Protocol != m.Protocol {
+				continue
+			}
+			for _, n := range a.allNodes() {
+				out = append(out, door{fmt.Sprintf("port %d of %s", p.NodePort, n.name), func(from end) []way {
+					return a.toNodePort(from, n, nodePort{w.Service, p, false})
+				}})
+			}
+		}
+	case reach.ByHostPort:
+		hp := hostPort{to, m.Protocol, m.Node.First(), m.Target}
+		for _, n := range a.allNodes() {
+			if a.runsOn(n, hp) != cni.No {
+				out = append(out, door{fmt.Sprintf("port %d of %s", hp.port, n.name), func(from end) []way { return a.toHostPort(from, n, hp) }})
+			}
+		}
+	}
+	return out
+}
+
+// throughDoor decides for one door: what of it ends at the pods, as the question names it.
+func (a *asker) throughDoor(from, to end, d door, m reach.PortMapping) []way {
+	asked := a.conns
+	a.conns = one(m.Protocol, m.Service)
+	done := a.quietly()
+	ways := d.ways(from)
+	done()
+	a.conns = asked
+	ways = slices.DeleteFunc(ways, func(w way) bool {
+		return w.untold || w.to.Holder != to.Holder || !w.hit.Contains(m.Protocol, m.Target) || w.pass.And(w.given).IsNever()
+	})
+	for i := range ways {
+		ways[i].conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
+	}
+	if len(ways) > 0 {
+		a.note("another way there: " + d.name)
+	}
+	return ways
+}
