@@ -143,7 +143,7 @@ func isNode(q *when.Question) bool {
 // that a group has more blocks than the input shows.
 var settings = []string{
 	"setting ", "cluster name in ", "cluster has both IP families", "Service ", "CiliumCIDRGroup ",
-	"labels of source ", "unmanaged", "reserved labels", "port name ", "behind a Service: ", "group at AWS",
+	"labels of source ", "unmanaged", "reserved labels", "port name ", "behind a Service: ", "group at AWS", "CNI fact negativeSelectorsMatchAll",
 }
 
 func isSetting(q *when.Question) bool {

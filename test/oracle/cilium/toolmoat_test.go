@@ -163,6 +163,8 @@ func (c *cluster) answer(q *when.Question, v variant) uint64 {
 		return yes(slices.Contains(strings.Split(names, ","), clusterName))
 	}
 	switch {
+	case q.ID == "CNI fact "+cni.NegativeSelectorsMatchAll.Name(): // the default adds the label of the cluster
+		return when.No
 	case q.ID == "cluster has both IP families":
 		return yes(c.dual)
 	case strings.HasPrefix(q.ID, "setting "), strings.HasPrefix(q.ID, "port name ") && strings.HasSuffix(q.ID, " is given"),
