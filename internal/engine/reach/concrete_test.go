@@ -90,7 +90,7 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 			}
 		}
 	}
-	w.addServices(r, g, s.snap, invent)
+	w.addServices(r, g, g.Snapshot, invent)
 	w.addNames(r, s.names, edges)
 	for _, a := range s.asked {
 		if a.IsLinkLocalUnicast() && a != metadataServer && r.one(2) {
