@@ -69,6 +69,14 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 	for _, ns := range s.snap.Namespaces {
 		w.Namespaces[ns.Name] = r.labels(ns.Labels, words)
 	}
+	if _, ok := g.nsIndex["default"]; ok && w.Namespaces["default"] == nil { // of the API server's Service
+		w.Namespaces["default"] = map[string]string{label.MetadataName: "default"}
+		for _, k := range slices.Sorted(maps.Keys(words)) {
+			if values := words[k]; len(values) > 0 && r.more.IntN(3) == 0 && k != label.MetadataName {
+				w.Namespaces["default"][k] = values[r.more.IntN(len(values))]
+			}
+		}
+	}
 	w.addNodes(r, s.snap, func() []netip.Addr { // not where a block begins, which the AWS agent takes for the node alone
 		for {
 			if a := invent(ofNodes); !slices.ContainsFunc(a, func(a netip.Addr) bool { return slices.Contains(edges, a) && slices.Contains(edges, a.Prev()) }) {

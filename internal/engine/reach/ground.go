@@ -157,17 +157,15 @@ type portIDs struct {
 
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
-	g := &Ground{Snapshot: s, namespaces: s.Namespaces, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
+	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
 	g.indexNodes()
 	g.showAPI()
-	for i, ns := range s.Namespaces {
-		g.nsIndex[ns.Name] = i
+	g.namespaces = g.Snapshot.Namespaces
+	names := make([]string, len(g.namespaces))
+	for i, ns := range g.namespaces {
+		names[i], g.nsIndex[ns.Name] = ns.Name, i
 	}
 	g.planAddrs()
-	names := make([]string, len(s.Namespaces))
-	for i, ns := range s.Namespaces {
-		names[i] = ns.Name
-	}
 	g.newNamespaces = g.newNamespaces.Require(label.MetadataName, label.Exists()).Require(label.MetadataName, label.NotIn(names...))
 	g.noteFamilies()
 	g.addClasses()
@@ -280,7 +278,7 @@ func (g *Ground) addClasses() {
 		wl := &s.Workloads[w]
 		for _, m := range g.pods(w, said) {
 			m.labels = said.withAccount(m.labels, m.pod)
-			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, mesh: meshOf(s.Namespaces[g.nsIndex[wl.Namespace]].Labels, wl, m.pod), role: roles[w]}
+			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, mesh: meshOf(g.namespaces[g.nsIndex[wl.Namespace]].Labels, wl, m.pod), role: roles[w]}
 			addrs := m.pod.Addrs
 			if h.host && addrs == nil {
 				addrs = m.pod.NodeAddrs

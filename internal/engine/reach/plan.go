@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/special"
@@ -142,6 +143,10 @@ func (g *Ground) showAPI() {
 	svc.MoreAddrs = len(svc.ClusterIPs) == 1
 	with := *s
 	with.Services = append(slices.Clip(s.Services), svc)
+	if !slices.ContainsFunc(s.Namespaces, func(ns model.Namespace) bool { return ns.Name == svc.Namespace }) {
+		labels := label.Known(label.Set{label.MetadataName: svc.Namespace}).Open()
+		with.Namespaces = append(slices.Clip(s.Namespaces), model.Namespace{Name: svc.Namespace, Labels: labels})
+	}
 	g.Snapshot = &with
 }
 

@@ -99,6 +99,9 @@ func isLive(gk groupKind) bool {
 	if gk.group == "extensions" || gk.group == "" && (gk.kind == "ConfigMap" || gk.kind == "Endpoints") {
 		return false
 	}
+	if gk.kind == "RuntimeClass" { // the nodes of running pods say it
+		return false
+	}
 	for gvk := range policyReaders { // also what policies refer to
 		if gvk.group == gk.group && gvk.kind == gk.kind {
 			return true
