@@ -100,7 +100,7 @@ var mutants = []mutant{
 	{"engine/reach/networks.go", "n.addrs = netset.Prefixes(def.Ranges...)", "n.addrs = netset.Addrs{}", "one more network leads to no address"},
 	{"engine/reach/longest.go", "if !p.showsAPI {", "if false {", "a selector that names the API server's Service names the API server"},
 	{"engine/reach/services.go", "if m.Name != \"\" {", "if false {", "a Service's port by a name that only a sidecar gives"},
-	{"engine/reach/services.go", "Backend{int(id), !pods.must.Contains(id),", "Backend{int(id), false,", "a Service certainly selects a pod whose labels are not known"},
+	{"engine/reach/services.go", "if !pods.must.Contains(id) {\n\t\t\t\t\tb.Perhaps = ByLabels", "if false {\n\t\t\t\t\tb.Perhaps = ByLabels", "a Service certainly selects a pod whose labels are not known"},
 	{"engine/reach/peers.go", "IDs: p.Everything().IDs.Minus(p.frontendIDs), Cubes: everyPod", "IDs: p.Everything().IDs, Cubes: everyPod", "the addresses of Services are in the cluster"},
 	{"engine/reach/peers.go", "return append(p.onNode(end, ownNode), match{ends: Region{Addrs: special.Private}, when: p.asks.node(end, anyNode, ownNode)})", "return p.onNode(end, ownNode)", "the own node has no address that is not shown"},
 	{"engine/reach/peers.go", "if perhaps := p.unshown(p.local); !perhaps.IsEmpty() {", "if perhaps := p.unshown(p.local); false {", "the API server runs on no node that the input does not show"},

@@ -291,6 +291,9 @@ func (a *asker) backends(service int, conns netset.Conns) []backend {
 	}
 	svc := &a.p.Snapshot.Services[service]
 	for _, b := range a.p.Backends(service) {
+		if b.Perhaps == reach.AsEndpoint {
+			continue // which comes below
+		}
 		e := a.holderEnd(b.Class)
 		a.noteHost(e)
 		for _, m := range b.Ports {
@@ -319,6 +322,9 @@ func (a *asker) backends(service int, conns netset.Conns) []backend {
 func (a *asker) headless(service int) []backend {
 	var out []backend
 	for _, b := range a.p.Backends(service) {
+		if b.Perhaps == reach.AsEndpoint {
+			continue // which comes below
+		}
 		e := a.holderEnd(b.Class)
 		a.noteHost(e)
 		out = append(out, backend{end: e, asked: a.conns, arriving: a.conns, is: a.p.Behind(service, b.Perhaps, reach.PortMapping{})})

@@ -18,9 +18,18 @@ import (
 // Backend is a class behind a Service, with the connections that the Service's ports become there.
 type Backend struct {
 	Class   int
-	Perhaps bool // the Service's selector asks for labels that are not known
+	Perhaps Doubt
 	Ports   []PortMapping
 }
+
+// Doubt is why it is not certain that a pod of a class is behind a Service. The zero value is none.
+type Doubt uint8
+
+const (
+	NoDoubt    Doubt = iota
+	ByLabels         // the Service's selector asks for labels that are not known
+	AsEndpoint       // an endpoint is the address of one of the class's pods
+)
 
 // PortMapping is a Service port and the port it becomes on a pod.
 type PortMapping struct {
@@ -69,7 +78,11 @@ func (g *Ground) addBackends() {
 			if pod, ok := g.byAddr[e.Addr.Unmap()]; !ok {
 				g.bareBackends = append(g.bareBackends, bareBackend{i, e.Addr.Unmap(), EndpointPorts(svc, e)})
 			} else if svc.Selector == nil || !g.Matches(*svc.Selector, pod.Class) {
-				g.backends[i] = append(g.backends[i], Backend{Class: pod.Class, Ports: EndpointPorts(svc, e)})
+				b := Backend{Class: pod.Class, Ports: EndpointPorts(svc, e)}
+				if len(g.holders[pod.Class].Members) > 1 {
+					b.Perhaps = AsEndpoint
+				}
+				g.backends[i] = append(g.backends[i], b)
 			}
 		}
 		if svc.Selector == nil {
@@ -78,7 +91,11 @@ func (g *Ground) addBackends() {
 		pods := g.choose(label.Named(svc.Namespace), *svc.Selector)
 		for r := range pods.may().Runs() {
 			for id := r.Lo; id <= r.Hi; id++ {
-				g.backends[i] = append(g.backends[i], Backend{int(id), !pods.must.Contains(id), g.holders[id].servicePorts(svc)})
+				b := Backend{Class: int(id), Ports: g.holders[id].servicePorts(svc)}
+				if !pods.must.Contains(id) {
+					b.Perhaps = ByLabels
+				}
+				g.backends[i] = append(g.backends[i], b)
 			}
 		}
 	}
@@ -124,11 +141,15 @@ func (h *Holder) serves(name portName) (number netset.Port, perhaps, ok bool) {
 
 // Behind is the condition that a Service sends what m describes to the pods of a backend, which may
 // perhaps be behind it.
-func (p *Program) Behind(service int, perhaps bool, m PortMapping) when.When {
+func (p *Program) Behind(service int, perhaps Doubt, m PortMapping) when.When {
 	is := when.Always
-	if perhaps {
+	if perhaps != NoDoubt {
 		svc := &p.Snapshot.Services[service]
-		is = p.asks.selected(when.Destination, label.Named(svc.Namespace), *svc.Selector)
+		if name := svc.Namespace + "/Service/" + svc.Name; perhaps == AsEndpoint {
+			is = p.asks.ask("endpoint dst of "+name, when.Destination, 0, "{dst} is the endpoint of "+name, "{dst} is no endpoint of "+name)
+		} else {
+			is = p.asks.selected(when.Destination, label.Named(svc.Namespace), *svc.Selector)
+		}
 	}
 	if m.Name != "" {
 		name, svc := portName{m.Protocol, m.Name}, &p.Snapshot.Services[service]

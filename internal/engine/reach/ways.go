@@ -16,7 +16,7 @@ type Way struct {
 	Name    string // "LoadBalancer Service ns/name", "Ingress ns/name", "hostPort of ns/name"
 	Service int    // an index into Snapshot.Services; -1 if Kind is ByHostPort
 	Pod     Member // if Kind is ByHostPort: who has the port
-	Perhaps bool   // the Service's selector asks for labels that are not known
+	Perhaps Doubt
 	Ports   []PortMapping
 	Local   bool // if Kind is ByNodes: nodes send on to their own pods only, and keep the client's address
 	Origin  origin.Origin

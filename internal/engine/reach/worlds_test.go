@@ -171,6 +171,7 @@ func FuzzProfiles(f *testing.F) {
 	f.Add(uint64(579), byte(0x16), byte(5))    // a Service's port by a name that only a sidecar gives
 	f.Add(uint64(364), byte(0x17), byte('k'))  // the API server's Service, which facts alone show
 	f.Add(uint64(666), byte('1'), byte(5))     // and its namespace, which nothing shows
+	f.Add(uint64(571), byte('j'), byte('d'))   // an endpoint that is one of two pods of a class
 	f.Fuzz(func(t *testing.T, seed uint64, which, bits byte) {
 		profile := cni.Profiles[int(which)%len(cni.Profiles)]
 		r := newRandom(seed, mixFor(profile, uint64(bits)))
