@@ -53,14 +53,20 @@ func (a *asker) doors(w reach.Way, m reach.PortMapping, to end) []door {
 			return a.toService(from, entry{service: w.Service, front: nil})
 		}}}
 	case reach.ByNodes:
-		for _, p := range a.p.Snapshot.Services[w.Service].Ports {
-			if p.NodePort == 0 || p.Port != m.Service || p.Protocol != m.Protocol {
+		svc := &a.p.Snapshot.Services[w.Service]
+		for _, addr := range svc.ExternalIPs {
+			front := plain(addr.Unmap())
+			out = append(out, door{fmt.Sprintf("%s:%d", front.name, m.Service), func(from end) []way {
+				return a.toService(from, entry{w.Service, &front})
+			}})
+		}
+		for _, p := range svc.Ports {
+			at, ok := a.nodePortOf(w.Service, p)
+			if !ok || p.Port != m.Service || p.Protocol != m.Protocol {
 				continue
 			}
 			for _, n := range a.allNodes() {
-				out = append(out, door{fmt.Sprintf("port %d of %s", p.NodePort, n.name), func(from end) []way {
-					return a.toNodePort(from, n, nodePort{w.Service, p, false})
-				}})
+				out = append(out, door{at.name() + " of " + n.name, func(from end) []way { return a.toSomeNodePort(from, n, at) }})
 			}
 		}
 	case reach.ByHostPort:
@@ -72,6 +78,14 @@ func (a *asker) doors(w reach.Way, m reach.PortMapping, to end) []door {
 		}
 	}
 	return out
+}
+
+// name is how people call it.
+func (p nodePort) name() string {
+	if p.perhaps {
+		return "its node port, which the input does not show,"
+	}
+	return fmt.Sprintf("port %d", p.at.First())
 }
 
 // throughDoor decides for one door: what of it ends at the pods, as the question names it.

@@ -42,6 +42,8 @@ func TestDoors(t *testing.T) {
 		onNodes = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: NodePort, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000, nodePort: 30080}]}}\n---\n"
 		onHost  = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: h, labels: {app: h}}, spec: {nodeName: n1, containers: [{name: c, image: x, ports: [{containerPort: 3000, hostPort: 18080}]}]}, status: {phase: Running, podIP: 10.0.1.8, podIPs: [{ip: 10.0.1.8}]}}\n---\n"
 		toOwn   = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}]}]}}"
+		outer   = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: 10.96.0.9, externalIPs: [10.77.0.13], selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
+		toOuter = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.77.0.13/32}}]}]}}"
 		toNodes = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.168.1.0/24}}]}]}}"
 		maker   = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: data, name: db}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: d, image: x}]}}}}\n---\n" +
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db, pod-template-hash: x}, ports: [{port: 80, targetPort: 5432}]}}\n---\n"
@@ -69,6 +71,10 @@ func TestDoors(t *testing.T) {
 		{"a pod whose Service is judged, on another port", plain + toOwn, "aws-vpc-cni", "mcp/b", "mcp/Pod/a:3001", reach.Denied},
 		{"a pod whose Service is not judged", plain + toOwn, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a port of nodes", onNodes + toNodes, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind a port of nodes that the input does not give", unsaid + toNodes, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a node with a port that the input does not give", unsaid + toA, "calico", "mcp/b", "192.168.1.2", reach.Depends},
+		{"a pod behind an address outside", outer + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind another address outside", outer + toNodes, "aws-vpc-cni", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a port of nodes that are denied", onNodes + closed, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a port of its own on a node", onHost + toNodes, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Depends},
 		{"a pod behind a port of its own on a node that is denied", onHost + closed, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Denied},

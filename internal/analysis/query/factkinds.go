@@ -13,6 +13,7 @@ var FactKinds = []reach.FactKind{
 	ofCluster("external address judged: <address>", "whether policy is judged on a Service's address, before it is translated", "external address judged: 203.0.113.7"),
 	ofCluster("runs on <node>: <workloads>", "whether a pod of one of some workloads runs on a node", "runs on node n1: a/Deployment/b"),
 	ofCluster("pods to come of: <service>", "whether a pod comes to be that a Service selects and that lets it in", "pods to come of: a/Service/b"),
+	ofCluster("node port of: <service>", "whether policies let a node port through that the input does not show", "node port of: a/Service/b"),
 	ofCluster("node port <port> of: <services>", "whether the API server gave a port of nodes to one of some Services", "node port 31000 of: a/Service/b"),
 	ofCluster("sent on to another node: from <client> through <node>", "whether a node sends what comes from inside the cluster on to another one, in spite of externalTrafficPolicy Local",
 		"sent on to another node: from a/Deployment/b through node n1"),

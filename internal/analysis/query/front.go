@@ -60,7 +60,7 @@ func (a *asker) through(from end, f front, b backend) []way {
 		out = append(out, within(a.enter(r, f), f.before)...)
 	}
 	own := when.Never
-	if f.via != nil && from.single && b.single && from.pod == b.pod { // and back to the pod that sent it
+	if f.via != nil && f.via.Holder >= 0 && a.p.Class(f.via.Holder).Kind == reach.VIP && from.single && b.single && from.pod == b.pod {
 		own = a.p.Where(cni.OwnServiceOpen)
 	}
 	for i := range out {

@@ -21,6 +21,7 @@ func TestMesh(t *testing.T) {
 	const (
 		ambient = ", labels: {istio.io/dataplane-mode: ambient}"
 		linkerd = ", annotations: {linkerd.io/inject: enabled}"
+		opted   = ", annotations: {linkerd.io/inject: disabled}"
 	)
 	for _, tt := range []struct {
 		name, namespace, label, annotations string
@@ -36,6 +37,8 @@ func TestMesh(t *testing.T) {
 		{"a pod that left", ambient, ", istio.io/dataplane-mode: none", "", 15008, 15008, "a/dst:8080", reach.Denied},
 		{"no mesh", "", "", "", 15008, 15008, "a/dst:8080", reach.Denied},
 		{"linkerd", "", "", linkerd, 4143, 4143, "a/dst:8080", reach.Depends},
+		{"linkerd by its namespace", linkerd, "", "", 4143, 4143, "a/dst:8080", reach.Depends},
+		{"linkerd by its namespace, and not", linkerd, "", opted, 4143, 4143, "a/dst:8080", reach.Denied},
 		{"linkerd with the port of another mesh", "", "", linkerd, 15008, 15008, "a/dst:8080", reach.Denied},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

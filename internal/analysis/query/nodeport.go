@@ -14,12 +14,19 @@ import (
 // maxNodePorts bounds how many node ports, and how many host ports, one question goes through.
 const maxNodePorts = 256
 
-// nodePort is a port of every node that leads to a Service, or may if it is perhaps the one that
-// the API server gave out.
+// nodePort is a port of every node that leads to a Service, or may: of those that the API server
+// gives out it is one, where the input does not show which.
 type nodePort struct {
 	service int
 	port    model.ServicePort
-	perhaps bool
+	at      netset.Ports // of a node; those of the question, in an answer to it
+	perhaps bool         // not all of them lead there
+}
+
+// nodePortOf returns where a port of a Service is on nodes; ok is false if it is nowhere.
+func (a *asker) nodePortOf(service int, p model.ServicePort) (n nodePort, ok bool) {
+	at := reach.NodePorts(&a.p.Snapshot.Services[service], p)
+	return nodePort{service, p, at, p.NodePort == 0}, !at.IsEmpty()
 }
 
 // nodePorts returns those that the question is about.
@@ -27,12 +34,9 @@ func (a *asker) nodePorts() []nodePort {
 	var out []nodePort
 	for i := range a.p.Snapshot.Services {
 		for _, p := range a.p.Snapshot.Services[i].Ports {
-			switch {
-			case p.NodePort != 0 && a.conns.Contains(p.Protocol, p.NodePort):
-				out = append(out, nodePort{i, p, false})
-			case p.NodePort == 0 && a.q.Port != 0 && a.conns.Of(p.Protocol).Overlaps(reach.NodePorts(&a.p.Snapshot.Services[i], p)):
-				p.NodePort = a.q.Port
-				out = append(out, nodePort{i, p, true})
+			n, ok := a.nodePortOf(i, p)
+			if n.at = n.at.Intersect(a.conns.Of(p.Protocol)); ok && !n.at.IsEmpty() {
+				out = append(out, n)
 			}
 		}
 	}
@@ -86,7 +90,8 @@ func (a *asker) runsOn(node end, p hostPort) cni.Answer {
 // with a node.
 func (a *asker) nodeTaken(e end, target place) bool {
 	return a.q.Port != 0 && !a.isNode(e) && slices.ContainsFunc(target.ends, func(n end) bool {
-		return a.isNode(n) && (len(a.nodePorts()) > 0 || slices.ContainsFunc(a.hostPorts(), func(p hostPort) bool { return a.runsOn(n, p) == cni.Yes }))
+		certain := func(p nodePort) bool { return !p.perhaps }
+		return a.isNode(n) && (slices.ContainsFunc(a.nodePorts(), certain) || slices.ContainsFunc(a.hostPorts(), func(p hostPort) bool { return a.runsOn(n, p) == cni.Yes }))
 	})
 }
 
@@ -100,7 +105,11 @@ func (a *asker) toNode(from, node end) []way {
 		tried = append(tried, may(a.conns, a.p.Doubt("one of many node ports leads to something"))...)
 	}
 	for _, p := range onNodes[:min(len(onNodes), maxNodePorts)] {
-		if p.perhaps {
+		switch {
+		case p.perhaps && a.q.Port == 0:
+			tried = append(tried, a.toSomeNodePort(from, node, p)...)
+			continue
+		case p.perhaps:
 			given = append(given, p)
 			continue
 		}
@@ -127,7 +136,7 @@ func (a *asker) toNode(from, node end) []way {
 // toNodePort decides for what is behind one node port.
 func (a *asker) toNodePort(from, node end, p nodePort) []way {
 	svc := &a.p.Snapshot.Services[p.service]
-	own, asked := one(p.port.Protocol, p.port.Port), one(p.port.Protocol, p.port.NodePort)
+	own, asked := one(p.port.Protocol, p.port.Port), netset.ConnsOf(p.port.Protocol, p.at)
 	f := a.nodeFront(from, node, asked)
 	if f.local = svc.Local; !f.local {
 		f.nodes, f.node, f.escapes = []end{node}, "the node that took it in", a.p.Where(cni.NodePortsEscape)
@@ -139,6 +148,17 @@ func (a *asker) toNodePort(from, node end, p nodePort) []way {
 		backends[i].asked = asked
 	}
 	return a.answering(from, p.service, f, backends, asked, arriving(svc, own))
+}
+
+// toSomeNodePort decides for what is behind a node port that the input may not show.
+func (a *asker) toSomeNodePort(from, node end, p nodePort) []way {
+	ways := a.toNodePort(from, node, p)
+	if !p.perhaps {
+		return ways
+	}
+	name := serviceName(a, p.service)
+	return within(ways, a.p.Ask("node port of: "+name, when.Cluster, "policies let through the node port of "+name+", which the input does not show",
+		"policies do not let through the node port of "+name+", which the input does not show"))
 }
 
 // nodeFront is a port of a node. On what egress is judged depends on the node that translates.

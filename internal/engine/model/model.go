@@ -47,10 +47,20 @@ const MaxIgnoredKinds = 200
 
 // Namespace is a namespace and what is known of its labels, always including [label.MetadataName].
 type Namespace struct {
-	Name   string
-	Labels label.Labels // open where there is no Namespace object, or where several contradict each other: what these agree on
-	Origin origin.Origin
+	Name    string
+	Linkerd bool         // its pods are in Linkerd's mesh, unless they say otherwise
+	Labels  label.Labels // open where there is no Namespace object, or where several contradict each other: what these agree on
+	Origin  origin.Origin
 }
+
+// InLinkerd reports whether annotations put pods into Linkerd's mesh (linkerd.io, proxy-injection).
+func InLinkerd(annotations label.Set) bool {
+	inject := annotations[LinkerdInject]
+	return inject == "enabled" || inject == "ingress"
+}
+
+// LinkerdInject is the annotation of a namespace or a pod that does so, or says otherwise.
+const LinkerdInject = "linkerd.io/inject"
 
 // Workload is what runs pods: a controller with its pod template, or a pod of its own.
 type Workload struct {

@@ -77,6 +77,7 @@ var FactKinds = []FactKind{
 	{"way in <way>: <how>", "src", yesOrNo, "how connections from outside the cluster arrive", "way in NodePort Service a/b: enters at a node"},
 
 	{"enforced kind <kind>", ofCluster, yesOrNo, "whether a kind of policy is enforced", "enforced kind cilium.io CiliumClusterwideNetworkPolicy"},
+	{"policies for the network <name>", ofCluster, yesOrNo, "whether a NetworkPolicy that is annotated for a network of GKE's holds on the cluster's own", "policies for the network \"blue\""},
 	{"no entries: <policy> <direction>", ofCluster, yesOrNo, "whether rules that policyTypes leaves out name no pod", "no entries: NetworkPolicy a/b egress"},
 	{"setting <setting>", ofCluster, yesOrNo, "how Cilium is set", "setting enable-node-selector-labels"},
 	{"operator looks groups up at AWS", ofCluster, yesOrNo, "whether the Cilium operator can look groups up at AWS", "operator looks groups up at AWS"},

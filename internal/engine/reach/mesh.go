@@ -43,15 +43,15 @@ var newIn = [...][]Cube{
 }
 
 // meshOf returns the mesh that a pod is in, as far as labels, annotations and containers say.
-func meshOf(ns label.Labels, w *model.Workload, p *model.Pod) mesh {
+func meshOf(ns *model.Namespace, w *model.Workload, p *model.Pod) mesh {
 	own, set := p.Labels.Value(ambientMode)
-	all, _ := ns.Value(ambientMode)
+	all, _ := ns.Labels.Value(ambientMode)
 	switch {
 	case p.HostNetwork:
 		return noMesh
 	case own == "ambient", !set && all == "ambient":
 		return ambient
-	case w.Annotations["linkerd.io/inject"] == "enabled", w.Annotations["linkerd.io/inject"] == "ingress",
+	case model.InLinkerd(w.Annotations), ns.Linkerd && w.Annotations[model.LinkerdInject] == "",
 		slices.ContainsFunc(w.Containers, func(c model.Container) bool {
 			return c.Name == "linkerd-proxy" || strings.Contains(c.Image, "linkerd/proxy")
 		}):

@@ -1,6 +1,9 @@
 package reach
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
@@ -66,8 +69,8 @@ func (p *Program) overNetworks(g *group, segs []segment) []segment {
 	switch {
 	case len(p.networks) == 0:
 	case g.like == nil: // pods that do not exist may have any of them
-		for name, n := range p.networks {
-			segs = exempt(segs, Region{IDs: n.classes}, p.asks.overNetwork(name))
+		for _, name := range slices.Sorted(maps.Keys(p.networks)) {
+			segs = exempt(segs, Region{IDs: p.networks[name].classes}, p.asks.overNetwork(name))
 		}
 	default:
 		for _, name := range g.like.networks {

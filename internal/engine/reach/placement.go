@@ -64,8 +64,10 @@ func (g *Ground) kindsOf(p *model.Pod) nodeKinds {
 	}
 	if p.Node != "" {
 		out.must |= g.nodeKind(p.Node)
-		out.may = out.must
-		return out
+		if _, shown := g.nodeAt[p.Node]; shown {
+			out.may = out.must
+			return out
+		}
 	}
 	for t := range traits {
 		switch all, some := asked(place.Nodes, nodeTraits[t].labels); {

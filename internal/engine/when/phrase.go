@@ -124,12 +124,12 @@ func (w When) unreadAsOne() When {
 		return out
 	}
 	slices.Sort(of)
-	names, lets := Names{Max: 1}.list(of, "and"), "let"
+	names, lets, not := Names{Max: 1}.list(of, "and"), "let", "do not let"
 	if len(of) == 1 {
-		lets = "lets"
+		lets, not = "lets", "does not let"
 	}
 	together := asked[0].space.Ask(Question{ID: "unread: " + strings.Join(of, ", "), Kind: Unjudged, All: Answers{Bits: Yes | No}, Words: []string{
-		Yes: names + ", which could not be read, " + lets + " it through", No: names + ", which could not be read, " + lets[:3] + " it not through",
+		Yes: names + ", which could not be read, " + lets + " it through", No: names + ", which could not be read, " + not + " it through",
 	}})
 	return surely.Or(perhaps.And(together.Has(Yes)))
 }

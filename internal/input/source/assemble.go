@@ -114,7 +114,7 @@ func agreed(list []model.Namespace) []model.Namespace {
 			other, ok := n.Labels.Value(key)
 			return !ok || other != value
 		})
-		out[i].Labels = label.Known(both).Open()
+		out[i].Labels, out[i].Linkerd = label.Known(both).Open(), out[i].Linkerd || n.Linkerd
 	}
 	return out
 }

@@ -51,6 +51,14 @@ func clusterNamed(names []string) policy.Fact {
 		"the cluster is called "+listed(names), "the cluster is not called "+listed(names))
 }
 
+// forNetwork is the fact that a NetworkPolicy which is annotated for a network of GKE's is in force
+// on the cluster's own.
+func forNetwork(name string) policy.Fact {
+	name = doc.Quote(name)
+	return clusterFact("policies for the network "+name, "a NetworkPolicy for the network "+name+" also holds on the cluster's own",
+		"a NetworkPolicy for the network "+name+" holds on that network alone")
+}
+
 // anyService is the fact that the cluster has one of some Services with something behind it.
 func anyService(services []policy.ServicePeer) policy.Fact {
 	var which []string

@@ -19,7 +19,7 @@ func (p *part) namespace(o *object) {
 		return
 	}
 	l := podLabels(o.meta.labels, o.meta.sound).With(label.MetadataName, o.meta.name) // the API server sets it, whatever is written
-	p.namespaces = append(p.namespaces, model.Namespace{Name: o.meta.name, Labels: l, Origin: o.at})
+	p.namespaces = append(p.namespaces, model.Namespace{Name: o.meta.name, Linkerd: model.InLinkerd(o.meta.annotations), Labels: l, Origin: o.at})
 }
 
 // node reads a Node.

@@ -105,8 +105,8 @@ func withTemplates(running, templates []model.Pod) []model.Pod {
 }
 
 // likeness returns a text that is equal for pods which differ in nothing that a template decides
-// and policies ask for: labels but those that controllers add, service account, host network and
-// declared ports.
+// and answers hang on: labels but those that controllers add, service account, host network, declared
+// ports, further networks, and where they may run.
 func likeness(p *model.Pod) string {
 	keys := slices.DeleteFunc(sortedKeys(p.Labels.Set()), isAdded)
 	ports := make([]string, 0, len(p.Ports))
@@ -114,7 +114,8 @@ func likeness(p *model.Pod) string {
 		ports = append(ports, fmt.Sprintf("%d/%d/%d/%q/%t", port.Protocol, port.Port, port.HostPort, port.Name, port.Sidecar))
 	}
 	slices.Sort(ports)
-	return fmt.Sprintf("%q %q %t %v", p.Labels.Only(keys), p.Account, p.HostNetwork, ports)
+	place := &p.Placement
+	return fmt.Sprintf("%q %q %t %v %q %q %v %q %q", p.Labels.Only(keys), p.Account, p.HostNetwork, ports, p.Networks, p.Default, place.Nodes, place.OS, place.RuntimeClass)
 }
 
 // isAdded reports whether controllers, or EKS as it places pods on Fargate, add a label of their own

@@ -35,6 +35,9 @@ func (p *part) networkPolicy(o *object) {
 
 	problems := root.Close()
 	if len(problems) == 0 {
+		if network := o.meta.annotations[gkeNetwork]; network != "" && network != "default" {
+			pol.If = append(pol.If, forNetwork(network))
+		}
 		p.stand(pol)
 		return
 	}
@@ -107,8 +110,10 @@ func (o *object) readPolicyMeta(m *doc.Cursor) (placed bool) {
 	}
 	o.meta.labels, _ = readLabels(m.Field("labels"))
 	size := 0
+	o.meta.annotations = label.Set{}
 	for key, value := range m.Field("annotations").Entries() {
-		size += len(key) + len(value.Text())
+		text := value.Text()
+		size, o.meta.annotations[key] = size+len(key)+len(text), text
 		if !isAnnotationKey(key) {
 			value.Fail("not a valid annotation key: "+doc.Quote(key), "")
 		}

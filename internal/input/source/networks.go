@@ -18,7 +18,7 @@ const (
 	multusNetworks = "k8s.v1.cni.cncf.io/networks"
 	multusDefault  = "v1.multus-cni.io/default-network"
 	gkeInterfaces  = "networking.gke.io/interfaces"
-	gkeNetwork     = "networking.gke.io/network" // of a NetworkPolicy: the network that it is about
+	gkeNetwork     = "networking.gke.io/network" // of a NetworkPolicy: the network that it is about, alone
 )
 
 // maxNetworks bounds how many networks of one pod are told apart.
@@ -48,12 +48,19 @@ func readNetworks(c *doc.Cursor, set label.Set, namespace string) (networks []st
 		add("", "")
 	}
 	if text := strings.TrimSpace(set[multusNetworks]); strings.HasPrefix(text, "[") {
-		var list []struct{ Name, Namespace string }
+		var list []struct {
+			Name, Namespace string
+			IPs             []string
+			DefaultRoute    []string `json:"default-route"`
+		}
 		if json.Unmarshal([]byte(text), &list) != nil {
 			refuse(multusNetworks)
 		}
 		for _, n := range list {
 			add(orElse(n.Namespace, namespace), n.Name)
+			if len(n.IPs)+len(n.DefaultRoute) > 0 { // which leads beyond what its definition says
+				add("", unnamedNetwork)
+			}
 		}
 	} else if text != "" {
 		for item := range strings.SplitSeq(text, ",") {
@@ -120,7 +127,8 @@ func (p *part) attachment(o *object) {
 // those of its subnets and of the routes that it gets. ok is false where these are not all.
 func rangesOf(config string) (ranges []netip.Prefix, ok bool) {
 	var c struct {
-		IPAM struct {
+		IsDefaultGateway bool
+		IPAM             struct {
 			Type, Subnet, Range string
 			Ranges              [][]struct{ Subnet string }
 			IPRanges            []struct{ Range string }
@@ -128,7 +136,7 @@ func rangesOf(config string) (ranges []netip.Prefix, ok bool) {
 			Routes              []struct{ Dst string }
 		}
 	}
-	if json.Unmarshal([]byte(config), &c) != nil {
+	if json.Unmarshal([]byte(config), &c) != nil || c.IsDefaultGateway {
 		return nil, false
 	}
 	var texts []string

@@ -23,39 +23,40 @@ func readPlacement(c *doc.Cursor) model.Placement {
 	all := label.Equals(set)
 	required := c.At("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution").Field("nodeSelectorTerms")
 	if !required.IsSet() {
-		if !all.SelectsAll() {
-			p.Nodes = []label.Selector{all}
-		}
+		p.Nodes = anyNode(all)
 		return p
 	}
+	var terms []label.Selector
 	for _, term := range required.Items() {
-		if sel, ok := readNodeTerm(term); ok && len(p.Nodes) < maxPlaces {
-			p.Nodes = append(p.Nodes, sel.And(all))
-		} else {
-			return model.Placement{OS: p.OS, Scheduler: p.Scheduler, RuntimeClass: p.RuntimeClass, Tolerates: p.Tolerates} // any node
-		}
+		terms = append(terms, readNodeTerm(term).And(all))
 	}
+	if len(terms) > maxPlaces {
+		terms = []label.Selector{all}
+	}
+	p.Nodes = anyNode(terms...)
 	return p
 }
 
-// readNodeTerm reads one term of a node's affinity; ok is false for one that asks for more than
-// labels with values.
-func readNodeTerm(c *doc.Cursor) (sel label.Selector, ok bool) {
-	if c.Field("matchFields").IsSet() {
-		return label.Selector{}, false
+// anyNode returns selectors of nodes of which one fits, or nil if one of them fits every node.
+func anyNode(terms ...label.Selector) []label.Selector {
+	if slices.ContainsFunc(terms, label.Selector.SelectsAll) {
+		return nil
 	}
+	return terms
+}
+
+// readNodeTerm reads what one term of a node's affinity asks of labels. What else it asks (names of
+// nodes, numbers) or cannot be read leaves it too wide, not too narrow.
+func readNodeTerm(c *doc.Cursor) (sel label.Selector) {
 	for _, e := range c.Field("matchExpressions").Items() {
-		switch e.Field("operator").Text() {
-		case "Gt", "Lt":
-			return label.Selector{}, false
+		if op := e.Field("operator").Text(); op == "Gt" || op == "Lt" {
+			continue
 		}
-		key, values, fine := readRequirement(e)
-		if !fine {
-			return label.Selector{}, false
+		if key, values, ok := readRequirement(e); ok {
+			sel = sel.Require(key, values)
 		}
-		sel = sel.Require(key, values)
 	}
-	return sel, true
+	return sel
 }
 
 // runtimeClass reads where the pods of a RuntimeClass run.
