@@ -113,7 +113,7 @@ var mutants = []mutant{
 	{"engine/reach/peers.go", "out = append(out, within(p.blockPeers(all, end), union)...)", "out = append(out, p.blockPeers(all, end)...)", "blocks add up where the longest decides"},
 	{"engine/reach/peers.go", "return within(out, union)", "return out", "a rule for everybody lets in what another rule excepts"},
 	{"engine/reach/peers.go", "out = append(out, within(p.peer(peer, end), where)...)", "out = append(out, within(p.peer(peer, end), where.Or(when.Always))...)", "a peer matches whatever it depends on"},
-	{"engine/reach/peers.go", `where := p.asks.only(peer.If, r.scope+" peer "+strconv.Itoa(i), r.rank, end)`, `where := p.asks.only(peer.If, r.scope+" peer", r.rank, end)`, "what a fact says of one peer, it says of all"},
+	{"engine/reach/peers.go", `where := p.asks.only(peer.If, r.scope+" peer "+strconv.Itoa(i), r.rank, end)`, `where := p.asks.only(peer.If, r.scope+" peer "+strconv.Itoa(0*i), r.rank, end)`, "what a fact says of one peer, it says of all"},
 	{"engine/reach/rules.go", "netset.PortRange(port.Lo, port.Hi)", "netset.PortRange(port.Lo, port.Lo)", "endPort is forgotten"},
 	{"engine/reach/rules.go", "r.numbers = netset.AllConns", "r.numbers = netset.ConnsOf(netset.TCP, netset.AllPorts)", "a rule without ports is TCP"},
 	{"engine/reach/rules.go", "resolved(p.portNames[name].may, false)", "", "an ambiguous port name admits nothing on egress"},

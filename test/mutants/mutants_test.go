@@ -13,6 +13,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,16 +58,65 @@ func (m mutant) source(t *testing.T) (text, path string) {
 	return string(src), path
 }
 
-// TestFit demands that every mutant fits the code.
+// TestFit demands that every mutant fits the code and compiles.
 func TestFit(t *testing.T) {
 	seen := map[string]bool{}
+	imports := compiled(t)
 	for _, m := range mutants {
-		t.Run(m.why, func(t *testing.T) { m.source(t) })
+		t.Run(m.why, func(t *testing.T) {
+			src, path := m.source(t)
+			if err := check(path, strings.Replace(src, m.old, m.new, 1), imports); err != nil {
+				t.Errorf("%s: %v\n+ %s", m.file, err, m.new)
+			}
+		})
 		if seen[m.why] {
 			t.Errorf("two mutants are called %q", m.why)
 		}
 		seen[m.why] = true
 	}
+}
+
+// compiled returns what the packages below internal import, as the compiler left it.
+func compiled(t *testing.T) types.Importer {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}", "./internal/...")
+	list.Dir = root
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		pkg, file, _ := strings.Cut(strings.TrimSpace(line), "=")
+		files[pkg] = file
+	}
+	return importer.ForCompiler(token.NewFileSet(), "gc", func(pkg string) (io.ReadCloser, error) { return os.Open(files[pkg]) })
+}
+
+// check type-checks the package of the file at path with text in its place.
+func check(path, text string, imports types.Importer) error {
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.go"))
+	if err != nil {
+		return err
+	}
+	set := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range names {
+		var src any
+		switch {
+		case strings.HasSuffix(name, "_test.go"):
+			continue
+		case name == path:
+			src = text
+		}
+		file, err := parser.ParseFile(set, name, src, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
+	_, err = (&types.Config{Importer: imports}).Check(filepath.Dir(path), set, files, nil)
+	return err
 }
 
 func TestMutants(t *testing.T) {
