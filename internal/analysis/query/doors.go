@@ -54,8 +54,8 @@ func (a *asker) doors(w reach.Way, m reach.PortMapping, to end) []door {
 		}}}
 	case reach.ByNodes:
 		svc := &a.p.Snapshot.Services[w.Service]
-		for _, addr := range svc.ExternalIPs {
-			front := plain(addr.Unmap())
+		for _, ip := range svc.ExternalIPs {
+			front := plain(ip.Addr)
 			out = append(out, door{fmt.Sprintf("%s:%d", front.name, m.Service), func(from end) []way {
 				return a.toService(from, entry{w.Service, &front})
 			}})

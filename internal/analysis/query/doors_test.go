@@ -49,6 +49,9 @@ func TestDoors(t *testing.T) {
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db, pod-template-hash: x}, ports: [{port: 80, targetPort: 5432}]}}\n---\n"
 		noPg = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
 	)
+	balanced := func(mode string) string {
+		return "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: LoadBalancer, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000, nodePort: 30080}]}, status: {loadBalancer: {ingress: [{ip: 10.77.0.13, ipMode: '" + mode + "'}]}}}\n---\n"
+	}
 	for _, tt := range []struct {
 		name, more, cni, from, to string
 		want                      reach.Verdict
@@ -73,7 +76,15 @@ func TestDoors(t *testing.T) {
 		{"a pod behind a port of nodes", onNodes + toNodes, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
 		{"a pod behind a port of nodes that the input does not give", unsaid + toNodes, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
 		{"a node with a port that the input does not give", unsaid + toA, "calico", "mcp/b", "192.168.1.2", reach.Depends},
-		{"a pod behind an address outside", outer + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind an address outside", outer + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"a pod behind an address outside, if kube-proxy translates it", outer + toOuter, "cilium", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind an address outside that is judged", outer + toOuter, "aws-vpc-cni", "mcp/b", "mcp/Pod/a:3000", reach.Allowed},
+		{"a pod behind a load balancer of nodes", balanced("VIP") + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"a pod behind a load balancer outside", balanced("Proxy") + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Allowed},
+		{"a pod behind a load balancer of either sort", balanced("") + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a load balancer of nodes", balanced("VIP") + toOuter, "calico", "mcp/b", "10.77.0.13:80", reach.Denied},
+		{"a load balancer of nodes, by its pods", balanced("VIP") + toA, "calico", "mcp/b", "10.77.0.13:80", reach.Allowed},
+		{"a load balancer outside, by its pods", balanced("Proxy") + toA, "calico", "mcp/b", "10.77.0.13:80", reach.Denied},
 		{"a pod behind another address outside", outer + toNodes, "aws-vpc-cni", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a port of nodes that are denied", onNodes + closed, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a port of its own on a node", onHost + toNodes, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Depends},

@@ -11,6 +11,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
@@ -22,6 +23,7 @@ type front struct {
 	nodes   []end     // what may take connections in: the destination then sees the client's own address or that of one of them
 	node    string    // how one of these is called
 	escapes when.When // ingress policy does not judge it
+	leaves  when.When // something outside of the cluster takes connections in
 	local   bool      // it leads to pods on the node that is via only
 }
 
@@ -34,7 +36,7 @@ type backend struct {
 }
 
 // straight is the front of a headless Service.
-var straight = front{before: when.Never, escapes: when.Never}
+var straight = front{before: when.Never, escapes: when.Never, leaves: when.Never}
 
 // through decides for one backend.
 func (a *asker) through(from end, f front, b backend) []way {
@@ -59,6 +61,9 @@ func (a *asker) through(from end, f front, b backend) []way {
 		r.before, r.out, r.outConns = true, *f.via, b.asked
 		out = append(out, within(a.enter(r, f), f.before)...)
 	}
+	if f.via != nil && !f.leaves.IsNever() {
+		out = append(out, within(a.fromBalancer(r, *f.via), f.leaves)...)
+	}
 	own := when.Never
 	if f.via != nil && f.via.Holder >= 0 && a.p.Class(f.via.Holder).Kind == reach.VIP && from.single && b.single && from.pod == b.pod {
 		own = a.p.Where(cni.OwnServiceOpen)
@@ -67,6 +72,26 @@ func (a *asker) through(from end, f front, b backend) []way {
 		out[i].pass = out[i].pass.Or(own).And(b.is).And(sent)
 	}
 	return slices.DeleteFunc(out, func(w way) bool { return w.given.IsNever() })
+}
+
+// fromBalancer is what passes to a backend because a load balancer outside of the cluster connects
+// to it, at an address that policies let in.
+func (a *asker) fromBalancer(r route, via end) []way {
+	if !a.isPods(r.to) {
+		return nil
+	}
+	lets := when.Never
+	for _, b := range a.oneSided(r.to.Holder, policy.Ingress) {
+		if b.Region.Addrs.Overlaps(special.Internet.Union(special.Private)) && b.Conns.Overlaps(r.inConns) {
+			lets = lets.Or(b.When.Exists(isChosen))
+		}
+	}
+	lets = lets.And(a.p.Enters(via.called(), reach.ByAddress))
+	var out []way
+	for _, e := range a.side(r.from, via, unplaced, policy.Egress, r.asked) {
+		out = append(out, may(r.asked, reach.AnyFamily(a.meet(direct(r.from, via, r.asked)).And(e.when)).And(lets))...)
+	}
+	return out
 }
 
 // enter decides a route for each way in which ingress policy may see it.
@@ -229,16 +254,16 @@ func (a *asker) toService(from end, at entry) []way {
 // serviceFront is a Service at one of its addresses. What connects to another one than its own may
 // arrive with a node's address, and some CNIs then do not judge it.
 func (a *asker) serviceFront(from end, door *end, svc *model.Service) front {
-	f := front{via: door, before: when.Never, escapes: when.Never, node: "the node that took it in"}
+	f := front{via: door, before: when.Never, escapes: when.Never, leaves: when.Never, node: "the node that took it in"}
 	switch own := from.Holder >= 0 && door.Holder >= 0; {
 	case own && a.isPods(from):
 		f.before = a.p.Where(cni.JudgedBeforeService)
 		return f
 	case own:
 		return f
-	case a.isPods(from): // who translates the address, and where, is open
-		f.before = a.p.Ask("external address judged: "+door.called(), when.Cluster, "policy is judged on a Service's address, before it is translated",
-			"policy is judged on the pod's address, after the Service's is translated")
+	case a.isPods(from):
+		ip := externalIP(svc, door.Addr)
+		f.before, f.leaves = a.p.JudgedAtExternalIP(ip), a.p.LeavesCluster(ip)
 	case from.Holder < 0: // which comes through a load balancer or a node
 		f.via = nil
 	}
@@ -253,6 +278,16 @@ func (a *asker) serviceFront(from end, door *end, svc *model.Service) front {
 		f.nodes, f.escapes = a.allNodes(), a.p.Where(cni.NodePortsEscape)
 	}
 	return f
+}
+
+// externalIP is what is known of the address of svc that a client sends to.
+func externalIP(svc *model.Service, addr netip.Addr) model.ExternalIP {
+	for _, ip := range svc.ExternalIPs {
+		if ip.Addr == addr {
+			return ip
+		}
+	}
+	return model.ExternalIP{Addr: addr, Mode: model.VIPOrProxy}
 }
 
 // notePorts says what ports a Service has, where none of them is asked about, and what follows.
@@ -406,7 +441,7 @@ func (a *asker) apiPorts(api end) []netset.Port {
 // toKubeAPI decides a connection to the API server's Service where the input does not show it, and
 // door is its address: on what port the server itself listens is open.
 func (a *asker) toKubeAPI(from, api, door end) []way {
-	f := front{via: &door, before: when.Never, escapes: when.Never}
+	f := front{via: &door, before: when.Never, escapes: when.Never, leaves: when.Never}
 	if a.isPods(from) {
 		f.before = a.p.Where(cni.JudgedBeforeService)
 	}

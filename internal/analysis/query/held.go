@@ -66,9 +66,9 @@ func (a *asker) holding() *index {
 		for _, at := range svc.ClusterIPs {
 			put(x.own, at, entry{service: i})
 		}
-		for _, at := range svc.ExternalIPs {
-			front := plain(at.Unmap())
-			put(x.outer, at, entry{i, &front})
+		for _, ip := range svc.ExternalIPs {
+			front := plain(ip.Addr)
+			put(x.outer, ip.Addr, entry{i, &front})
 		}
 	}
 	return x

@@ -33,7 +33,7 @@ func TestHostPort(t *testing.T) {
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: in}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [%s]}}
 `
 	const host, anyone, nobody = "hostNetwork: true, ", "{}", ""
-	const onPod, runs = "egress is judged on the pod's address", "runs on node n1"
+	const onPod, runs = "is translated on the pod's own node, before egress is judged", "runs on node n1"
 	for _, tt := range []struct {
 		spec, ingress, cni, from, to string
 		want                         reach.Verdict

@@ -137,7 +137,7 @@ func (a *asker) toNode(from, node end) []way {
 func (a *asker) toNodePort(from, node end, p nodePort) []way {
 	svc := &a.p.Snapshot.Services[p.service]
 	own, asked := one(p.port.Protocol, p.port.Port), netset.ConnsOf(p.port.Protocol, p.at)
-	f := a.nodeFront(from, node, asked)
+	f := a.nodeFront(from, node)
 	if f.local = svc.Local; !f.local {
 		f.nodes, f.node, f.escapes = []end{node}, "the node that took it in", a.p.Where(cni.NodePortsEscape)
 	} else if a.isPods(from) {
@@ -156,17 +156,18 @@ func (a *asker) toSomeNodePort(from, node end, p nodePort) []way {
 	if !p.perhaps {
 		return ways
 	}
-	name := serviceName(a, p.service)
-	return within(ways, a.p.Ask("node port of: "+name, when.Cluster, "policies let through the node port of "+name+", which the input does not show",
-		"policies do not let through the node port of "+name+", which the input does not show"))
+	return within(ways, a.p.OnNodePort(p.service))
 }
 
 // nodeFront is a port of a node. On what egress is judged depends on the node that translates.
-func (a *asker) nodeFront(from, node end, asked netset.Conns) front {
-	f := front{via: &node, before: when.Never, escapes: when.Never}
+func (a *asker) nodeFront(from, node end) front {
+	f := front{via: &node, before: when.Never, escapes: when.Never, leaves: when.Never}
 	if a.isPods(from) {
-		f.before = a.p.Where(cni.JudgedBeforeService).Or(a.p.Ask(fmt.Sprintf("egress judged on a node: from %s to %s %s", from.called(), node.called(), asked), when.Cluster,
-			"egress is judged on the address and port of "+node.called(), "egress is judged on the pod's address, after that of "+node.called()+" is translated"))
+		f.before = a.p.JudgedAtNode()
+		if at := a.placements(from, node); len(at) == 1 {
+			f.before = at[0].settle(f.before)
+		}
+		f.before = f.before.Move(when.Destination, when.Via)
 	}
 	return f
 }
@@ -207,7 +208,7 @@ func (a *asker) toHostPorts(from, node end, ports []hostPort) (tried []way, take
 func (a *asker) toHostPort(from, node end, p hostPort) []way {
 	a.note(fmt.Sprintf("port %d of the nodes that %s runs on is its hostPort, and leads to its port %d", p.port, p.pods.name, p.target))
 	b := backend{end: p.pods, asked: one(p.proto, p.port), arriving: one(p.proto, p.target)}
-	f := a.nodeFront(from, node, b.asked)
+	f := a.nodeFront(from, node)
 	if a.isPods(from) {
 		f.nodes, f.node = a.hiding(from, node), "a node"
 	}

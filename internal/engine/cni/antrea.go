@@ -30,6 +30,8 @@ var antrea = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {No, "antrea PR 5687: egress policy applies to hairpinned connections"},
 		NegativeSelectorsMatchAll: {No, "antrea pkg/controller/networkpolicy: groups hold pods"},
+		NodePortsTranslatedFirst:  {Uncertain, "antrea docs/antrea-proxy.md: AntreaProxy answers node ports only with proxyAll; not confirmed for those of other nodes"},
+		ExternalTranslatedFirst:   {Uncertain, "antrea docs/antrea-proxy.md, proxyLoadBalancerIPs: load balancers from within the cluster, by default; antrea issue 3121"},
 	},
 	Kinds: kinds(
 		enforced("antrea docs/design/ovs-pipeline.md", networkPolicy),

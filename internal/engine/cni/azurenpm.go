@@ -31,6 +31,8 @@ var azureNPM = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed"},
 		NegativeSelectorsMatchAll: {No, "azure-container-networking npm: ipsets of the namespaces' pods"},
+		NodePortsTranslatedFirst:  {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
+		ExternalTranslatedFirst:   {Yes, "azure-container-networking npm/pkg/dataplane/policies: the chain is in FORWARD, after kube-proxy's translation"},
 	},
 	Kinds: kinds(
 		enforced("azure-container-networking npm/pkg/controlplane/controllers/v2", networkPolicy),

@@ -34,6 +34,9 @@ var calico = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed: what comes back is masqueraded, and may be judged or not"},
 		NegativeSelectorsMatchAll: {No, "calico libcalico-go conversion: a namespace selector matches the profiles of namespaces, which pods alone have"},
+		NodePortsTranslatedFirst: {Uncertain, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own; " +
+			"calico felix/bpf/proxy/syncer.go: the eBPF data plane translates those of every node on the client's"},
+		ExternalTranslatedFirst: {Yes, "calico-docs reference/resources/globalnetworkpolicy.mdx: enforced after any DNAT; calico issue 10664: what kube-proxy short-circuits is judged on the pod"},
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),
@@ -56,10 +59,11 @@ var gkeLegacy = derive(calico, Profile{
 	Version: "GKE documentation of 2026-08, Calico source of 2026-08",
 	Cloud:   "Google Cloud",
 	Facts: [Questions]Fact{
-		Enforces:          {Yes, "GKE documentation, dataplane-v2: the earlier data plane uses Calico; only where networkPolicy.enabled is set"},
-		StartsOpen:        {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
-		NodeSelectors:     {Uncertain, "not confirmed"},
-		EnforcesOnWindows: {No, "calico documentation, windows-calico limitations: GKE is not supported"},
+		NodePortsTranslatedFirst: {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
+		Enforces:                 {Yes, "GKE documentation, dataplane-v2: the earlier data plane uses Calico; only where networkPolicy.enabled is set"},
+		StartsOpen:               {Uncertain, "not confirmed for Calico beside GKE's own pod network"},
+		NodeSelectors:            {Uncertain, "not confirmed"},
+		EnforcesOnWindows:        {No, "calico documentation, windows-calico limitations: GKE is not supported"},
 	},
 	Kinds: kinds(
 		enforced("GKE documentation, network-policy", networkPolicy),

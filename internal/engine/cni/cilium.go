@@ -32,6 +32,8 @@ var cilium = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Yes, "cilium bpf/lib/lb.h and issue 11593: hairpinned connections of an endpoint to itself skip policy"},
 		NegativeSelectorsMatchAll: {Uncertain, "cilium issue 46949, PR 46996: what has no such label fits too, unless policy-default-local-cluster adds the label of the cluster"},
+		NodePortsTranslatedFirst:  {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: by socket or per packet with kube-proxy replacement, else by kube-proxy on the other node"},
+		ExternalTranslatedFirst:   {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: with kube-proxy replacement; else kube-proxy translates it after egress was judged"},
 	},
 	Kinds: kinds(
 		enforced("cilium Documentation/network/kubernetes/policy.rst", networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy),

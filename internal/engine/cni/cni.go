@@ -59,6 +59,8 @@ const (
 	EnforcesWithoutAgent
 	OwnServiceOpen
 	NegativeSelectorsMatchAll
+	NodePortsTranslatedFirst
+	ExternalTranslatedFirst
 
 	Questions // how many there are
 )
@@ -116,6 +118,10 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"policies apply to a pod that connects to itself through its Service"},
 	NegativeSelectorsMatchAll: {"negativeSelectorsMatchAll", "a namespaceSelector of NotIn and DoesNotExist alone also matches what is no pod: the internet, nodes",
 		"a namespaceSelector matches pods alone"},
+	NodePortsTranslatedFirst: {"nodePortsTranslatedFirst", "what a pod sends to a port of another node is translated on the pod's own node, before egress is judged",
+		"what a pod sends to a port of another node is translated there, after egress is judged"},
+	ExternalTranslatedFirst: {"externalTranslatedFirst", "what a pod sends to a Service's external IP or load balancer is translated on the pod's own node, before egress is judged",
+		"what a pod sends to a Service's external IP or load balancer is judged on that address"},
 }
 
 // String says what the question asks, as a sentence that may be true.

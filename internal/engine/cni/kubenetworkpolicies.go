@@ -30,6 +30,8 @@ var kubeNetworkPolicies = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed"},
 		NegativeSelectorsMatchAll: {No, "kube-network-policies pkg/networkpolicy: peers are looked up as pods"},
+		NodePortsTranslatedFirst:  {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
+		ExternalTranslatedFirst:   {Yes, "kube-network-policies pkg/dataplane/controller.go: judged in postrouting, after kube-proxy's translation"},
 	},
 	Kinds: kinds(
 		enforced("kube-network-policies cmd/kube-network-policies/standard", networkPolicy),

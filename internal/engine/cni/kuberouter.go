@@ -31,6 +31,8 @@ var kubeRouter = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed"},
 		NegativeSelectorsMatchAll: {No, "kube-router pkg/controllers/netpol: ipsets of the pods that match"},
+		NodePortsTranslatedFirst:  {No, "kube-router pkg/controllers/proxy: node ports are IPVS services on each node's own addresses"},
+		ExternalTranslatedFirst:   {Yes, "kube-router pkg/controllers/netpol/pod.go: filter chains, after the address is translated"},
 	},
 	Kinds: kinds(
 		enforced("kube-router pkg/controllers/netpol", networkPolicy),

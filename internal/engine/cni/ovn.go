@@ -31,6 +31,8 @@ var ovnKubernetes = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed"},
 		NegativeSelectorsMatchAll: {No, "ovn-kubernetes go-controller: address sets of the pods that match"},
+		NodePortsTranslatedFirst:  {Uncertain, "ovn-kubernetes go-controller/pkg/ovn/controller/services: node ports are load balancers on switches and routers; not confirmed for those of other nodes"},
+		ExternalTranslatedFirst:   {Uncertain, "ovn-kubernetes go-controller/pkg/ovn/controller/services: not confirmed that egress rules see the pod"},
 	},
 	Kinds: kinds(
 		enforced("ovn-kubernetes docs network-policy.md", networkPolicy),

@@ -35,6 +35,8 @@ var spec = Profile{
 		EnforcesWithoutAgent:      {Uncertain, "no part of the API's text"},
 		OwnServiceOpen:            {Uncertain, "kubernetes issue 125611, network-policy-api PR 390: left open; only a pod's own address is exempt"},
 		NegativeSelectorsMatchAll: {No, "k8s.io/api networking/v1: a namespaceSelector selects pods of namespaces"},
+		NodePortsTranslatedFirst:  {Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
+		ExternalTranslatedFirst:   {Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
 	},
 	Kinds: kinds(
 		enforced("k8s.io/api networking/v1", networkPolicy),

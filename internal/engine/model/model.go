@@ -164,13 +164,28 @@ type Service struct {
 	Headless     bool
 	ClusterIPs   []netip.Addr // nil when unknown
 	MoreAddrs    bool         // perhaps it has an address in the other family too, which the input does not show
-	ExternalIPs  []netip.Addr // spec.externalIPs and the load balancer's
+	ExternalIPs  []ExternalIP // spec.externalIPs and the load balancer's
 	ExternalName string
 	Local        bool // externalTrafficPolicy Local: the client's address survives
 	Ports        []ServicePort
 	Endpoints    []Endpoint
 	Origin       origin.Origin
 }
+
+// ExternalIP is an address of a Service that clients outside the cluster use.
+type ExternalIP struct {
+	Addr netip.Addr
+	Mode IPMode
+}
+
+// IPMode says who answers on an external IP from inside the cluster.
+type IPMode uint8
+
+const (
+	VIP        IPMode = iota // the nodes, which translate it to a pod: spec.externalIPs, and ipMode VIP
+	Proxy                    // the load balancer, outside of the cluster: ipMode Proxy
+	VIPOrProxy               // one of these: a load balancer's without ipMode
+)
 
 // ServicePort maps a port of the Service to a port of its pods.
 type ServicePort struct {

@@ -74,6 +74,12 @@ var FactKinds = []FactKind{
 	{"behind a Service: <end> <service>", ofEnd, yesOrNo, "whether it is behind a Service that a policy names and the input does not show",
 		"behind a Service: dst a b "},
 	{"Service <services>", ofCluster, yesOrNo, "whether a Service that a policy names has something behind it", "Service named b in namespace a"},
+	{"node port of: <service>", ofCluster, yesOrNo, "whether policies let a node port through that the input does not show", "node port of: a/Service/b"},
+	{"ipMode Proxy: <address>", ofCluster, yesOrNo, "whether what pods send to a load balancer's address leaves the cluster for it", "ipMode Proxy: 203.0.113.7"},
+	{"client's address kept: <end> by <way>", ofEnd, yesOrNo, "whether the client's own address is kept on a way through a node or load balancer",
+		"client's address kept: dst by NodePort Service a/b"},
+	{"sent on by <way>", ofCluster, yesOrNo, "whether nodes send what comes from inside the cluster on to other nodes, in spite of externalTrafficPolicy Local",
+		"sent on by NodePort Service a/b"},
 	{"way in <way>: <how>", "src", yesOrNo, "how connections from outside the cluster arrive", "way in NodePort Service a/b: enters at a node"},
 
 	{"enforced kind <kind>", ofCluster, yesOrNo, "whether a kind of policy is enforced", "enforced kind cilium.io CiliumClusterwideNetworkPolicy"},

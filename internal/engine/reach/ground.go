@@ -114,13 +114,16 @@ type Ground struct {
 	byAddr       map[netip.Addr]RunningPod
 	vips         map[netip.Addr]int              // holder by Service address
 	frontends    [][]int                         // by service: the holders of its addresses, its own first
+	external     [][]int                         // by service and external IP: its holder, -1 if that is none
 	backends     [][]Backend                     // by service
 	fronts       [][]front                       // by class
 	frontsOn     map[netset.ProtocolPort][]front // by the port of the Service
 	frontendIDs  netset.IDs                      // holders of addresses of Services
+	ownIDs       netset.IDs                      // holders of Services' own addresses
 	translated   netset.IDs                      // those of them of which it is known what is behind
 	nodes        netset.IDs
-	onNodePorts  []front // Services with node ports
+	nodeIDs      map[string]netset.IDs // their holders by name
+	behindNodes  []int                 // the classes that ports of nodes or external IPs lead to
 	bareBackends []bareBackend
 	ways         [][]Way           // by class
 	postings     map[posting][]int // classes by label; under value "" and open those where it is not known

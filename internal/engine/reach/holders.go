@@ -71,7 +71,7 @@ func (g *Ground) addOthers() {
 		return out
 	}
 	var endpoints []model.Endpoint
-	g.frontends = make([][]int, len(s.Services))
+	g.frontends, g.external = make([][]int, len(s.Services)), make([][]int, len(s.Services))
 	for i, svc := range s.Services {
 		if svc.Headless || svc.Type == "ExternalName" {
 			continue
@@ -90,11 +90,14 @@ func (g *Ground) addOthers() {
 			g.vips[a.Unmap()] = len(g.holders)
 		}
 		g.holders = append(g.holders, h)
-		for _, a := range svc.ExternalIPs {
-			if !slices.Contains(svc.ClusterIPs, a) { // a client outside the cluster has it answered by a load balancer, so it is no VIP
-				g.frontends[i] = append(g.frontends[i], len(g.holders))
-				g.holders = append(g.holders, Holder{Kind: VIP, Service: i, Addrs: states([]netip.Addr{a})})
+		for _, ip := range svc.ExternalIPs {
+			holder := -1
+			if ip.Mode != model.Proxy && !slices.Contains(svc.ClusterIPs, ip.Addr) { // a client outside the cluster has it answered by a load balancer, so it is no VIP
+				holder = len(g.holders)
+				g.holders = append(g.holders, Holder{Kind: VIP, Service: i, Addrs: states([]netip.Addr{ip.Addr})})
+				g.frontends[i] = append(g.frontends[i], holder)
 			}
+			g.external[i] = append(g.external[i], holder)
 		}
 	}
 	for _, e := range endpoints {

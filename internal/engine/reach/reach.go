@@ -159,6 +159,7 @@ func (p *Program) Reach(class int, d policy.Direction) []Box {
 	if d == policy.Egress {
 		p.throughServices(&out, class)
 	}
+	p.throughNodes(&out, class, d)
 	return out.all()
 }
 

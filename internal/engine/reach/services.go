@@ -44,6 +44,7 @@ type bareBackend struct {
 	service int
 	addr    netip.Addr
 	ports   []PortMapping
+	way     *Way // through ports of nodes or external IPs; nil if the Service has none
 }
 
 // nodePorts is where node ports are given out from unless the API server is told otherwise
@@ -75,7 +76,7 @@ func (g *Ground) addBackends() {
 		svc := &s.Services[i]
 		for _, e := range svc.Endpoints {
 			if pod, ok := g.byAddr[e.Addr.Unmap()]; !ok {
-				g.bareBackends = append(g.bareBackends, bareBackend{i, e.Addr.Unmap(), EndpointPorts(svc, e)})
+				g.bareBackends = append(g.bareBackends, bareBackend{i, e.Addr.Unmap(), EndpointPorts(svc, e), byNodes(i, svc)})
 			} else if svc.Selector == nil || !g.Matches(*svc.Selector, pod.Class) {
 				b := Backend{Class: pod.Class, Ports: EndpointPorts(svc, e)}
 				if len(g.holders[pod.Class].Members) > 1 {
@@ -176,9 +177,12 @@ func EndpointPorts(svc *model.Service, e model.Endpoint) []PortMapping {
 func (g *Ground) indexFronts() {
 	g.fronts = make([][]front, g.classes)
 	g.frontsOn = map[netset.ProtocolPort][]front{}
-	var frontends, nodes []int
+	var frontends, own, nodes []int
 	for i, backends := range g.backends {
 		frontends = append(frontends, g.frontends[i]...)
+		if vip, ok := g.VIP(i); ok {
+			own = append(own, vip)
+		}
 		for j, b := range backends {
 			at := front{i, j}
 			g.fronts[b.Class] = append(g.fronts[b.Class], at)
@@ -188,17 +192,19 @@ func (g *Ground) indexFronts() {
 					g.frontsOn[on] = append(list, at)
 				}
 			}
-			if slices.ContainsFunc(b.Ports, func(m PortMapping) bool { return !m.Node.IsEmpty() }) {
-				g.onNodePorts = append(g.onNodePorts, at)
+		}
+	}
+	g.nodeIDs = map[string]netset.IDs{}
+	for n := g.classes; n < len(g.holders); n++ {
+		if h := &g.holders[n]; h.Kind == Node {
+			nodes = append(nodes, n)
+			if h.Node >= 0 {
+				name := g.Snapshot.Nodes[h.Node].Name
+				g.nodeIDs[name] = g.nodeIDs[name].Union(g.IDs(n))
 			}
 		}
 	}
-	for n := g.classes; n < len(g.holders); n++ {
-		if g.holders[n].Kind == Node {
-			nodes = append(nodes, n)
-		}
-	}
-	g.frontendIDs, g.nodes = g.IDs(frontends...), g.IDs(nodes...)
+	g.frontendIDs, g.ownIDs, g.nodes = g.IDs(frontends...), g.IDs(own...), g.IDs(nodes...)
 	var translated []int
 	for i := range g.Snapshot.Services {
 		if len(g.backends[i]) > 0 || slices.ContainsFunc(g.bareBackends, func(o bareBackend) bool { return o.service == i }) || g.isKubeAPI(i) {
@@ -245,16 +251,15 @@ func (g *Ground) primaryFamily(svc *model.Service) Family {
 	return IPv4
 }
 
-// throughServices adds what is reached only because policy is judged on the address of a Service,
-// or on a node's with a node port.
+// throughServices adds what is reached only because policy is judged on a Service's own address.
 func (p *Program) throughServices(out *boxes, class int) {
 	before := p.says.where[cni.JudgedBeforeService]
 	if p.narrow(before).IsNever() {
 		return
 	}
 	for _, seg := range p.openOf(class, policy.Egress) {
-		frontends, nodes := seg.ends.IDs.Intersect(p.frontendIDs), seg.ends.IDs.Intersect(p.nodes)
-		if frontends.IsEmpty() && (nodes.IsEmpty() || p.onNodePorts == nil && p.bareBackends == nil) {
+		frontends := seg.ends.IDs.Intersect(p.ownIDs)
+		if frontends.IsEmpty() {
 			continue
 		}
 		through := seg
@@ -262,8 +267,8 @@ func (p *Program) throughServices(out *boxes, class int) {
 			continue
 		}
 		for _, front := range p.existing {
-			e := entrance{through, front.existence, frontends.Intersect(front.ids), nodes.Overlaps(front.ids)}
-			if e.frontends.IsEmpty() && !e.nodes {
+			e := entrance{through, front.existence, frontends.Intersect(front.ids)}
+			if e.frontends.IsEmpty() {
 				continue
 			}
 			if e.pass = e.pass.And(p.meet(p.holders[class].existence(), front.existence)); e.pass.IsNever() {
@@ -282,21 +287,17 @@ func (p *Program) throughServices(out *boxes, class int) {
 	}
 }
 
-// entrance is what a segment lets through to Services and nodes that have addresses in the same
-// families.
+// entrance is what a segment lets through to Services' own addresses in the same families.
 type entrance struct {
 	segment
 	existence
-	frontends netset.IDs // holders of addresses of Services
-	nodes     bool       // some node
+	frontends netset.IDs // holders of these addresses
 }
 
-// opens reports whether e leads to a port of a Service that has the given frontends.
+// opens reports whether e leads to a port of a Service.
 func (p *Program) opens(e entrance, service int, m PortMapping) bool {
-	if e.nodes && e.conns.Of(m.Protocol).Overlaps(m.Node) {
-		return true
-	}
-	return e.conns.Contains(m.Protocol, m.Service) && slices.ContainsFunc(p.frontends[service], func(n int) bool { return p.Holds(e.frontends, n) })
+	vip, ok := p.VIP(service)
+	return ok && e.conns.Contains(m.Protocol, m.Service) && p.Holds(e.frontends, vip)
 }
 
 // front is a Service that leads to a class: an index into Snapshot.Services and one into its
@@ -346,9 +347,6 @@ func (p *Program) frontsOf(e entrance, id netset.ID) iter.Seq[front] {
 					}
 				}
 			}
-		}
-		if e.nodes {
-			all(p.onNodePorts)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 	"github.com/toolmoat/toolmoat/internal/engine/when"
@@ -68,13 +69,9 @@ func (g *Ground) findWays() {
 		if _, ok := g.VIP(i); ok && !g.isKubeAPI(i) {
 			g.addWay(Way{Kind: ByService, Name: id, Service: i, Origin: svc.Origin}, PortMapping.any)
 		}
-		kind := svc.Type
-		if kind != "LoadBalancer" && kind != "NodePort" {
-			if kind = "externalIPs"; len(svc.ExternalIPs) == 0 {
-				continue
-			}
+		if w := byNodes(i, svc); w != nil {
+			g.addWay(*w, PortMapping.any)
 		}
-		g.addWay(Way{Kind: ByNodes, Name: kind + " " + id, Service: i, Local: svc.Local, Origin: svc.Origin}, PortMapping.any)
 	}
 	for _, r := range s.Routes {
 		for _, b := range r.Backends {
@@ -94,7 +91,21 @@ func (g *Ground) findWays() {
 		for _, m := range g.holders[n].Members {
 			g.addHostPorts(n, m)
 		}
+		if slices.ContainsFunc(g.ways[n], func(w Way) bool { return w.Kind == ByNodes || w.Kind == ByHostPort }) {
+			g.behindNodes = append(g.behindNodes, n)
+		}
 	}
+}
+
+// byNodes is the way through the node ports and external IPs of a Service; nil if it has none.
+func byNodes(service int, svc *model.Service) *Way {
+	kind := svc.Type
+	if kind != "LoadBalancer" && kind != "NodePort" {
+		if kind = "externalIPs"; len(svc.ExternalIPs) == 0 {
+			return nil
+		}
+	}
+	return &Way{Kind: ByNodes, Name: fmt.Sprintf("%s Service %s/%s", kind, svc.Namespace, svc.Name), Service: service, Local: svc.Local, Origin: svc.Origin}
 }
 
 func (PortMapping) any() bool { return true }

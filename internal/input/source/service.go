@@ -34,16 +34,7 @@ func (p *part) service(o *object) {
 		s.ClusterIPs = []netip.Addr{a}
 	}
 	s.MoreAddrs = len(s.ClusterIPs) == 1 && mayBeDual(spec)
-	s.ExternalIPs = readAddrs(spec.Field("externalIPs"), "")
-	balancers := readAddrs(o.root.At("status", "loadBalancer", "ingress"), "ip")
-	if a, ok := readAddr(spec.Field("loadBalancerIP")); ok {
-		balancers = append(balancers, a)
-	}
-	for _, a := range balancers {
-		if !slices.Contains(s.ExternalIPs, a) {
-			s.ExternalIPs = append(s.ExternalIPs, a)
-		}
-	}
+	s.ExternalIPs = readExternalIPs(o.root)
 	for _, item := range spec.Field("ports").Items() {
 		if port, ok := readServicePort(item); ok {
 			s.Ports = append(s.Ports, port)
@@ -52,6 +43,39 @@ func (p *part) service(o *object) {
 	if s.Namespace != "" {
 		p.services = append(p.services, s)
 	}
+}
+
+// readExternalIPs reads the addresses of a Service that clients outside the cluster use, each once.
+func readExternalIPs(service *doc.Cursor) []model.ExternalIP {
+	var out []model.ExternalIP
+	add := func(addr netip.Addr, mode model.IPMode) {
+		if !slices.ContainsFunc(out, func(e model.ExternalIP) bool { return e.Addr == addr }) {
+			out = append(out, model.ExternalIP{Addr: addr, Mode: mode})
+		}
+	}
+	spec := service.Field("spec")
+	for _, a := range readAddrs(spec.Field("externalIPs"), "") {
+		add(a, model.VIP)
+	}
+	for _, item := range service.At("status", "loadBalancer", "ingress").Items() {
+		mode := model.VIPOrProxy
+		switch field := item.Field("ipMode"); field.Text() {
+		case "VIP":
+			mode = model.VIP
+		case "Proxy":
+			mode = model.Proxy
+		case "":
+		default:
+			field.Fail("not an ipMode: "+doc.Quote(field.Text()), "VIP or Proxy")
+		}
+		if a, ok := readAddr(item.Field("ip")); ok {
+			add(a, mode)
+		}
+	}
+	if a, ok := readAddr(spec.Field("loadBalancerIP")); ok {
+		add(a, model.VIPOrProxy)
+	}
+	return out
 }
 
 // mayBeDual reports whether a Service of which one address is known may have another: it asks for

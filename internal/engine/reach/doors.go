@@ -1,0 +1,350 @@
+package reach
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
+	"github.com/toolmoat/toolmoat/internal/engine/when"
+)
+
+// Pods are reached at addresses of nodes and load balancers, too. Who translates these decides on
+// what egress is judged, and whose address arrives: what policies let through there may get to
+// pods that they deny.
+
+// JudgedAtNode is the condition that egress to a port of a node is judged on the node's address: it
+// is another node's, which translates it there, or egress is judged before anything is translated.
+func (p *Program) JudgedAtNode() when.When {
+	other := p.asks.node(when.Destination, ownNode|otherNode, otherNode)
+	return p.narrow(p.says.where[cni.JudgedBeforeService].Or(other.Minus(p.says.where[cni.NodePortsTranslatedFirst])))
+}
+
+// JudgedAtExternalIP is the condition that egress to an external IP of a Service is judged on that
+// address.
+func (p *Program) JudgedAtExternalIP(ip model.ExternalIP) when.When {
+	if ip.Mode == model.Proxy {
+		return when.Always
+	}
+	before := p.says.where[cni.JudgedBeforeService].Or(p.says.where[cni.ExternalTranslatedFirst].Not())
+	if ip.Mode == model.VIPOrProxy {
+		before = before.Or(p.LeavesCluster(ip))
+	}
+	return p.narrow(before)
+}
+
+// LeavesCluster is the condition that what is sent to an external IP from inside the cluster gets
+// to the load balancer, as ipMode Proxy has it.
+func (p *Program) LeavesCluster(ip model.ExternalIP) when.When {
+	switch ip.Mode {
+	case model.VIP:
+		return when.Never
+	case model.Proxy:
+		return when.Always
+	}
+	return p.asks.ask("ipMode Proxy: "+ip.Addr.String(), when.Cluster, 0,
+		"what pods send to "+ip.Addr.String()+" leaves the cluster for the load balancer", "nodes translate what pods send to "+ip.Addr.String())
+}
+
+// OnNodePort is the condition that a node port is one that policies let through, where the input
+// does not show which port it is.
+func (p *Program) OnNodePort(service int) when.When {
+	svc := &p.Snapshot.Services[service]
+	name := svc.Namespace + "/Service/" + svc.Name
+	return p.asks.ask("node port of: "+name, when.Cluster, 0, "policies let through the node port of "+name+", which the input does not show",
+		"policies do not let through the node port of "+name+", which the input does not show")
+}
+
+// throughNodes adds the pods that class reaches, or that reach it, through ports of nodes and
+// external IPs, where that is more than their own addresses and Services give.
+func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {
+	if d == policy.Ingress {
+		for i := range p.ways[class] {
+			w := &p.ways[class][i]
+			if w.Kind != ByNodes && w.Kind != ByHostPort {
+				continue
+			}
+			for _, s := range p.senders() {
+				p.throughWay(out, s, class, w, d)
+			}
+		}
+		return
+	}
+	from := sender{class, p.IDs(class)}
+	for _, to := range p.behindNodes {
+		for i := range p.ways[to] {
+			if w := &p.ways[to][i]; w.Kind == ByNodes || w.Kind == ByHostPort {
+				p.throughWay(out, from, to, w, d)
+			}
+		}
+	}
+	for i := range p.bareBackends {
+		o := &p.bareBackends[i]
+		if o.way == nil {
+			continue
+		}
+		for _, m := range o.ports {
+			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
+			for _, e := range p.departures(class, -1, o.way, m) {
+				out.add(p.box(Region{Addrs: netset.Points(o.addr)}, conns, e.pass.Assume(p.asks.over(familyOf(o.addr))), policy.Egress, e.by, nil))
+			}
+		}
+	}
+}
+
+// sender is classes that send alike, of which class is one.
+type sender struct {
+	class int
+	ids   netset.IDs
+}
+
+// senders divides all classes into those under the same egress policies, with addresses in the same
+// families, on the same nodes.
+func (p *Program) senders() []sender {
+	p.sendersOnce.Do(func() {
+		type key struct {
+			group int
+			existence
+			nodes string
+		}
+		at, ids := map[key]int{}, [][]netset.ID(nil)
+		for c := range p.classes {
+			on, all := p.nodesOf(c)
+			k := key{p.groupOf[policy.Egress][c], p.holders[c].existence(), fmt.Sprint(on, all)}
+			i, ok := at[k]
+			if !ok {
+				i = len(ids)
+				at[k], ids = i, append(ids, nil)
+				p.allSenders = append(p.allSenders, sender{class: c})
+			}
+			ids[i] = append(ids[i], netset.ID(c))
+		}
+		for i := range p.allSenders {
+			p.allSenders[i].ids = netset.Points(ids[i]...)
+		}
+	})
+	return p.allSenders
+}
+
+// throughWay adds what gets from some classes to pods of another by one way.
+func (p *Program) throughWay(out *boxes, from sender, to int, w *Way, d policy.Direction) {
+	for _, m := range w.Ports {
+		target := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
+		if p.alwaysDirect(from, to, m) {
+			continue
+		}
+		behind := p.Behind(w.Service, w.Perhaps, m)
+		for _, e := range p.departures(from.class, to, w, m) {
+			e.conns, e.pass = target, e.pass.And(behind)
+			if w.Local && w.Kind == ByNodes {
+				e.pass = e.pass.And(p.sentOn(w, to, e))
+			}
+			for _, a := range p.arrivals(to, w, e, d) {
+				switch a.conns = a.conns.Intersect(target); {
+				case a.conns.IsEmpty():
+				case d == policy.Egress && a.from.Overlaps(from.ids):
+					p.addPods(out, from.class, &e.segment, &a.segment, p.IDs(to), d)
+				case d == policy.Ingress:
+					p.addPods(out, to, &a.segment, &e.segment, from.ids.Intersect(a.from), d)
+				}
+			}
+		}
+	}
+}
+
+// alwaysDirect reports whether some classes reach a port of another at its own address in any case.
+func (p *Program) alwaysDirect(from sender, to int, m PortMapping) bool {
+	open := func(segments []segment, ids netset.IDs) bool {
+		return slices.ContainsFunc(segments, func(s segment) bool {
+			return s.conns.Contains(m.Protocol, m.Target) && s.pass.IsAlways() && s.ends.IDs.Covers(ids)
+		})
+	}
+	return open(p.openOf(from.class, policy.Egress), p.IDs(to)) && open(p.openOf(to, policy.Ingress), from.ids)
+}
+
+// departure is what egress policies let through to where a way begins.
+type departure struct {
+	segment
+	nodes   netset.IDs // whose addresses may hide the client's
+	local   netset.IDs // the nodes that it is sent to
+	outside bool       // a load balancer outside of the cluster may take it in, and hides the client too
+}
+
+// departures is what egress policies let a class send to a class behind one of a way's ports: on
+// the address where the way begins, or on the pod if that is translated before they judge. to is -1
+// for what is no pod.
+func (p *Program) departures(class, to int, w *Way, m PortMapping) []departure {
+	var out []departure
+	own := p.holders[class].existence()
+	atNode := p.JudgedAtNode()
+	add := func(seg *segment, pass when.When, d departure, at existence) {
+		d.by, d.pass = seg.by, pass.And(p.meet(own, at))
+		if !d.pass.IsNever() {
+			out = append(out, d)
+		}
+	}
+	table := p.openOf(class, policy.Egress)
+	for i := range table {
+		seg := &table[i]
+		onPod := to >= 0 && seg.conns.Contains(m.Protocol, m.Target) && p.Holds(seg.ends.IDs, to)
+		if nodes := seg.ends.IDs.Intersect(p.nodes); !nodes.IsEmpty() && seg.conns.Of(m.Protocol).Overlaps(m.Node) {
+			pass := seg.pass.And(atNode)
+			if w.Kind == ByHostPort {
+				nodes = nodes.Intersect(p.nodesOfPod(w.Pod))
+			} else if !seg.conns.Of(m.Protocol).Covers(m.Node) {
+				pass = pass.And(p.OnNodePort(w.Service))
+			}
+			for _, part := range p.apart(class, nodes, pass) {
+				for _, e := range p.existing {
+					if in := part.ids.Intersect(e.ids); !in.IsEmpty() {
+						add(seg, part.passes.Move(when.Destination, when.Via), departure{nodes: p.hiding(class, w, in), local: in}, e.existence)
+					}
+				}
+			}
+		}
+		if onPod && !m.Node.IsEmpty() {
+			add(seg, seg.pass.And(atNode.Not().Move(when.Destination, when.Via)), departure{nodes: p.nodes}, own)
+		}
+		if w.Kind != ByNodes {
+			continue
+		}
+		for i, ip := range p.Snapshot.Services[w.Service].ExternalIPs {
+			d := departure{outside: ip.Mode != model.VIP}
+			if !w.Local {
+				d.nodes = p.nodes
+			}
+			judged := p.JudgedAtExternalIP(ip)
+			if onPod {
+				add(seg, seg.pass.Minus(judged), d, own)
+			}
+			at := AtAddr(ip.Addr)
+			if holder := p.external[w.Service][i]; holder >= 0 {
+				at = AtHolder(holder)
+			}
+			if seg.ends.has(at) && seg.conns.Contains(m.Protocol, m.Service) {
+				add(seg, seg.pass.And(judged).Move(when.Destination, when.Via), d, p.existenceOf(at))
+			}
+		}
+	}
+	return out
+}
+
+// hiding returns the nodes whose address what is sent to some of them may arrive with: that of the
+// one that takes it in, and where that keeps the client's, the client's own.
+func (p *Program) hiding(class int, w *Way, nodes netset.IDs) netset.IDs {
+	if w.Kind == ByHostPort || w.Local {
+		return nodes.Union(p.nodesFor(class))
+	}
+	return nodes
+}
+
+// apart settles what nodes and the pods of a class have to do with one another, as far as the input
+// shows on which nodes the pods run.
+func (p *Program) apart(class int, nodes netset.IDs, pass when.When) []connectable {
+	on, all := p.nodesOf(class)
+	if !all {
+		return []connectable{{nodes, pass}}
+	}
+	own := nodes.Intersect(p.nodesFor(class))
+	out := []connectable{{nodes.Minus(own), OtherNode(pass)}, {own, pass}}
+	if len(on) == 1 {
+		out[1].passes = SameNode(pass)
+	}
+	return out
+}
+
+// nodesOf returns the names of the nodes that pods of a class run on, sorted, and whether these are
+// all of them.
+func (p *Program) nodesOf(class int) (names []string, all bool) {
+	all = p.Snapshot.Nodes != nil
+	for _, m := range p.holders[class].Members {
+		if name := p.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" {
+			names = append(names, name)
+		} else {
+			all = false
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), all
+}
+
+// nodesFor returns the nodes that pods of a class may run on.
+func (p *Program) nodesFor(class int) netset.IDs {
+	names, all := p.nodesOf(class)
+	if !all {
+		return p.nodes
+	}
+	var out netset.IDs
+	for _, name := range names {
+		out = out.Union(p.nodeIDs[name])
+	}
+	return out
+}
+
+// nodesOfPod returns the nodes that a pod may run on.
+func (p *Program) nodesOfPod(m Member) netset.IDs {
+	if name := p.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" && p.Snapshot.Nodes != nil {
+		return p.nodeIDs[name]
+	}
+	return p.nodes
+}
+
+// sentOn is the condition that a node sends to another one in spite of externalTrafficPolicy Local,
+// where no pod of the class runs on it.
+func (p *Program) sentOn(w *Way, to int, d departure) when.When {
+	if d.local.IsEmpty() || d.local.Overlaps(p.nodesFor(to)) {
+		return when.Always
+	}
+	return p.asks.ask("sent on by "+w.Name, when.Cluster, 0, "nodes send what comes from inside the cluster on to other nodes, in spite of externalTrafficPolicy Local of "+w.Name,
+		"nodes do not send on to other nodes, as externalTrafficPolicy Local of "+w.Name+" says")
+}
+
+// arrival is what ingress policies let through of what comes a way.
+type arrival struct {
+	segment
+	from netset.IDs // the clients of which it is so
+}
+
+// arrivals is what a class lets in of what comes a way: with the client's address, with that of a
+// node, or judged by nobody.
+func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []arrival {
+	end := peerEnd(dir)
+	kept := p.asks.ask("client's address kept: "+endName(end)+" by "+w.Name, end, 0, "the client's address is kept on the way by "+w.Name, "the client's address is not kept on the way by "+w.Name)
+	hides := !d.nodes.IsEmpty() || d.outside
+	var out []arrival
+	add := func(s *segment, pass when.When, from netset.IDs) {
+		if !pass.IsNever() {
+			out = append(out, arrival{segment{conns: s.conns, pass: pass, by: s.by}, from})
+		}
+	}
+	open := p.openOf(to, policy.Ingress)
+	for i := range open {
+		s := &open[i]
+		hidden := s.ends.IDs.Overlaps(d.nodes) || d.outside && s.ends.Addrs.Overlaps(outsideAddrs)
+		own := s.ends.IDs.Intersect(p.Pods())
+		switch {
+		case !hides:
+			add(s, s.pass, own)
+			continue
+		case s.ends.IDs.Covers(d.nodes) && (!d.outside || s.ends.Addrs.Covers(outsideAddrs)) && !s.pass.Asks(func(q *when.Question) bool { return q.End == when.Source }):
+			add(s, s.pass, own) // whichever arrives
+			own = p.Pods().Minus(own)
+		default:
+			add(s, s.pass.And(kept), own)
+			own = p.Pods()
+		}
+		if hidden {
+			add(s, s.pass.Bind(when.Source, "what hides it", "the node or load balancer that takes it in").Minus(kept), own)
+		}
+	}
+	if w.Kind == ByNodes && !w.Local {
+		add(&segment{conns: netset.AllConns}, p.says.where[cni.NodePortsEscape], p.Pods())
+	}
+	return out
+}
+
+// outsideAddrs is where load balancers may be.
+var outsideAddrs = special.Internet.Union(special.Private)
