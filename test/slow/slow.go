@@ -14,8 +14,7 @@ import (
 )
 
 // World is one cluster in which everything is known. Its pods have long been running, so nothing is
-// said of the time before the policies of a new pod are in force; and nobody connects to node
-// ports.
+// said of the time before the policies of a new pod are in force.
 type World struct {
 	Namespaces     map[string]map[string]string // labels by name, with kubernetes.io/metadata.name
 	Pods           []Pod
@@ -51,6 +50,11 @@ type World struct {
 	IgnoresNetworkPolicies   bool
 	IgnoresCilium            bool // CiliumNetworkPolicies are not enforced
 	IgnoresCiliumClusterwide bool // nor CiliumClusterwideNetworkPolicies
+	NodePortsTranslatedFirst bool // a port of another node is translated on the client's, before egress is judged
+	ExternalTranslatedFirst  bool // so is an external IP
+	NodePortsEscape          bool // what nodes take in for others is not judged when it enters
+	ClientsKept              bool // what nodes and load balancers take in keeps the client's address
+	SentOn                   bool // nodes send on to other nodes where they should not
 	NegativeMatchesAll       bool // a namespaceSelector of NotIn and DoesNotExist alone matches everything
 	RequestsFit              bool // what is sent fits the rules for HTTP, DNS and others
 }
@@ -66,6 +70,7 @@ type Pod struct {
 	Networks        []string // beside the cluster's own
 	Mesh            string
 	Ports           []NamedPort // the first of a name and protocol counts
+	HostPorts       []HostPort
 }
 
 // NamedPort is a container port that has a name.
@@ -84,6 +89,21 @@ type Service struct {
 	Ports           []ServicePort
 	Backends        []Backend
 	Endpoints       []netip.Addr // of one whose endpoints are set by hand
+	External        []External
+	Local           bool // nodes keep the client's address, and send to no other node
+}
+
+// External is an address of a Service for clients outside of the cluster.
+type External struct {
+	Addr    netip.Addr
+	Outside bool       // what pods send to it leaves the cluster
+	Comes   netip.Addr // with which address it comes back then, if it does not keep the client's
+}
+
+// HostPort is a port of a pod that its node has too.
+type HostPort struct {
+	Protocol   string
+	Host, Port int
 }
 
 // ServicePort is a port of a Service.
@@ -100,6 +120,7 @@ type Backend struct {
 	Protocol string
 	Port     int // of the Service
 	Target   int // of the pod
+	Node     int // on every node; 0 for none
 }
 
 // Policy is a NetworkPolicy.
@@ -231,6 +252,86 @@ func (w *World) ByService(from End, s Service, back Backend) bool {
 					return true
 				}
 			}
+		}
+	}
+	return false
+}
+
+// ThroughNode reports whether from reaches pod b at port by way of a port of some node, or of an
+// external IP.
+func (w *World) ThroughNode(from End, b int, protocol string, port int) bool {
+	own := w.Pods[from.Pod].Node
+	// by asks about one address; hider is whose address replaces the client's.
+	by := func(at netip.Addr, on int, judged, escapes bool, hider []netip.Addr) bool {
+		for _, f := range w.addrs(from) {
+			for _, t := range w.addrs(AtPod(b)) {
+				if f.Is4() != at.Is4() || f.Is4() != t.Is4() {
+					continue
+				}
+				out := w.leaves(from, AtPod(b), t, protocol, port)
+				if judged {
+					out = w.leaves(from, AtAddr(at), at, protocol, on)
+				}
+				in := escapes
+				if w.ClientsKept || hider == nil {
+					in = in || w.enters(from, f, AtPod(b), protocol, port)
+				} else {
+					for _, h := range hider {
+						in = in || h.Is4() == t.Is4() && w.enters(AtAddr(h), h, AtPod(b), protocol, port)
+					}
+				}
+				if out && in {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	// byNodes asks about a port of the nodes.
+	byNodes := func(on int, nodes map[string][]netip.Addr, local, escapes bool) bool {
+		for name, addrs := range nodes {
+			if local && name != w.Pods[b].Node && !w.SentOn {
+				continue
+			}
+			hider := addrs
+			if local {
+				hider = w.Nodes[own]
+			}
+			for _, at := range addrs {
+				judged := w.JudgedBeforeService || name != own && !w.NodePortsTranslatedFirst
+				if by(at, on, judged, escapes, hider) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for _, s := range w.Services {
+		for _, back := range s.Backends {
+			if back.Pod != b || back.Protocol != protocol || back.Target != port {
+				continue
+			}
+			if back.Node != 0 && byNodes(back.Node, w.Nodes, s.Local, w.NodePortsEscape && !s.Local) {
+				return true
+			}
+			for _, e := range s.External {
+				judged := e.Outside || w.JudgedBeforeService || !w.ExternalTranslatedFirst
+				hider := w.Nodes[own]
+				switch {
+				case e.Outside:
+					hider = []netip.Addr{e.Comes}
+				case s.Local:
+					hider = nil
+				}
+				if by(e.Addr, back.Port, judged, w.NodePortsEscape && !s.Local, hider) {
+					return true
+				}
+			}
+		}
+	}
+	for _, h := range w.Pods[b].HostPorts {
+		if node := w.Pods[b].Node; h.Protocol == protocol && h.Port == port && byNodes(h.Host, map[string][]netip.Addr{node: w.Nodes[node]}, true, false) {
+			return true
 		}
 	}
 	return false

@@ -112,7 +112,7 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 var metadataServer = netip.MustParseAddr("169.254.169.254")
 
 // under chooses what a profile leaves open. The twin has no word for what no connection shows:
-// whether pods start open, and node ports.
+// whether pods start open.
 func (w *concrete) under(r *random, profile cni.Profile) {
 	says := func(q cni.Question) bool { return r.decide(profile.Says(q)) }
 	judges := func(d policy.Dialect) bool { return r.decide(profile.Judges(string(d))) }
@@ -145,6 +145,12 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 			w.Meshes[m.String()] = int(meshPorts[m])
 		}
 	}
+	mays := func(q cni.Question) bool {
+		a := profile.Says(q)
+		return a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0
+	}
+	w.NodePortsTranslatedFirst, w.ExternalTranslatedFirst = mays(cni.NodePortsTranslatedFirst), mays(cni.ExternalTranslatedFirst)
+	w.NodePortsEscape, w.ClientsKept, w.SentOn = mays(cni.NodePortsEscape), r.more.IntN(2) == 0, r.more.IntN(2) == 0
 	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
@@ -356,7 +362,11 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 			pod.Addrs = invent(ofPods)
 		}
 		for _, n := range r.Perm(len(p.Ports)) { // which of equal names counts is open
-			if c := p.Ports[n]; !c.Sidecar || r.one(2) {
+			c := p.Ports[n]
+			if c.HostPort != 0 {
+				pod.HostPorts = append(pod.HostPorts, slow.HostPort{Protocol: c.Protocol.String(), Host: int(c.HostPort), Port: int(c.Port)})
+			}
+			if !c.Sidecar || r.one(2) {
 				pod.Ports = append(pod.Ports, slow.NamedPort{Name: c.Name, Protocol: c.Protocol.String(), Number: int(c.Port), Init: c.Sidecar})
 			}
 		}
@@ -406,6 +416,8 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 	nodes := slices.Sorted(maps.Keys(w.Nodes))
 	for n := g.Classes(); n < len(g.holders); n++ {
 		switch h := g.Class(n); {
+		case h.Kind == VIP && knownAddrs(h) != nil && g.frontends[h.Service][0] != n:
+			w.addrs[n] = knownAddrs(h) // an external IP
 		case h.Kind == VIP && s.Services[h.Service].ClusterIPs != nil:
 			w.addrs[n] = s.Services[h.Service].ClusterIPs
 		case h.Kind == Node && h.Node >= 0:
@@ -432,15 +444,30 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 		for _, e := range svc.Endpoints {
 			out.Endpoints = append(out.Endpoints, e.Addr)
 		}
-		for _, p := range svc.Ports {
+		given := map[int]int{} // node ports
+		for j, p := range svc.Ports {
+			switch at := NodePorts(&svc, p); {
+			case p.NodePort != 0:
+				given[int(p.Port)] = int(p.NodePort)
+			case !at.IsEmpty():
+				given[int(p.Port)] = 31000 + 100*i + j
+			}
 			out.Ports = append(out.Ports, slow.ServicePort{Protocol: p.Protocol.String(), Number: int(p.Port), Target: int(p.Target), TargetName: p.TargetName})
 		}
 		if n, ok := g.VIP(i); ok {
 			out.Addrs = w.addrs[n]
 		}
+		out.Local = svc.Local
+		for _, ip := range svc.ExternalIPs {
+			outside := ip.Mode == model.Proxy || ip.Mode == model.VIPOrProxy && r.more.IntN(2) == 0
+			out.External = append(out.External, slow.External{Addr: ip.Addr, Outside: outside, Comes: netip.MustParseAddr("198.51.100.77")})
+		}
 		for n, pod := range w.Pods {
 			m := w.member[n]
-			out.Backends = append(out.Backends, backends(svc, pod, n, s.Workloads[m.Workload].Pods[m.Pod].Ports, r.more.IntN(2) == 0)...)
+			for _, back := range backends(svc, pod, n, s.Workloads[m.Workload].Pods[m.Pod].Ports, r.more.IntN(2) == 0) {
+				back.Node = given[back.Port]
+				out.Backends = append(out.Backends, back)
+			}
 		}
 		w.Services = append(w.Services, out)
 	}

@@ -62,9 +62,10 @@ func (p *Program) OnNodePort(service int) when.When {
 // external IPs, where that is more than their own addresses and Services give.
 func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {
 	if d == policy.Ingress {
+		before := !p.Where(cni.JudgedBeforeService).IsNever()
 		for i := range p.ways[class] {
 			w := &p.ways[class][i]
-			if w.Kind != ByNodes && w.Kind != ByHostPort {
+			if w.Kind == ByRoute || w.Kind == ByService && !before {
 				continue
 			}
 			for _, s := range p.senders() {
@@ -190,7 +191,7 @@ func (p *Program) departures(class, to int, w *Way, m PortMapping) []departure {
 	for i := range table {
 		seg := &table[i]
 		onPod := to >= 0 && seg.conns.Contains(m.Protocol, m.Target) && p.Holds(seg.ends.IDs, to)
-		if nodes := seg.ends.IDs.Intersect(p.nodes); !nodes.IsEmpty() && seg.conns.Of(m.Protocol).Overlaps(m.Node) {
+		if nodes := seg.ends.IDs.Intersect(p.nodes); w.Kind != ByService && !nodes.IsEmpty() && seg.conns.Of(m.Protocol).Overlaps(m.Node) {
 			pass := seg.pass.And(atNode)
 			if w.Kind == ByHostPort {
 				nodes = nodes.Intersect(p.nodesOfPod(w.Pod))
@@ -205,8 +206,14 @@ func (p *Program) departures(class, to int, w *Way, m PortMapping) []departure {
 				}
 			}
 		}
-		if onPod && !m.Node.IsEmpty() {
+		if onPod && w.Kind != ByService && !m.Node.IsEmpty() {
 			add(seg, seg.pass.And(atNode.Not().Move(when.Destination, when.Via)), departure{nodes: p.nodes}, own)
+		}
+		if w.Kind == ByService {
+			if vip, ok := p.VIP(w.Service); ok && p.Holds(seg.ends.IDs, vip) && seg.conns.Contains(m.Protocol, m.Service) {
+				pass := seg.pass.And(p.says.where[cni.JudgedBeforeService])
+				add(seg, pass.Move(when.Destination, when.Via), departure{}, p.holders[vip].existence())
+			}
 		}
 		if w.Kind != ByNodes {
 			continue

@@ -240,16 +240,17 @@ func (b *bench) ask(t *testing.T, q question) (verdict Verdict, seen [2]bool) {
 	if v := worst(b.Between(q.from, q.to), q.proto, q.port, anywhere); v != verdict {
 		b.fail(t, q, "Explain says %v, Between %v", verdict, v)
 	}
-	translated := b.Says(cni.JudgedBeforeService) != cni.No && len(b.snap.Services) > 0
+	judged := b.Says(cni.JudgedBeforeService) != cni.No && len(b.snap.Services) > 0
+	translated := judged || b.behindNodes != nil || b.bareBackends != nil
 	door := q.to.Holder >= 0 && b.translated.Contains(netset.ID(q.to.Holder)) // which Reach leaves out where it is never judged
-	if c := q.from.Holder; c >= 0 && c < b.Classes() && q.to.Holder != c && (translated || !door) {
+	if c := q.from.Holder; c >= 0 && c < b.Classes() && q.to.Holder != c && (judged || !door) {
 		v := worst(b.reach[policy.Egress][c], q.proto, q.port, b.inRegion(q.to))
 		if v != verdict && (!translated || CompareVerdicts(v, verdict) < 0) {
 			b.fail(t, q, "Explain says %v, Reach(egress) %v", verdict, v)
 		}
 	}
 	if c := q.to.Holder; c >= 0 && c < b.Classes() && q.from.Holder != c {
-		if v := worst(b.reach[policy.Ingress][c], q.proto, q.port, b.inRegion(q.from)); v != verdict {
+		if v := worst(b.reach[policy.Ingress][c], q.proto, q.port, b.inRegion(q.from)); v != verdict && (!translated || CompareVerdicts(v, verdict) < 0) {
 			b.fail(t, q, "Explain says %v, Reach(ingress) %v", verdict, v)
 		}
 	}
@@ -266,19 +267,26 @@ func (b *bench) ask(t *testing.T, q question) (verdict Verdict, seen [2]bool) {
 	return verdict, seen
 }
 
-// checkTranslated holds Reach against a world in which pods are also reached through Services.
+// checkTranslated holds Reach, from both sides, against a world in which pods are also reached
+// through Services, ports of nodes and external IPs.
 func (b *bench) checkTranslated(t *testing.T, q question, w *concrete) {
 	t.Helper()
 	c := q.from.Holder
 	if c < 0 || c >= b.Classes() || q.to.Holder < 0 || q.to.Holder >= b.Classes() || q.to.Holder == c {
 		return
 	}
-	v := worst(b.reach[policy.Egress][c], q.proto, q.port, b.inRegion(q.to))
+	out := worst(b.reach[policy.Egress][c], q.proto, q.port, b.inRegion(q.to))
+	in := worst(b.reach[policy.Ingress][q.to.Holder], q.proto, q.port, b.inRegion(q.from))
+	if (out == Denied) != (in == Denied) {
+		b.fail(t, q, "Reach(egress) says %v, Reach(ingress) %v", out, in)
+	}
+	proto, port := q.proto.String(), int(q.port)
 	for _, from := range w.of[c] {
 		for _, to := range w.of[q.to.Holder] {
-			passes := w.Allowed(slow.AtPod(from), slow.AtPod(to), q.proto.String(), int(q.port)) || w.ThroughService(slow.AtPod(from), to, q.proto.String(), int(q.port))
-			if passes && v == Denied || !passes && v == Allowed {
-				b.fail(t, q, "Reach(egress) says %v, a world with Services shows otherwise: %+v", v, w.World)
+			at := slow.AtPod(from)
+			passes := w.Allowed(at, slow.AtPod(to), proto, port) || w.ThroughService(at, to, proto, port) || w.ThroughNode(at, to, proto, port)
+			if passes && out == Denied || !passes && out == Allowed {
+				b.fail(t, q, "Reach(egress) says %v, a world with Services and ports of nodes shows otherwise: %+v", out, w.World)
 			}
 		}
 	}

@@ -299,7 +299,37 @@ func (r *random) scene() scene {
 			Rules: policy.NotJudged(policy.TierUnjudged, 0, policy.Subject{NS: selects(u.Namespaces), Pod: selects(u.Pods)}, at)})
 	}
 	r.placeAll(s.snap)
+	r.addDoors(s.snap)
 	return s
+}
+
+// addDoors opens ports of nodes, and external IPs.
+func (r *random) addDoors(s *model.Snapshot) {
+	for i := range s.Services {
+		svc := &s.Services[i]
+		if svc.Headless {
+			continue
+		}
+		switch r.more.IntN(4) {
+		case 0:
+			svc.Type = []string{"NodePort", "LoadBalancer"}[r.more.IntN(2)]
+			for j := range svc.Ports {
+				if r.more.IntN(2) == 0 {
+					svc.Ports[j].NodePort = netset.Port(30080 + 10*i + j)
+				}
+			}
+		case 1:
+			svc.ExternalIPs = []model.ExternalIP{{Addr: netip.MustParseAddr([]string{"10.128.0.200", "203.0.113.210"}[i%2]), Mode: model.IPMode(r.more.IntN(3))}}
+		}
+		svc.Local = r.more.IntN(3) == 0
+	}
+	for i := range s.Workloads {
+		for j := range s.Workloads[i].Pods {
+			if pod := &s.Workloads[i].Pods[j]; r.more.IntN(6) == 0 && len(pod.Ports) > 0 {
+				pod.Ports[0].HostPort = 18080
+			}
+		}
+	}
 }
 
 // placeAll puts some nodes and pods where not every CNI enforces policies.
