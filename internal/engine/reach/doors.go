@@ -265,10 +265,10 @@ func (p *Program) apart(class int, nodes netset.IDs, pass when.When) []connectab
 
 // nodesOf returns the names of the nodes that pods of a class run on, sorted, and whether these are
 // all of them.
-func (p *Program) nodesOf(class int) (names []string, all bool) {
-	all = p.Snapshot.Nodes != nil
-	for _, m := range p.holders[class].Members {
-		if name := p.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" {
+func (g *Ground) nodesOf(class int) (names []string, all bool) {
+	all = g.Snapshot.Nodes != nil
+	for _, m := range g.holders[class].Members {
+		if name := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" {
 			names = append(names, name)
 		} else {
 			all = false
@@ -331,20 +331,20 @@ func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []
 	for i := range open {
 		s := &open[i]
 		hidden := s.ends.IDs.Overlaps(d.nodes) || d.outside && s.ends.Addrs.Overlaps(outsideAddrs)
-		own := s.ends.IDs.Intersect(p.Pods())
+		own, whoever := s.ends.IDs.Intersect(p.Pods()), s.pass.Bind(when.Source, "what hides it", "the node or load balancer that takes it in")
 		switch {
 		case !hides:
 			add(s, s.pass, own)
 			continue
-		case s.ends.IDs.Covers(d.nodes) && (!d.outside || s.ends.Addrs.Covers(outsideAddrs)) && !s.pass.Asks(func(q *when.Question) bool { return q.End == when.Source }):
-			add(s, s.pass, own) // whichever arrives
+		case s.ends.IDs.Covers(d.nodes) && (!d.outside || s.ends.Addrs.Covers(outsideAddrs)) && whoever.Equal(s.pass):
+			add(s, s.pass, own) // it does not matter who
 			own = p.Pods().Minus(own)
 		default:
 			add(s, s.pass.And(kept), own)
 			own = p.Pods()
 		}
 		if hidden {
-			add(s, s.pass.Bind(when.Source, "what hides it", "the node or load balancer that takes it in").Minus(kept), own)
+			add(s, whoever.Minus(kept), own)
 		}
 	}
 	if w.Kind == ByNodes && !w.Local {

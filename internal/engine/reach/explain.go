@@ -75,6 +75,7 @@ func (p *Program) Explain(from, to End, proto netset.Protocol, port netset.Port)
 			t.Sides = append(t.Sides, side)
 			t.When = t.When.And(side.When)
 		}
+		t.When = p.placed(from, to, t.When)
 		better(t)
 	}
 	if out := p.narrow(p.wayOut(from, to)); !out.IsNever() {

@@ -102,6 +102,7 @@ type Ground struct {
 	namespaces []model.Namespace
 	nsIndex    map[string]int
 	nodeAt     map[string]int // the nodes of the input by name
+	onlyNode   []string       // by class: the node that all of its pods run on, "" if that is not one that is shown
 	nodeKinds  []uint8        // their traits
 	anyNode    uint8          // all of these
 	networks   map[string]*network
@@ -180,6 +181,12 @@ func NewGround(s *model.Snapshot) *Ground {
 	g.indexAddrs()
 	g.addBackends()
 	g.indexFronts()
+	g.onlyNode = make([]string, g.classes)
+	for n := range g.classes {
+		if names, all := g.nodesOf(n); all && len(names) == 1 {
+			g.onlyNode[n] = names[0]
+		}
+	}
 	g.findWays()
 	return g
 }

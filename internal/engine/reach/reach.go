@@ -345,11 +345,46 @@ func (p *Program) addPods(out *boxes, class int, seg, back *segment, ids netset.
 		return
 	}
 	for _, e := range p.existing {
-		if in := ids.Intersect(e.ids); !in.IsEmpty() {
-			both := passes.And(p.meet(p.holders[class].existence(), e.existence)).AnyFamily()
-			out.add(p.box(Region{IDs: in}, conns, both, d, seg.by, back.by))
+		in := ids.Intersect(e.ids)
+		if in.IsEmpty() {
+			continue
+		}
+		both := passes.And(p.meet(p.holders[class].existence(), e.existence)).AnyFamily()
+		for _, part := range p.placedParts(class, in, both) {
+			out.add(p.box(Region{IDs: part.ids}, conns, part.passes, d, seg.by, back.by))
 		}
 	}
+}
+
+// placedParts settles on which nodes a class and some others are, where the input shows it.
+func (p *Program) placedParts(class int, ids netset.IDs, passes when.When) []connectable {
+	if !passes.AsksKind(when.Node) || p.onlyNode[class] == "" {
+		return []connectable{{ids, passes}}
+	}
+	var same, other netset.IDs
+	for r := range ids.Runs() {
+		for id := r.Lo; id <= r.Hi; id++ {
+			switch p.onlyNode[id] {
+			case "":
+			case p.onlyNode[class]:
+				same = same.Union(netset.Points(id))
+			default:
+				other = other.Union(netset.Points(id))
+			}
+		}
+	}
+	return []connectable{{ids.Minus(same).Minus(other), passes}, {same, SameNode(passes)}, {other, OtherNode(passes)}}
+}
+
+// placed is passes as far as the input shows on which nodes two ends are.
+func (p *Program) placed(from, to End, passes when.When) when.When {
+	if from.Holder < 0 || to.Holder < 0 || max(from.Holder, to.Holder) >= p.classes || p.onlyNode[from.Holder] == "" || p.onlyNode[to.Holder] == "" {
+		return passes
+	}
+	if p.onlyNode[from.Holder] == p.onlyNode[to.Holder] {
+		return SameNode(passes)
+	}
+	return OtherNode(passes)
 }
 
 // Between returns what passes from one end to another. Boxes have an empty Region.
@@ -359,7 +394,7 @@ func (p *Program) Between(from, to End) []Box {
 	meet := p.Meet(from, to)
 	for _, e := range p.side(from, to, policy.Egress) {
 		for _, i := range p.side(to, from, policy.Ingress) {
-			passes := e.pass.And(i.pass).And(meet).AnyFamily()
+			passes := p.placed(from, to, e.pass.And(i.pass).And(meet).AnyFamily())
 			out.addAnywhere(p.box(Region{}, e.conns.Intersect(i.conns), passes, policy.Egress, e.by, i.by))
 		}
 	}

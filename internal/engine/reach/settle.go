@@ -10,7 +10,7 @@ import (
 
 // What is known after all settles questions. Each of these returns w as far as what they say is so.
 
-// SameNode is w where both ends are on one node.
+// SameNode is w where both ends are on one node, whatever is between them.
 func SameNode(w when.When) when.When { return placed(w, ownNode) }
 
 // OtherNode is w where the ends are on nodes, and not on the same one.
@@ -24,7 +24,7 @@ func placed(w when.When, on uint64) when.When {
 		return w
 	}
 	for _, q := range w.Questions() {
-		if q.Kind == when.Node {
+		if q.Kind == when.Node && q.End != when.Via && q.Who == "" {
 			w = w.Assume(q.Has(on))
 		}
 	}
