@@ -150,7 +150,7 @@ var mutants = []mutant{
 
 	// Both ends.
 	{"engine/reach/reach.go", "passes := seg.pass.And(back.pass)", "passes := seg.pass", "what one end leaves open is settled by the other"},
-	{"engine/reach/reach.go", "passes := e.pass.And(i.pass).And(meet)", "passes := e.pass.And(meet)", "the destination's policies are not asked"},
+	{"engine/reach/reach.go", "e.pass.And(i.pass).And(meet).AnyFamily()", "e.pass.And(meet).AnyFamily()", "the destination's policies are not asked"},
 	{"engine/reach/reach.go", "out = out.Or(p.asks.over(f).And(p.inFamily(a, f)).And(p.inFamily(b, f)))", "out = out.Or(p.inFamily(a, f).And(p.inFamily(b, f)))", "ends are judged over a family that one of them lacks"},
 	{"engine/reach/reach.go", "case e.state[f] == NoAddr:\n\t\treturn when.Never", "case e.state[f] == NoAddr:\n\t\treturn when.Always", "pods connect over a family they lack"},
 	{"engine/reach/reach.go", "case e.state[f] == MayHave:\n\t\treturn p.asks.has[f]", "case e.state[f] == MayHave:\n\t\treturn when.Never", "pods that may have an address are never reached there"},

@@ -69,6 +69,7 @@ type Pod struct {
 	NodeLeftOut     bool     // policies are not enforced on its node
 	Networks        []string // beside the cluster's own
 	Mesh            string
+	HeldTo          int         // the pod whose policies it is held to, from 1; 0 for itself
 	Ports           []NamedPort // the first of a name and protocol counts
 	HostPorts       []HostPort
 }
@@ -393,6 +394,10 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 	if carrier, ok := w.Meshes[pod.Mesh]; ok && protocol == "TCP" && port != carrier && peer.Pod >= 0 && w.Pods[peer.Pod].Mesh == pod.Mesh &&
 		w.side(subject, peer, a, ingress, dst, protocol, carrier) {
 		return true
+	}
+	if pod.HeldTo > 0 {
+		subject = pod.HeldTo - 1
+		pod = w.Pods[subject]
 	}
 	if w.UnselectedDenied && !slices.ContainsFunc(w.Policies, func(p Policy) bool { return p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) }) {
 		return false

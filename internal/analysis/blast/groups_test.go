@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
@@ -111,7 +112,7 @@ func TestGroups(t *testing.T) {
 						}
 						_, in := a.Under(group, r)
 						_, want := alone[j].Under(1, alone[j].Of(i))
-						sameRadius(t, name+" under "+profiles[j].Name, in, want)
+						sameRadius(t, name+" under "+profiles[j].Name, s, in, want)
 					}
 				}
 			}
@@ -126,18 +127,18 @@ func TestGroups(t *testing.T) {
 }
 
 // sameRadius compares what two radiuses say, in whatever parts they say it.
-func sameRadius(t *testing.T, name string, got, want Radius) {
+func sameRadius(t *testing.T, name string, s *model.Snapshot, got, want Radius) {
 	t.Helper()
 	for _, d := range Dests {
 		g, w := got.To[d], want.To[d]
 		if g.Verdict != w.Verdict || g.Open != w.Open || !g.Addrs.Equal(w.Addrs) || (g.Extent == None) != (w.Extent == None) {
 			t.Errorf("%s: %v: among others %v %v %v, alone %v %v %v", name, d, g.Verdict, g.Extent, g.Open, w.Verdict, w.Extent, w.Open)
 		}
-		if l, a := reached(g), reached(w); !maps.Equal(l, a) {
+		if l, a := reached(s, g), reached(s, w); !maps.Equal(l, a) {
 			t.Errorf("%s: %v: among others %v, alone %v", name, d, l, a)
 		}
 	}
-	if g, w := called(got.By), called(want.By); !maps.Equal(g, w) {
+	if g, w := called(s, got.By), called(s, want.By); !maps.Equal(g, w) {
 		t.Errorf("%s: callers: among others %v, alone %v", name, g, w)
 	}
 	var from, alone netset.Addrs
@@ -155,32 +156,47 @@ func sameRadius(t *testing.T, name string, got, want Radius) {
 // worst keeps the worst verdict of each name.
 type worst map[string]reach.Verdict
 
-func (w worst) add(name string, v reach.Verdict) {
-	if was, ok := w[name]; !ok || reach.CompareVerdicts(v, was) > 0 {
-		w[name] = v
+// add notes a verdict of a name: of each workload that it stands for.
+func (w worst) add(s *model.Snapshot, name string, v reach.Verdict) {
+	names := []string{name}
+	if in, all := strings.CutSuffix(name, "*"); all {
+		names = nil
+		for i := range s.Workloads {
+			if one := s.Workloads[i].Namespace + "/" + s.Workloads[i].Name; strings.HasPrefix(one, in) {
+				names = append(names, one)
+			}
+		}
+	}
+	for _, name := range names {
+		if was, ok := w[name]; !ok || reach.CompareVerdicts(v, was) > 0 {
+			w[name] = v
+		}
 	}
 }
 
 // reached returns the worst verdict of each pod that exists, and of each host name.
-func reached(r Reach) worst {
+func reached(s *model.Snapshot, r Reach) worst {
 	out := worst{}
 	for _, t := range r.To {
-		if name := t.Pods + string(t.Host); name != "" && !t.New {
-			out.add(name, t.Verdict)
+		switch {
+		case t.Host != "":
+			out.add(s, "host "+string(t.Host)+".", t.Verdict)
+		case t.Pods != "" && !t.New:
+			out.add(s, t.Pods, t.Verdict)
 		}
 	}
 	return out
 }
 
 // called returns the worst verdict of each caller that exists.
-func called(callers []Caller) worst {
+func called(s *model.Snapshot, callers []Caller) worst {
 	out := worst{}
 	for _, c := range callers {
 		if c.Text != "" || c.Who == External {
 			continue
 		}
 		for _, name := range append(slices.Clone(c.Names), fmt.Sprint(c.Who)) {
-			out.add(name, c.Verdict)
+			out.add(s, name, c.Verdict)
 		}
 	}
 	return out

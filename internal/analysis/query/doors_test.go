@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
@@ -47,6 +48,9 @@ func TestDoors(t *testing.T) {
 		toNodes = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.168.1.0/24}}]}]}}"
 		maker   = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: data, name: db}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: d, image: x}]}}}}\n---\n" +
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db, pod-template-hash: x}, ports: [{port: 80, targetPort: 5432}]}}\n---\n"
+		toolA = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: tool-a, labels: {app: tool-a}}, spec: {containers: [{name: c, image: x}]}}\n---\n"
+		toolB = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: %s, labels: {app: tool-b}}, spec: {containers: [{name: c, image: x}]}}\n---\n" +
+			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: b}, spec: {podSelector: {matchLabels: {app: tool-b}}, policyTypes: [Egress]}}"
 		noPg = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
 	)
 	balanced := func(mode string) string {
@@ -89,6 +93,9 @@ func TestDoors(t *testing.T) {
 		{"a pod behind a port of nodes that are denied", onNodes + closed, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a port of its own on a node", onHost + toNodes, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Depends},
 		{"a pod behind a port of its own on a node that is denied", onHost + closed, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Denied},
+		{"a pod that shares its table of rules", toolA + fmt.Sprintf(toolB, "tool-b"), "aws-vpc-cni", "mcp/tool-b", "8.8.8.8:443", reach.Depends},
+		{"a pod of another name", toolA + fmt.Sprintf(toolB, "other-b"), "aws-vpc-cni", "mcp/other-b", "8.8.8.8:443", reach.Denied},
+		{"a CNI with rules for each pod", toolA + fmt.Sprintf(toolB, "tool-b"), "calico", "mcp/tool-b", "8.8.8.8:443", reach.Denied},
 		{"a name that two containers give", twice + noPg, "cilium", "mcp/a", "data/Service/db:80", reach.Depends},
 		{"a name that a sidecar gives", sidecar + noPg, "cilium", "mcp/a", "data/Service/db:80", reach.Depends},
 	} {

@@ -32,6 +32,7 @@ var antrea = Profile{
 		NegativeSelectorsMatchAll: {No, "antrea pkg/controller/networkpolicy: groups hold pods"},
 		NodePortsTranslatedFirst:  {Uncertain, "antrea docs/antrea-proxy.md: AntreaProxy answers node ports only with proxyAll; not confirmed for those of other nodes"},
 		ExternalTranslatedFirst:   {Uncertain, "antrea docs/antrea-proxy.md, proxyLoadBalancerIPs: load balancers from within the cluster, by default; antrea issue 3121"},
+		PodsShareTables:           {No, "antrea: flows by the addresses and ports of each pod"},
 	},
 	Kinds: kinds(
 		enforced("antrea docs/design/ovs-pipeline.md", networkPolicy),

@@ -38,6 +38,7 @@ var awsVPCCNI = Profile{
 		NegativeSelectorsMatchAll: {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: lists the pods of the namespaces that match"},
 		NodePortsTranslatedFirst:  {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
 		ExternalTranslatedFirst:   {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: the probe on the pod's interface sees what the pod sends, before kube-proxy"},
+		PodsShareTables:           {Yes, "aws-network-policy-agent pkg/utils/utils.go, GetPodIdentifier; PRs 576, 616, 676: pods without a controller called mcp-a and mcp-b are held to each other's policies"},
 	},
 	Kinds: kinds(
 		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),
@@ -54,8 +55,6 @@ var awsVPCCNI = Profile{
 		"A Service without a selector satisfies a peer whose selector is empty: its ClusterIP is then allowed too, the API server's included (pkg/resolvers/endpoints.go).",
 		"An exception of exactly the node's own address, as a /32 or /128, takes the node's entry away (pkg/fwruleprocessor/fw_rule_processor.go, from source only).",
 		"Policies are documented for pods that a controller made; those without ownerReferences are not said to be covered (EKS documentation, cni-network-policy).",
-		"Pods of one namespace and node whose names agree up to the last '-' share one map of rules (pkg/utils/utils.go, GetPodIdentifier): pods without a " +
-			"controller called mcp-a and mcp-b are held to each other's policies.",
 		"Rules of the other IP family are skipped: a cluster has one family (pkg/fwruleprocessor/fw_rule_processor.go, shouldSkipRule).",
 		"Fargate and Windows nodes enforce nothing (EKS documentation, cni-network-policy).",
 		"A map holds 65,536 entries per pod and direction (pkg/ebpf/c/tc.v4egress.bpf.c).",

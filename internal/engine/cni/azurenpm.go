@@ -33,6 +33,7 @@ var azureNPM = Profile{
 		NegativeSelectorsMatchAll: {No, "azure-container-networking npm: ipsets of the namespaces' pods"},
 		NodePortsTranslatedFirst:  {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
 		ExternalTranslatedFirst:   {Yes, "azure-container-networking npm/pkg/dataplane/policies: the chain is in FORWARD, after kube-proxy's translation"},
+		PodsShareTables:           {No, "azure-container-networking npm: rules by the addresses of pods"},
 	},
 	Kinds: kinds(
 		enforced("azure-container-networking npm/pkg/controlplane/controllers/v2", networkPolicy),

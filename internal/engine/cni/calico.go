@@ -37,6 +37,7 @@ var calico = Profile{
 		NodePortsTranslatedFirst: {Uncertain, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own; " +
 			"calico felix/bpf/proxy/syncer.go: the eBPF data plane translates those of every node on the client's"},
 		ExternalTranslatedFirst: {Yes, "calico-docs reference/resources/globalnetworkpolicy.mdx: enforced after any DNAT; calico issue 10664: what kube-proxy short-circuits is judged on the pod"},
+		PodsShareTables:         {No, "calico felix: chains for each interface of a pod"},
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),

@@ -34,6 +34,7 @@ var cilium = Profile{
 		NegativeSelectorsMatchAll: {Uncertain, "cilium issue 46949, PR 46996: what has no such label fits too, unless policy-default-local-cluster adds the label of the cluster"},
 		NodePortsTranslatedFirst:  {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: by socket or per packet with kube-proxy replacement, else by kube-proxy on the other node"},
 		ExternalTranslatedFirst:   {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: with kube-proxy replacement; else kube-proxy translates it after egress was judged"},
+		PodsShareTables:           {No, "cilium pkg/maps/policymap: a map for each endpoint"},
 	},
 	Kinds: kinds(
 		enforced("cilium Documentation/network/kubernetes/policy.rst", networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy),

@@ -61,6 +61,7 @@ const (
 	NegativeSelectorsMatchAll
 	NodePortsTranslatedFirst
 	ExternalTranslatedFirst
+	PodsShareTables
 
 	Questions // how many there are
 )
@@ -122,6 +123,8 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"what a pod sends to a port of another node is translated there, after egress is judged"},
 	ExternalTranslatedFirst: {"externalTranslatedFirst", "what a pod sends to a Service's external IP or load balancer is translated on the pod's own node, before egress is judged",
 		"what a pod sends to a Service's external IP or load balancer is judged on that address"},
+	PodsShareTables: {"podsShareTables", "pods of one node whose names agree up to the last '-' share one table of rules",
+		"each pod has rules of its own"},
 }
 
 // String says what the question asks, as a sentence that may be true.

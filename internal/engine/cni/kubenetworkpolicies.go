@@ -32,6 +32,7 @@ var kubeNetworkPolicies = Profile{
 		NegativeSelectorsMatchAll: {No, "kube-network-policies pkg/networkpolicy: peers are looked up as pods"},
 		NodePortsTranslatedFirst:  {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
 		ExternalTranslatedFirst:   {Yes, "kube-network-policies pkg/dataplane/controller.go: judged in postrouting, after kube-proxy's translation"},
+		PodsShareTables:           {No, "kube-network-policies: judges each packet by the pods of its addresses"},
 	},
 	Kinds: kinds(
 		enforced("kube-network-policies cmd/kube-network-policies/standard", networkPolicy),

@@ -33,6 +33,7 @@ var kubeRouter = Profile{
 		NegativeSelectorsMatchAll: {No, "kube-router pkg/controllers/netpol: ipsets of the pods that match"},
 		NodePortsTranslatedFirst:  {No, "kube-router pkg/controllers/proxy: node ports are IPVS services on each node's own addresses"},
 		ExternalTranslatedFirst:   {Yes, "kube-router pkg/controllers/netpol/pod.go: filter chains, after the address is translated"},
+		PodsShareTables:           {No, "kube-router pkg/controllers/netpol: a chain for each pod"},
 	},
 	Kinds: kinds(
 		enforced("kube-router pkg/controllers/netpol", networkPolicy),

@@ -33,6 +33,7 @@ var ovnKubernetes = Profile{
 		NegativeSelectorsMatchAll: {No, "ovn-kubernetes go-controller: address sets of the pods that match"},
 		NodePortsTranslatedFirst:  {Uncertain, "ovn-kubernetes go-controller/pkg/ovn/controller/services: node ports are load balancers on switches and routers; not confirmed for those of other nodes"},
 		ExternalTranslatedFirst:   {Uncertain, "ovn-kubernetes go-controller/pkg/ovn/controller/services: not confirmed that egress rules see the pod"},
+		PodsShareTables:           {No, "ovn-kubernetes: port groups of the pods' own ports"},
 	},
 	Kinds: kinds(
 		enforced("ovn-kubernetes docs network-policy.md", networkPolicy),

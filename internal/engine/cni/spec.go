@@ -37,6 +37,7 @@ var spec = Profile{
 		NegativeSelectorsMatchAll: {No, "k8s.io/api networking/v1: a namespaceSelector selects pods of namespaces"},
 		NodePortsTranslatedFirst:  {Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
 		ExternalTranslatedFirst:   {Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
+		PodsShareTables:           {No, "k8s.io/api networking/v1: a policy is about the pods that it selects"},
 	},
 	Kinds: kinds(
 		enforced("k8s.io/api networking/v1", networkPolicy),

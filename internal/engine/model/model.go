@@ -187,6 +187,10 @@ const (
 	VIPOrProxy               // one of these: a load balancer's without ipMode
 )
 
+func (e ExternalIP) String() string {
+	return e.Addr.String() + " " + [...]string{VIP: "VIP", Proxy: "Proxy", VIPOrProxy: "VIP or Proxy"}[e.Mode]
+}
+
 // ServicePort maps a port of the Service to a port of its pods.
 type ServicePort struct {
 	Name        string

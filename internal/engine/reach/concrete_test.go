@@ -1,11 +1,13 @@
 package reach
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
@@ -151,6 +153,9 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	}
 	w.NodePortsTranslatedFirst, w.ExternalTranslatedFirst = mays(cni.NodePortsTranslatedFirst), mays(cni.ExternalTranslatedFirst)
 	w.NodePortsEscape, w.ClientsKept, w.SentOn = mays(cni.NodePortsEscape), r.more.IntN(2) == 0, r.more.IntN(2) == 0
+	if profile.Says(cni.PodsShareTables) == cni.Yes && r.more.IntN(2) == 0 {
+		w.share(r)
+	}
 	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
@@ -158,6 +163,31 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 		}
 		for i, kinds := range w.kinds {
 			w.Pods[i].NodeLeftOut = w.Pods[i].NodeLeftOut || kinds&t.bit() != 0
+		}
+	}
+}
+
+// share holds pods of one node whose names agree up to the last '-' to the policies of one of them.
+func (w *concrete) share(r *random) {
+	tables := map[[2]string][]int{}
+	for i, pod := range w.Pods {
+		p := w.snap.Workloads[w.member[i].Workload].Pods[w.member[i].Pod]
+		if p.Name == "" || pod.HostNetwork {
+			continue
+		}
+		prefix := p.Name
+		if at := strings.LastIndexByte(prefix, '-'); at >= 0 {
+			prefix = prefix[:at]
+		}
+		key := [2]string{prefix + "-" + pod.Namespace, pod.Node}
+		tables[key] = append(tables[key], i)
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(tables), func(a, b [2]string) int { return cmp.Or(strings.Compare(a[0], b[0]), strings.Compare(a[1], b[1])) }) {
+		last := tables[key][r.more.IntN(len(tables[key]))]
+		for _, i := range tables[key] {
+			if i != last {
+				w.Pods[i].HeldTo = last + 1
+			}
 		}
 	}
 }

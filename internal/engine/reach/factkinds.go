@@ -42,6 +42,7 @@ var FactKinds = []FactKind{
 	{"kind of node of <end>: <kind>", ofEnd, yesOrNo, "whether it runs on a kind of node on which not every CNI enforces policies", "kind of node of src: a Windows node"},
 	{"over network <network>", "dst", yesOrNo, "whether the connection goes over a network that pods have beside the cluster's own", "over network a/lan"},
 	{"carried by <mesh> to port <port>", "dst", yesOrNo, "whether a mesh carries the connection to a port of its own, and its own policy allows it", "carried by Istio ambient to port 15008"},
+	{"table of <end>: <workload>", ofEnd, yesOrNo, "whether a pod is held to the policies of another, whose table of rules it shares", "table of src: a/Pod/b"},
 	{"own network of <end>: <network>", ofEnd, yesOrNo, "whether policies are enforced on the network that a pod has instead of the cluster's", "own network of src: a/lan"},
 	{"enforced all the same: <end>", ofEnd, yesOrNo, "whether policies are enforced where the CNI does not enforce them", "enforced all the same: src"},
 	{"labels of the node of <end>: <selector>", ofEnd, yesOrNo, "whether it is on a node with such labels", "labels of the node of dst: zone=a"},

@@ -63,6 +63,7 @@ type group struct {
 	selected   when.When // some policy isolates them, in either direction
 	like       *Holder   // one of its classes, which all resolve port names alike; nil for pods that do not exist
 	host       bool      // its classes are on the host network
+	sharing    []int     // classes whose table of rules its pods may share
 
 	steps   func() []step    // its rules, made ready
 	strange func() []segment // what these do not deny to pods that do not exist
@@ -159,6 +160,7 @@ func (p *Program) applying() (on [3][][]byte) {
 // addGroups puts the classes together to which the same applies in one direction.
 func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 	p.groupOf[d] = make([]int, p.classes)
+	sharing := p.findSharing()
 	byKey := map[string]int{}
 	for n := range p.classes {
 		h := &p.holders[n]
@@ -175,6 +177,13 @@ func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 			key += fmt.Sprint("\x00nodes", h.nodes)
 			p.anyLoose = true
 		}
+		mates := slices.DeleteFunc(sharing[n], func(m int) bool {
+			same := string(on[d][m]) == string(on[d][n]) && string(on[d.Opposite()][m]) == string(on[d.Opposite()][n])
+			return same && portsKey(&p.holders[m]) == portsKey(h)
+		})
+		if len(mates) > 0 {
+			key += fmt.Sprint("\x00sharing", mates)
+		}
 		if h.mesh != noMesh {
 			key += "\x00mesh" + h.mesh.String()
 		}
@@ -185,7 +194,9 @@ func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 		if !ok {
 			at = len(p.groups[d])
 			byKey[key] = at
-			p.groups[d] = append(p.groups[d], p.groupOn(d, h, on[d][n], on[d.Opposite()][n]))
+			made := p.groupOn(d, h, on[d][n], on[d.Opposite()][n])
+			made.sharing = mates
+			p.groups[d] = append(p.groups[d], made)
 		}
 		p.groups[d][at].classes = append(p.groups[d][at].classes, n)
 		p.groupOf[d][n] = at

@@ -84,7 +84,7 @@ func (p *Program) isolation(g *group) when.When {
 
 // decide folds a group's rules over a region, and applies what CNIs do whatever the policies say.
 func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
-	segs := p.fold(ends, conns, g.steps(), p.isolation(g))
+	segs := p.shared(g, p.fold(ends, conns, g.steps(), p.isolation(g)), ends, conns)
 	end := peerEnd(g.dir)
 	own := p.says.where[[...]cni.Question{policy.Ingress: cni.OwnNodeMayEnter, policy.Egress: cni.OwnNodeReachable}[g.dir]]
 	for _, m := range p.onNode(end, ownNode) {

@@ -422,7 +422,7 @@ spec:
   - {port: 80}
   - {name: second, port: 81, targetPort: http, protocol: UDP, nodePort: 30001}
   - {name: m, port: 82, targetPort: 8082}
-status: {loadBalancer: {ingress: [{ip: 203.0.113.2}, {hostname: x}]}}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.2}, {hostname: x}, {ip: 203.0.113.3, ipMode: Proxy}, {ip: 203.0.113.4, ipMode: VIP}]}}
 ---
 apiVersion: v1
 kind: Service
@@ -470,7 +470,7 @@ status: {addresses: [{type: InternalIP, address: 10.0.0.1}, {type: Hostname, add
 		out = append(out, fmt.Sprintf("%s %s %v", n.Name, labels(n.Labels), n.Addrs))
 	}
 	same(t, "services", strings.Join(out, "\n"), `
-a LoadBalancer app=x headless=false [10.96.0.1 fd00::1] [203.0.113.1 203.0.113.2] "" local=true
+a LoadBalancer app=x headless=false [10.96.0.1 fd00::1] [203.0.113.1 VIP 203.0.113.2 VIP or Proxy 203.0.113.3 Proxy 203.0.113.4 VIP] "" local=true
   "" TCP 80 -> 80 node 0
   "second" UDP 81 -> 0http node 30001
   "m" TCP 82 -> 8082 node 0
