@@ -36,7 +36,7 @@ func TestAcross(t *testing.T) {
 		pairs, denied = pairs+n, denied+d
 	}
 	t.Logf("%d clusters, %d pairs, %d denied; with %v", clusters, pairs, denied, traits)
-	for _, name := range []string{"node port", "load balancer", "external IP", "host port", "Local", "twins", "second network", "unenforced node", "own Service", "mesh", "no controller"} {
+	for _, name := range []string{"node port", "load balancer", "external IP", "host port", "Local", "twins", "second network", "unenforced node", "own Service", "mesh", "shared table"} {
 		if traits[name]*10 < clusters {
 			t.Errorf("only %d of %d clusters have: %s", traits[name], clusters, name)
 		}
@@ -53,7 +53,7 @@ type cluster struct {
 	text   strings.Builder
 	traits map[string]bool
 	cni    string
-	pods   []string
+	alone  map[string]int // pods without a controller, by namespace
 }
 
 func (c *cluster) add(format string, args ...any) { fmt.Fprintf(&c.text, "---\n"+format+"\n", args...) }
@@ -70,12 +70,12 @@ func (c *cluster) has(n int, trait string) bool {
 func (c *cluster) of(choices ...string) string { return choices[c.IntN(len(choices))] }
 
 func newCluster(seed uint64) *cluster {
-	c := &cluster{Rand: rand.New(rand.NewPCG(seed, 11)), seed: seed, traits: map[string]bool{}}
+	c := &cluster{Rand: rand.New(rand.NewPCG(seed, 11)), seed: seed, traits: map[string]bool{}, alone: map[string]int{}}
 	var names []string
 	for _, p := range cni.Profiles {
 		names = append(names, p.Name)
 	}
-	c.cni = c.of(names...)
+	c.cni = c.of(append(names, "aws-vpc-cni", "aws-vpc-cni", "aws-vpc-cni", "aws-vpc-cni", "calico", "cilium")...)
 	for i, ns := range []string{"a", "b"} {
 		labels := ""
 		if c.has(6, "mesh") {
@@ -103,7 +103,7 @@ func newCluster(seed uint64) *cluster {
 // workload adds a pod or a Deployment, all of which run MCP servers.
 func (c *cluster) workload(i, nodes int) {
 	ns, app := c.of("a", "b"), c.of("u", "v", "w")
-	name := fmt.Sprintf("w%d", i)
+	name := fmt.Sprintf("w-%d", i)
 	spec, meta := "", ""
 	host := c.has(8, "twins")
 	if host {
@@ -123,10 +123,11 @@ func (c *cluster) workload(i, nodes int) {
 	if c.IntN(2) == 0 {
 		c.add("{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: %s, name: %s}, spec: {replicas: %d, selector: {matchLabels: {name: %s}}, template: {metadata: {labels: %s%s}, spec: {%s%s}}}}",
 			ns, name, 1+c.IntN(2), name, labels, meta, spec, containers)
-		c.pods = append(c.pods, ns+"/Deployment/"+name)
 		return
 	}
-	c.traits["no controller"] = true
+	if c.alone[ns]++; c.alone[ns] > 1 && strings.HasPrefix(c.cni, "aws") {
+		c.traits["shared table"] = true
+	}
 	status := ""
 	if node := c.IntN(nodes + 1); node < nodes {
 		addr := fmt.Sprintf("10.0.0.%d", 10+i)
@@ -137,7 +138,6 @@ func (c *cluster) workload(i, nodes int) {
 		status = fmt.Sprintf(", status: {phase: Running, podIP: %s, podIPs: [{ip: %[1]s}], hostIP: 10.9.0.%d}", addr, node+1)
 	}
 	c.add("{apiVersion: v1, kind: Pod, metadata: {namespace: %s, name: %s, labels: %s%s}, spec: {%s%s}%s}", ns, name, labels, meta, spec, containers, status)
-	c.pods = append(c.pods, ns+"/Pod/"+name)
 }
 
 // service adds a Service, with one or another door.
@@ -165,7 +165,7 @@ func (c *cluster) service(i int) {
 	}
 	selector := "app: " + c.of("u", "v", "w")
 	if c.has(3, "own Service") {
-		selector = fmt.Sprintf("name: w%d", c.IntN(4))
+		selector = fmt.Sprintf("name: w-%d", c.IntN(4))
 	}
 	address := ""
 	if c.IntN(3) > 0 {
