@@ -29,6 +29,7 @@ type common struct {
 	format          string
 	out             string
 	cni             string
+	assume          string
 	exclude         []string
 	quiet           bool
 	noColor         bool
@@ -49,6 +50,7 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
 	f.StringVar(&c.cni, "cni", cni.Any, "read policies as these network `plugins` do: names with commas between them, or any for every one that enforces them; toolmoat rules --cni any lists them")
 	f.StringVar(&c.facts, "facts", "", "judge with what this `file` says of the cluster: ranges, DNS, plugin, cloud; toolmoat cidrs writes it")
+	f.StringVar(&c.assume, "assume", assumeWorst, "where addresses lie that the input does not show: `worst` is anywhere that a platform may put them")
 	f.StringArrayVar(&c.exclude, "exclude", nil, "leave out files that match this `glob`, relative to the folder; may be repeated")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no problems to standard error")
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
@@ -56,6 +58,9 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	f.BoolVar(&c.allowIncomplete, "allow-incomplete", false, "do not exit with 2 where something could not be judged")
 	c.live.register(cmd)
 }
+
+// assumeWorst is that what the input does not show may be anything that a platform can give.
+const assumeWorst = "worst"
 
 func profileNames() string {
 	names := make([]string, len(cni.Profiles))
@@ -151,6 +156,9 @@ func worse(a, b int) int {
 func (c *common) load(ctx context.Context, s streams, paths []string) ([]world, error) {
 	if !slices.Contains(c.formats, c.format) {
 		return nil, hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
+	}
+	if c.assume != assumeWorst {
+		return nil, hinted{fmt.Errorf("there is no --assume %q", c.assume), "--assume takes worst"}
 	}
 	if _, err := cni.Named(c.cni); err != nil {
 		return nil, unknownProfile(err)

@@ -92,7 +92,7 @@ func TestWhereAddressesMayLie(t *testing.T) {
 	const host = "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: host}, spec: {hostNetwork: true, containers: [{name: c, image: x}]}}\n---\n"
 	const nodeA = "{apiVersion: v1, kind: Node, metadata: {name: a, labels: {zone: east}}, status: {addresses: [{type: InternalIP, address: 10.9.0.1}]}}\n---\n"
 	const service = "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: s}, spec: {clusterIP: 10.96.0.2, clusterIPs: [10.96.0.2], ports: [{port: 80}]}}\n---\n"
-	const public = "0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 34.118.224.0/20, 240.0.0.0/4]"
+	const public = "0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 198.18.0.0/15, 34.118.224.0/20, 240.0.0.0/4]"
 	block := func(cidr string) string { return fmt.Sprintf(egress, "[{to: [{ipBlock: {cidr: "+cidr+"}}]}]") }
 	to := func(text string) string { return fmt.Sprintf(ofA, "egress: [{"+text+"}]") }
 	const other, zone = "on different nodes", "on a node with zone=east"

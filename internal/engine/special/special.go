@@ -102,13 +102,14 @@ func addrs(texts ...string) []netip.Addr {
 var IPv4, NAT64 = netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("64:ff9b::/96")
 
 // Plan is where pods, Services and nodes may have their addresses when nothing tells: private
-// space, the shared space that EKS custom networking uses, GKE's default Service range, and the
-// reserved block that GKE allows for pods.
-var Plan = netset.MustPrefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "34.118.224.0/20", "240.0.0.0/4", "fc00::/7")
+// space, the shared and the benchmarking space that EKS custom networking and GKE use, GKE's default
+// Service range, and the reserved block that GKE allows for pods (EKS documentation,
+// cni-custom-network; GKE documentation, alias-ips).
+var Plan = netset.MustPrefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "34.118.224.0/20", "240.0.0.0/4", "fc00::/7")
 
 // Private is address space that is not on the internet but can be routed to: the plan and
 // link-local addresses.
-var Private = Plan.Union(netset.MustPrefixes("169.254.0.0/16", "fe80::/10", "192.0.0.0/24", "198.18.0.0/15"))
+var Private = Plan.Union(netset.MustPrefixes("169.254.0.0/16", "fe80::/10", "192.0.0.0/24"))
 
 // unroutable is space that no connection of a pod leaves it for, or that is no single host: this
 // host, loopback, multicast, broadcast.
