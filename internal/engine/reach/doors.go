@@ -2,7 +2,9 @@ package reach
 
 import (
 	"fmt"
+	"iter"
 	"slices"
+	"sync"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
@@ -68,7 +70,7 @@ func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {
 			if w.Kind == ByRoute || w.Kind == ByService && !before {
 				continue
 			}
-			for _, s := range p.senders() {
+			for s := range p.sendersBy(w) {
 				p.throughWay(out, s, class, w, d)
 			}
 		}
@@ -102,32 +104,73 @@ type sender struct {
 	ids   netset.IDs
 }
 
-// senders divides all classes into those under the same egress policies, with addresses in the same
-// families, on the same nodes.
-func (p *Program) senders() []sender {
-	p.sendersOnce.Do(func() {
-		type key struct {
-			group int
-			existence
-			nodes string
-		}
-		at, ids := map[key]int{}, [][]netset.ID(nil)
-		for c := range p.classes {
-			on, all := p.nodesOf(c)
-			k := key{p.groupOf[policy.Egress][c], p.holders[c].existence(), fmt.Sprint(on, all)}
-			i, ok := at[k]
-			if !ok {
-				i = len(ids)
-				at[k], ids = i, append(ids, nil)
-				p.allSenders = append(p.allSenders, sender{class: c})
+// senders is all classes, divided into those under the same egress policies, with addresses in the
+// same families, on the same nodes.
+type senders struct {
+	once sync.Once
+	all  []sender
+	to   map[netset.ID][]int // by Service address: those that policies perhaps let send there
+	wide []int               // those that may send to very many Services
+}
+
+// sendersBy yields those among which are all that policies let send to the beginning of a way.
+func (p *Program) sendersBy(w *Way) iter.Seq[sender] {
+	s := &p.senders
+	s.once.Do(p.findSenders)
+	vip, ok := -1, false
+	if w.Kind == ByService {
+		vip, ok = p.VIP(w.Service)
+	}
+	if !ok {
+		return slices.Values(s.all)
+	}
+	return func(yield func(sender) bool) {
+		for _, list := range [][]int{s.wide, s.to[netset.ID(vip)]} {
+			for _, i := range list {
+				if !yield(s.all[i]) {
+					return
+				}
 			}
-			ids[i] = append(ids[i], netset.ID(c))
 		}
-		for i := range p.allSenders {
-			p.allSenders[i].ids = netset.Points(ids[i]...)
+	}
+}
+
+func (p *Program) findSenders() {
+	type key struct {
+		group int
+		existence
+		nodes string
+	}
+	s, at, ids := &p.senders, map[key]int{}, [][]netset.ID(nil)
+	for c := range p.classes {
+		on, all := p.nodesOf(c)
+		k := key{p.groupOf[policy.Egress][c], p.holders[c].existence(), fmt.Sprint(on, all)}
+		i, ok := at[k]
+		if !ok {
+			i = len(ids)
+			at[k], ids = i, append(ids, nil)
+			s.all = append(s.all, sender{class: c})
 		}
-	})
-	return p.allSenders
+		ids[i] = append(ids[i], netset.ID(c))
+	}
+	s.to = map[netset.ID][]int{}
+	many := max(wide, size(p.ownIDs)/most)
+	for i := range s.all {
+		s.all[i].ids = netset.Points(ids[i]...)
+		var vips netset.IDs
+		for _, seg := range p.openOf(s.all[i].class, policy.Egress) {
+			vips = vips.Union(seg.ends.IDs.Intersect(p.ownIDs))
+		}
+		if size(vips) > many {
+			s.wide = append(s.wide, i)
+			continue
+		}
+		for r := range vips.Runs() {
+			for id := r.Lo; id <= r.Hi; id++ {
+				s.to[id] = append(s.to[id], i)
+			}
+		}
+	}
 }
 
 // throughWay adds what gets from some classes to pods of another by one way.
@@ -180,7 +223,10 @@ type departure struct {
 func (p *Program) departures(class, to int, w *Way, m PortMapping) []departure {
 	var out []departure
 	own := p.holders[class].existence()
-	atNode := p.JudgedAtNode()
+	atNode := when.Never
+	if w.Kind != ByService {
+		atNode = p.JudgedAtNode()
+	}
 	add := func(seg *segment, pass when.When, d departure, at existence) {
 		d.by, d.pass = seg.by, pass.And(p.meet(own, at))
 		if !d.pass.IsNever() {

@@ -43,8 +43,7 @@ type compiled struct {
 	homes  sync.Map // of cubes of pods that do not exist: their []hypothetical
 	places sync.Map // of selectors of namespaces: their places
 
-	sendersOnce sync.Once
-	allSenders  []sender
+	senders senders
 
 	partsLock sync.Mutex
 	partsOf   map[uint64]parted // by hash of a condition
