@@ -65,13 +65,19 @@ func (p *Program) OnNodePort(service int) when.When {
 func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {
 	if d == policy.Ingress {
 		before := !p.Where(cni.JudgedBeforeService).IsNever()
+		var admitted netset.IDs
+		for _, seg := range p.openOf(class, d) {
+			admitted = admitted.Union(seg.ends.IDs)
+		}
 		for i := range p.ways[class] {
 			w := &p.ways[class][i]
 			if w.Kind == ByRoute || w.Kind == ByService && !before {
 				continue
 			}
 			for s := range p.sendersBy(w) {
-				p.throughWay(out, s, class, w, d)
+				if w.Kind != ByService || s.ids.Overlaps(admitted) { // behind nodes a client is hidden
+					p.throughWay(out, s, class, w, d)
+				}
 			}
 		}
 		return
