@@ -381,6 +381,13 @@ metadata:
     nginx.ingress.kubernetes.io/mirror-target: https://auth.infra.svc.cluster.local$request_uri
 spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: split, port: {name: use-annotation}}}}]}}]}`,
 			"Ingress mcp/i mcp/notes infra/auth mcp/orders:80 mcp/notes:80 mcp/split:use-annotation/"},
+		{"Services that annotations publish", `
+{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: tail, annotations: {tailscale.com/expose: 'true'}}, spec: {selector: {app: orders}, ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: neg, annotations: {cloud.google.com/neg: '{"exposed_ports": {"80": {"name": "orders"}}}'}}, spec: {selector: {app: orders}, ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: neither, annotations: {tailscale.com/expose: 'false', cloud.google.com/neg: '{"ingress": true}'}}, spec: {selector: {app: orders}, ports: [{port: 80}]}}`,
+			"network endpoint group of Service mcp/neg mcp/neg:80\ntailnet of Service mcp/tail mcp/tail"},
 		{"names for Services of other namespaces", `
 apiVersion: networking.k8s.io/v1
 kind: Ingress
