@@ -21,7 +21,7 @@ func assemble(parts []*part) *model.Snapshot {
 		all.merge(p)
 	}
 	all.distinct()
-	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks, Counts: all.counts}
+	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks}
 
 	data := map[ref]map[string]string{}
 	for _, c := range all.configMaps {
@@ -38,6 +38,7 @@ func assemble(parts []*part) *model.Snapshot {
 	snap.Policies = resolve(all.policies, all.groups, snap.Services)
 	snap.Namespaces = withHomes(all.namespaces, all.homes)
 	snap.Routes = all.waysIn(snap.Services, snap.Namespaces)
+	snap.Counts = all.counts
 	snap.Problems = all.problems
 	sortSnapshot(snap)
 	return snap

@@ -136,7 +136,7 @@ func (o *object) lead(r *route, l lead, c *doc.Cursor, b model.Backend) {
 		home = readName(c.Field(l.namespace), namespaceForm)
 	}
 	switch text := at.Text(); {
-	case text == "" || l.orIsNot != "" && strings.Contains(text, l.orIsNot):
+	case text == "" || !isService && strings.ContainsAny(text, "@*"): // what is no object (Traefik), or any (kgateway)
 		return
 	case l.host:
 		host, port, ok := serviceOf(text)
@@ -265,7 +265,7 @@ var routeWords = []string{"Route", "Ingress", "Gateway", "Mapping", "Proxy", "Vi
 // perhapsRoute keeps what an object of a kind that is not known names, if kinds that route are
 // called like it. Groups with policies are known: what routes there is of a mesh.
 func (p *part) perhapsRoute(o *object) {
-	if _, known := policyGroups[o.group]; known || !hasPart(o.kind, routeWords) {
+	if _, known := policyGroups[o.group]; known || !hasPart(o.kind, routeWords) || strings.HasSuffix(o.kind, "Policy") {
 		return
 	}
 	kind := doc.Clean(o.kind, 63)
@@ -290,10 +290,11 @@ func withVirtualHost(_ *object, r *route, spec *doc.Cursor) {
 }
 
 // ofGateways reads the parents of a route of the Gateway API. One attached to Services only speaks
-// of traffic inside a mesh.
+// of traffic inside a mesh; one without parents is what others delegate to (kgateway).
 func ofGateways(o *object, r *route, spec *doc.Cursor) {
-	r.inside = true
-	for _, c := range spec.Field("parentRefs").Items() {
+	list := spec.Field("parentRefs").Items()
+	r.part, r.inside = len(list) == 0, len(list) > 0
+	for _, c := range list {
 		at := parent{readName(c.Field("namespace"), namespaceForm), readName(c.Field("name"), nameForm), c.Field("sectionName").Text(), readPortOrZero(c.Field("port"))}
 		at.namespace = orElse(at.namespace, o.meta.namespace)
 		switch kind := c.Field("kind").Text(); kind {

@@ -111,6 +111,23 @@ spec:
   parentRefs: [{name: aigw, kind: Gateway, group: gateway.networking.k8s.io}]
   path: /mcp
   backendRefs: [{name: orders, port: 80, path: /mcp, toolSelector: {include: [list]}}]`, "MCPRoute mcp/m mcp/orders:80/mcp"},
+		{"Envoy AI Gateway's AIGatewayRoute, to a server of models", `
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: AIGatewayRoute
+metadata: {name: m, namespace: mcp}
+spec:
+  parentRefs: [{name: aigw, kind: Gateway, group: gateway.networking.k8s.io}]
+  rules: [{matches: [{headers: [{type: Exact, name: x-ai-eg-model, value: m}]}], backendRefs: [{name: model, weight: 1}]}]
+---
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: AIServiceBackend
+metadata: {name: model, namespace: mcp}
+spec: {schema: {name: OpenAI}, backendRef: {group: gateway.envoyproxy.io, kind: Backend, name: model}}
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {name: model, namespace: mcp}
+spec: {endpoints: [{fqdn: {hostname: notes.mcp.svc.cluster.local, port: 80}}]}`, "AIGatewayRoute mcp/m mcp/notes:80"},
 		{"agentgateway's backend, by name and by labels", `
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -130,6 +147,30 @@ apiVersion: agentgateway.dev/v1alpha1
 kind: AgentgatewayBackend
 metadata: {name: tools, namespace: mcp}
 spec: {mcp: {targets: [{name: b, selector: {namespaces: {}, services: {matchLabels: {tier: mcp}}}}]}}`, "AgentgatewayBackend mcp/tools mcp/orders infra/auth"},
+		{"kgateway's delegation, by name, to all of a namespace, and to none", `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: root, namespace: infra}
+spec:
+  parentRefs: [{name: http}]
+  rules:
+  - {matches: [{path: {value: /a}}], backendRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: "*", namespace: mcp}]}
+  - {matches: [{path: {value: /b}}], backendRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: child, namespace: infra}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: child, namespace: infra}
+spec: {rules: [{backendRefs: [{name: auth, port: 80}]}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: child, namespace: mcp}
+spec: {rules: [{matches: [{path: {value: /a/1}}], backendRefs: [{name: orders, port: 80}]}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: empty, namespace: mcp}
+spec: {rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]}`, "HTTPRoute infra/root infra/auth:80\nHTTPRoute mcp/child mcp/orders:80/a/1"},
 		{"kgateway's Backend, with a reference from another route", `
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -386,8 +427,10 @@ spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {n
 ---
 {apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: neg, annotations: {cloud.google.com/neg: '{"exposed_ports": {"80": {"name": "orders"}}}'}}, spec: {selector: {app: orders}, ports: [{port: 80}]}}
 ---
+{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: old, annotations: {getambassador.io/config: "apiVersion: getambassador.io/v2\nkind: Mapping\nservice: old"}}, spec: {selector: {app: orders}, ports: [{port: 80}]}}
+---
 {apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: neither, annotations: {tailscale.com/expose: 'false', cloud.google.com/neg: '{"ingress": true}'}}, spec: {selector: {app: orders}, ports: [{port: 80}]}}`,
-			"network endpoint group of Service mcp/neg mcp/neg:80\ntailnet of Service mcp/tail mcp/tail"},
+			"getambassador.io/config of Service mcp/old mcp/old unsupported\nnetwork endpoint group of Service mcp/neg mcp/neg:80\ntailnet of Service mcp/tail mcp/tail"},
 		{"names for Services of other namespaces", `
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -426,12 +469,13 @@ func TestPerhapsRoutes(t *testing.T) {
 		{"no Service of that name", "{apiVersion: example.com/v1, kind: EdgeRoute, metadata: {name: r, namespace: edge}, spec: {to: orders, host: orders.example.com}}", ""},
 		{"in its metadata and status", "{apiVersion: example.com/v1, kind: EdgeRoute, metadata: {name: orders, namespace: mcp, labels: {app: orders}}, status: {service: orders}}", ""},
 		{"a kind that does not route", "{apiVersion: example.com/v1, kind: Probe, metadata: {name: r, namespace: mcp}, spec: {service: orders}}", ""},
+		{"a policy for backends", "{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {name: p, namespace: mcp}, spec: {targetRefs: [{group: '', kind: Service, name: orders}]}}", ""},
 		{"a mesh's own routes", "{apiVersion: policy.linkerd.io/v1beta3, kind: HTTPRoute, metadata: {name: r, namespace: mcp}, spec: {parentRefs: [{kind: Server, group: policy.linkerd.io, name: orders}]}}", ""},
 
 		// Fields of supported kinds.
 		{"a filter to come", "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r, namespace: mcp}, spec: {parentRefs: [{name: g}], rules: [{backendRefs: [{name: notes, port: 80}], filters: [{type: New, new: {backendRef: {name: orders}}}]}]}}",
 			"HTTPRoute mcp/r mcp/notes:80 mcp/orders unsupported"},
-		{"a backend to come", "{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: s, namespace: mcp}, spec: {failover: {service: orders, fallback: notes}}}",
+		{"a backend to come", "{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: s, namespace: mcp}, spec: {newest: {services: [orders], fallback: notes}}}",
 			"TraefikService mcp/s mcp/notes unsupported mcp/orders unsupported"},
 		{"in another namespace", "{apiVersion: route.openshift.io/v1, kind: Route, metadata: {name: r, namespace: edge}, spec: {to: {name: away}, spareBackends: [{name: auth, namespace: infra}]}}",
 			"Route edge/r edge/away infra/auth unsupported"},

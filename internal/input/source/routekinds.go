@@ -21,11 +21,10 @@ type lead struct {
 
 	name, namespace, port, kind string
 
-	to      string // the kind that is meant where none is written; "" for a Service
-	host    bool   // the name is a host name or a URL
-	target  string // from the root: the port of the pods, instead of the Service's
-	onlyIf  func(r *route, item *doc.Cursor) bool
-	orIsNot string // a mark in names of what lies outside Kubernetes: "@" in Traefik's
+	to     string // the kind that is meant where none is written; "" for a Service
+	host   bool   // the name is a host name or a URL
+	target string // from the root: the port of the pods, instead of the Service's
+	onlyIf func(r *route, item *doc.Cursor) bool
 }
 
 // in returns l at another place.
@@ -44,7 +43,6 @@ var (
 	toService = lead{name: "name", port: "port"}
 	toRef     = lead{name: "name", namespace: "namespace", port: "port", kind: "kind"}
 	toNamed   = lead{name: "serviceName", port: "servicePort"}
-	toTraefik = lead{name: "name", namespace: "namespace", port: "port", kind: "kind", orIsNot: "@"}
 	toIstio   = lead{name: "host", port: "port", host: true, onlyIf: beyondMesh}
 	toNginx   = lead{name: "service", port: "port"}
 )
@@ -67,7 +65,12 @@ var routeKinds = map[groupKind]routeKind{
 	{"gateway.networking.k8s.io", "TCPRoute"}:  gatewayRoute,
 	{"gateway.networking.k8s.io", "UDPRoute"}:  gatewayRoute,
 	// envoyproxy/ai-gateway, api/v1alpha1/mcp_route.go
-	{"aigateway.envoyproxy.io", "MCPRoute"}: {served: ofGateways, leads: []lead{toRef.in("spec", "backendRefs[]").withPath("path")}},
+	{"aigateway.envoyproxy.io", "MCPRoute"}: {served: ofGateways, own: []string{"spec.securityPolicy"},
+		leads: []lead{toRef.in("spec", "backendRefs[]").withPath("path")}},
+	// the same, api/v1beta1/ai_gateway_route.go and ai_service_backend.go
+	{"aigateway.envoyproxy.io", "AIGatewayRoute"}: {served: ofGateways, leads: []lead{
+		{each: "spec.rules[]", at: "backendRefs[]", name: "name", namespace: "namespace", kind: "kind", to: "AIServiceBackend"}}},
+	{"aigateway.envoyproxy.io", "AIServiceBackend"}: {served: asPart, leads: []lead{toRef.in("spec.backendRef", "")}},
 	// envoyproxy/gateway, api/v1alpha1/backend_types.go
 	{"gateway.envoyproxy.io", "Backend"}: {served: asPart, leads: []lead{
 		{each: "spec.endpoints[].fqdn", name: "hostname", port: "port", host: true}}},
@@ -176,16 +179,18 @@ var (
 
 	traefik      = []string{"traefik"}
 	traefikRoute = routeKind{by: traefik, own: []string{"spec.routes[].services[].serversTransport", "spec.routes[].services[].middlewares"}, leads: []lead{
-		toTraefik.in("spec.routes[]", "services[]"),
-		{each: "spec.routes[]", at: "middlewares[]", name: "name", namespace: "namespace", to: "Middleware", orIsNot: "@"}}}
+		toRef.in("spec.routes[]", "services[]"),
+		{each: "spec.routes[]", at: "middlewares[]", name: "name", namespace: "namespace", to: "Middleware"}}}
 	traefikService = routeKind{by: traefik, served: asPart, leads: []lead{
-		toTraefik.in("spec.weighted.services[]", ""),
-		toTraefik.in("spec.highestRandomWeight.services[]", ""),
-		toTraefik.in("spec.mirroring", ""),
-		toTraefik.in("spec.mirroring.mirrors[]", "")}}
+		toRef.in("spec.weighted.services[]", ""),
+		toRef.in("spec.highestRandomWeight.services[]", ""),
+		toRef.in("spec.mirroring", ""),
+		toRef.in("spec.mirroring.mirrors[]", ""),
+		toRef.in("spec.failover.service", ""),
+		toRef.in("spec.failover.fallback", "")}}
 	traefikMiddleware = routeKind{by: traefik, served: asPart, leads: []lead{
-		toTraefik.in("spec.errors.service", ""),
-		{each: "spec.chain.middlewares[]", name: "name", namespace: "namespace", to: "Middleware", orIsNot: "@"}}}
+		toRef.in("spec.errors.service", ""),
+		{each: "spec.chain.middlewares[]", name: "name", namespace: "namespace", to: "Middleware"}}}
 
 	nginxOwn = []string{"spec.upstreams[].name", "spec.routes[].action", "spec.routes[].splits", "spec.routes[].matches", "spec.subroutes[]", "spec.action"}
 	nginx    = []string{"nginx/nginx-ingress", "nginx-ic/nginx-plus-ingress"}

@@ -58,18 +58,22 @@ func (p *part) service(o *object) {
 }
 
 // exposed notes what annotations of a Service publish: to a tailnet (tailscale.com documentation,
-// Kubernetes operator, cluster ingress), and to load balancers of Google Cloud that the cluster
-// does not manage (cloud.google.com/kubernetes-engine/docs, standalone NEGs).
+// Kubernetes operator, cluster ingress), by Mappings in an annotation (emissary-ingress/emissary,
+// pkg/snapshot/v1/annotations.go), and to load balancers of Google Cloud that the cluster does not manage
+// (cloud.google.com/kubernetes-engine/docs, standalone NEGs).
 func (p *part) exposed(o *object) {
-	add := func(kind string, ports ...netset.Port) {
+	add := func(kind string, doubt model.RouteDoubt, ports ...netset.Port) {
 		r := route{Route: model.Route{Kind: kind, Namespace: o.meta.namespace, Name: o.meta.name, Controllers: []string{}, Origin: o.at}}
 		for _, port := range ports {
-			r.Backends = append(r.Backends, model.Backend{Namespace: o.meta.namespace, Service: o.meta.name, Port: port, Origin: o.at})
+			r.Backends = append(r.Backends, model.Backend{Namespace: o.meta.namespace, Service: o.meta.name, Port: port, Doubt: doubt, Origin: o.at})
 		}
 		p.addRoute(r)
 	}
 	if o.meta.annotations["tailscale.com/expose"] == "true" {
-		add("tailnet of Service", 0)
+		add("tailnet of Service", model.NoDoubt, 0)
+	}
+	if o.meta.annotations["getambassador.io/config"] != "" {
+		add("getambassador.io/config of Service", model.Unsupported, 0)
 	}
 	const key = "cloud.google.com/neg"
 	if text := o.meta.annotations[key]; text != "" {
@@ -85,7 +89,7 @@ func (p *part) exposed(o *object) {
 			port, _ := portOf(number)
 			ports = append(ports, port)
 		}
-		add("network endpoint group of Service", ports...)
+		add("network endpoint group of Service", model.NoDoubt, ports...)
 	}
 }
 

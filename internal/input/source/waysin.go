@@ -113,10 +113,13 @@ func (p *part) waysIn(services []model.Service, namespaces []model.Namespace) []
 	for i := range p.routes {
 		// A part that nothing here leads on to is perhaps led to by what was not read.
 		if r := &p.routes[i]; !r.inside && w.attached(r) && !(r.part && led[ref{r.Namespace, r.Kind, r.Name}]) {
-			if r.Backends = w.backends(r); r.Backends != nil {
+			if r.Backends = w.backends(r); len(r.Backends) > 0 {
 				out = append(out, r.Route)
 			}
 		}
+	}
+	if out == nil { // nothing here leads anywhere
+		p.counts.Ignored += len(p.routes) + len(p.gateways) + len(p.grants)
 	}
 	return out
 }
