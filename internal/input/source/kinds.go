@@ -24,6 +24,8 @@ var readers = withRoutes(map[groupKind]func(*part, *object){
 	{"extensions", "ReplicaSet"}:                       (*part).workload,
 	{"extensions", "DaemonSet"}:                        (*part).workload,
 	{"k8s.cni.cncf.io", "NetworkAttachmentDefinition"}: (*part).attachment,
+	{"k8s.ovn.org", "UserDefinedNetwork"}:              (*part).userNetwork,
+	{"k8s.ovn.org", "ClusterUserDefinedNetwork"}:       (*part).userNetwork,
 	{"node.k8s.io", "RuntimeClass"}:                    (*part).runtimeClass,
 	{"batch", "Job"}:                                   (*part).workload,
 	{"batch", "CronJob"}:                               (*part).workload,
@@ -53,7 +55,8 @@ var policyReaders = map[groupVersionKind]func(*part, *object){
 }
 
 // clusterKinds are the decoded kinds that live in no namespace.
-var clusterKinds = map[string]bool{"Namespace": true, "Node": true, "RuntimeClass": true, "CiliumClusterwideNetworkPolicy": true, "CiliumCIDRGroup": true}
+var clusterKinds = map[string]bool{"Namespace": true, "Node": true, "RuntimeClass": true, "CiliumClusterwideNetworkPolicy": true, "CiliumCIDRGroup": true,
+	"ClusterUserDefinedNetwork": true}
 
 // coreKinds are kinds, by name alone, that are known to be no policies and no lists: a document of
 // which only the kind can be read says nothing about reachability that a policy would have to stand
