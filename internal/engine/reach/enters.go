@@ -31,14 +31,15 @@ var entries = [...]struct{ id, yes, no string }{
 
 // routed is the condition under which a route leads to its Service.
 func (p *Program) routed(w Way) when.When {
-	switch w.Doubt {
-	case model.Unsupported:
-		return p.Enters(w.Name, ByUnsupported)
-	case model.Ungranted:
-		svc := &p.Snapshot.Services[w.Service]
-		return p.Enters(w.Name+" to "+svc.Namespace+"/"+svc.Name, ByGrant)
+	if w.Doubt == model.NoDoubt {
+		return when.Always
 	}
-	return when.Always
+	svc := &p.Snapshot.Services[w.Service]
+	to := w.Name + " to " + svc.Namespace + "/" + svc.Name
+	if w.Doubt == model.Ungranted {
+		return p.Enters(to, ByGrant)
+	}
+	return p.Enters(to, ByUnsupported)
 }
 
 // Enters is the condition that connections through a way into the cluster come so.

@@ -527,6 +527,9 @@ func TestAttachedRoutes(t *testing.T) {
 		}
 	}
 	s := load(fmt.Sprintf(route+gateway, "", "infra", "[]") + home + leadable)
+	mcp := strings.ReplaceAll(fmt.Sprintf(route+gateway, "", "infra", "{namespaces: {from: All}, kinds: [{kind: HTTPRoute}]}"), "gateway.networking.k8s.io/v1, kind: HTTPRoute", "aigateway.envoyproxy.io/v1alpha1, kind: MCPRoute")
+	mcp = strings.Replace(mcp, "rules: [{backendRefs: [{name: orders}]}]", "backendRefs: [{name: orders}]", 1)
+	same(t, "a kind that becomes an HTTPRoute", routesOf(load(mcp+home+leadable)), "MCPRoute mcp/r mcp/orders")
 	same(t, "a Gateway that cannot be read", routesOf(s), "HTTPRoute mcp/r mcp/orders")
 	same(t, "and says so", problems(s), "TM902 3 spec.listeners[0].allowedRoutes: wants a map, has a list")
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 )
 
+const gatewayGroup = "gateway.networking.k8s.io"
+
 // gateway is what a Gateway says of the routes that may attach to it.
 type gateway struct {
 	namespace, name string
@@ -91,8 +93,10 @@ func (p *part) waysIn(services []model.Service, namespaces []model.Namespace) []
 		w.list = append(w.list, &services[i])
 	}
 	for i := range p.gateways {
-		at := ref{p.gateways[i].namespace, "Gateway", p.gateways[i].name}
-		w.gateways[at] = append(w.gateways[at], &p.gateways[i])
+		if g := &p.gateways[i]; g.name != "" {
+			at := ref{g.namespace, "Gateway", g.name}
+			w.gateways[at] = append(w.gateways[at], g)
+		}
 	}
 	for i := range p.grants {
 		w.grants[p.grants[i].namespace] = append(w.grants[p.grants[i].namespace], &p.grants[i])
@@ -147,7 +151,10 @@ func (w *waysIn) attached(r *route) bool {
 
 // takes reports whether a listener may take r on, which names it or all of its Gateway.
 func (w *waysIn) takes(g *gateway, l listener, r *route, at parent) bool {
-	if at.section != "" && at.section != l.name || at.port != 0 && at.port != l.port || l.kinds != nil && !slices.Contains(l.kinds, r.Kind) {
+	if at.section != "" && at.section != l.name || at.port != 0 && at.port != l.port {
+		return false
+	}
+	if r.group == gatewayGroup && l.kinds != nil && !slices.Contains(l.kinds, r.Kind) { // others become routes of these kinds
 		return false
 	}
 	switch l.from {
@@ -201,7 +208,7 @@ func (w *waysIn) backends(r *route) []model.Backend {
 // judge says of a backend in another namespace whether a ReferenceGrant lets a route of the Gateway
 // API lead there.
 func (w *waysIn) judge(r *route, b *model.Backend) {
-	if r.group == "gateway.networking.k8s.io" && b.Namespace != r.Namespace &&
+	if r.group == gatewayGroup && b.Namespace != r.Namespace &&
 		!slices.ContainsFunc(w.grants[b.Namespace], func(g *grant) bool { return g.allows(r, b) }) {
 		b.Doubt = model.Ungranted
 	}
