@@ -181,6 +181,17 @@ var mutants = []mutant{
 	{"input/source/ciliumpolicy.go", "return value || !c.IsSet()", "return value || c.IsSet()", "a policy without enableDefaultDeny isolates nothing"},
 
 	// Views in other packages, and what joins them.
+	// Routes from outside.
+	{"engine/reach/ways.go", ".And(p.routed(w))}", "}", "routes that perhaps lead to a Service do"},
+	{"engine/reach/ways.go", " && (b.Target == 0 || m.Target == b.Target)", "", "routes to a port of the pods lead to all of them"},
+	{"analysis/blast/waysin.go", "if r.Controllers == nil {", "if true {", "routes: every ingress controller serves every kind"},
+	{"input/source/waysin.go", "led[to] = led[to] || to != at", "led[to] = false", "routes: what others lead on to is a way in by itself"},
+	{"input/source/waysin.go", "out = append(out, all[n].Backends...)", "", "routes lead nowhere over other objects"},
+	{"input/source/waysin.go", `return r.Namespace == g.namespace`, "return true", "routes of any namespace attach to a Gateway"},
+	{"input/source/waysin.go", "b.Doubt = model.Ungranted", "", "routes need no ReferenceGrant"},
+	{"input/source/route.go", "return len(matches) == 0 && ofAll ||", "return ofAll ||", "routes of the mesh alone are for gateways too"},
+	{"input/source/route.go", "p.names(o, &r, c, leadingWords)", "p.names(o, &r, c, nil)", "routes: fields that are not supported hold no backend"},
+
 	{"analysis/blast/radius.go", "r.Groups = a.Split(r.Groups, class)", "", "profiles are one group though their policies isolate differently"},
 	{"analysis/rule/rule.go", "kept[i].worlds |= f.worlds", "_ = kept", "a finding is lost for all groups of profiles but the first"},
 	{"engine/cni/cni.go", "\t\treturn No\n\t}\n\treturn Uncertain", "\t\treturn Uncertain\n\t}\n\treturn Uncertain", "kinds of another plugin are perhaps enforced"},

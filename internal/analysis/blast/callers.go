@@ -222,8 +222,9 @@ var outside = special.Internet.Union(special.Private)
 // routed adds what an ingress controller, or a load balancer of the cloud that does its work, can
 // connect to. What the input does not show is taken to be whatever the policies let in.
 func (a *Atlas) routed(w reach.Way, class int, in []reach.Box, hypotheticals []Caller, add func(from Caller, enters when.When)) {
-	known := len(a.ingress) > 0
-	controllers := a.IDs(a.ingress...)
+	serving := a.controllers(w.Route)
+	known := len(serving) > 0
+	controllers := a.IDs(serving...)
 	others := a.pods.Minus(a.gatewayIDs).Minus(a.IDs(class))
 	for _, b := range in {
 		from := callerOf(b)

@@ -64,8 +64,8 @@ type Atlas struct {
 	resolver   []reach.Cube // resolver pods that may exist without being in the input
 	gateways   []int        // classes of gateways
 	gatewayIDs netset.IDs
-	ingress    []int          // classes of ingress controllers
-	named      map[string]int // how many servers have a namespace and name
+	ingress    map[string][]int // classes of ingress controllers
+	named      map[string]int   // how many servers have a namespace and name
 }
 
 // NewAtlas prepares the destination classes of p.

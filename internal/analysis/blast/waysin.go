@@ -27,24 +27,46 @@ func (a *Atlas) WaysIn(server int) []origin.Origin {
 var ingressImages = []string{"ingress-nginx/controller", "nginx/nginx-ingress", "traefik", "haproxytech/kubernetes-ingress", "kong/", "projectcontour/contour",
 	"envoyproxy/envoy", "envoyproxy/gateway", "istio/proxyv2", "nginx-gateway-fabric"}
 
-// findIngress finds the classes of ingress controllers.
+// findIngress finds the classes of ingress controllers, by the images that a route's kind names.
 func (a *Atlas) findIngress() {
-	for n := range a.Classes() {
-		if slices.ContainsFunc(a.Class(n).Members, func(m reach.Member) bool { return isIngress(&a.Snapshot.Workloads[m.Workload]) }) {
-			a.ingress = append(a.ingress, n)
+	a.ingress = map[string][]int{}
+	find := func(images []string) {
+		key := strings.Join(images, " ")
+		if _, ok := a.ingress[key]; ok {
+			return
 		}
+		a.ingress[key] = nil
+		for n := range a.Classes() {
+			if slices.ContainsFunc(a.Class(n).Members, func(m reach.Member) bool { return runs(&a.Snapshot.Workloads[m.Workload], images) }) {
+				a.ingress[key] = append(a.ingress[key], n)
+			}
+		}
+	}
+	for i := range a.Snapshot.Routes {
+		find(imagesFor(&a.Snapshot.Routes[i]))
 	}
 }
 
-// isIngress reports whether a workload's only container is an ingress controller: proxies of that
-// kind also run beside other containers.
-func isIngress(w *model.Workload) bool {
+// imagesFor are parts of the images of the controllers that serve a route.
+func imagesFor(r *model.Route) []string {
+	if r.Controllers == nil {
+		return ingressImages
+	}
+	return r.Controllers
+}
+
+// controllers are the classes of those that the input shows.
+func (a *Atlas) controllers(r *model.Route) []int { return a.ingress[strings.Join(imagesFor(r), " ")] }
+
+// runs reports whether a workload's only container has one of the images: proxies of that kind also
+// run beside other containers.
+func runs(w *model.Workload, images []string) bool {
 	running := 0
 	found := false
 	for _, c := range w.Containers {
 		if !c.Init || c.Sidecar {
 			running++
-			found = found || slices.ContainsFunc(ingressImages, func(part string) bool { return strings.Contains(c.Image, part) })
+			found = found || slices.ContainsFunc(images, func(part string) bool { return strings.Contains(c.Image, part) })
 		}
 	}
 	return found && running == 1

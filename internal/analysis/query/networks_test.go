@@ -48,6 +48,12 @@ func TestNetworks(t *testing.T) {
 		{"GKE's default network", bounded, `networking.gke.io/interfaces: '[{"interfaceName":"eth0","network":"default"}]'`, "", "", "8.8.8.8:443", reach.Denied},
 		{"a device of SR-IOV", bounded, "", ", resources: {limits: {intel.com/sriov_netdevice: '1'}}", "", "8.8.8.8:443", reach.Depends},
 		{"another default network", bounded, "v1.multus-cni.io/default-network: a/lan", "", "", "8.8.8.8:443", reach.Depends},
+		{"what Multus says that a pod got", bounded, `k8s.v1.cni.cncf.io/network-status: '[{"name":"cbr0","ips":["10.0.0.7"],"default":true},{"name":"a/lan","interface":"net1","ips":["192.168.5.7"]}]'`, "", "", "192.168.5.9:22", reach.Depends},
+		{"outside of its range", bounded, `k8s.v1.cni.cncf.io/network-status: '[{"name":"a/lan","interface":"net1","ips":["192.168.5.7"]}]'`, "", "", "8.8.8.8:443", reach.Denied},
+		{"the cluster's own network alone", bounded, `k8s.v1.cni.cncf.io/network-status: '[{"name":"kube-system/flannel","default":true},{"name":"ovn-kubernetes","interface":"ovn-udn1"}]'`, "", "", "192.168.5.9:22", reach.Denied},
+		{"a status that cannot be read", bounded, `k8s.v1.cni.cncf.io/networks-status: '[{'`, "", "", "8.8.8.8:443", reach.Depends},
+		{"what OVN-Kubernetes says that a pod got", bounded, `k8s.ovn.org/pod-networks: '{"default":{"role":"primary"},"a/lan":{"role":"secondary"}}'`, "", "", "192.168.5.9:22", reach.Depends},
+		{"a primary network of OVN-Kubernetes, on which policies are enforced", bounded, `k8s.ovn.org/pod-networks: '{"default":{"role":"infrastructure-locked"},"a/lan":{"role":"primary"}}'`, "", "", "192.168.5.9:22", reach.Denied},
 		{"a pod on the same network", bounded, lan, "", "", "a/peer:80", reach.Depends},
 		{"a pod without it", open, lan, "", "", "a/other:80", reach.Denied},
 		{"a policy for another network", bounded, "", "", ", annotations: {networking.gke.io/network: blue}", "8.8.8.8:443", reach.Depends},
@@ -59,5 +65,60 @@ func TestNetworks(t *testing.T) {
 				t.Errorf("%v if %v, want %v", got.Verdict, got.When.When, tt.want)
 			}
 		})
+	}
+}
+
+// TestMultiNetworkPolicy demands that one, which is not judged, says so and changes nothing about
+// the cluster's own network.
+func TestMultiNetworkPolicy(t *testing.T) {
+	const scene = `
+{apiVersion: k8s.cni.cncf.io/v1, kind: NetworkAttachmentDefinition, metadata: {namespace: a, name: lan}, spec: {config: '{"type":"macvlan","ipam":{"type":"host-local","subnet":"192.168.5.0/24"}}'}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: a, name: x, labels: {app: x}, annotations: {k8s.v1.cni.cncf.io/networks: lan}}, spec: {containers: [{name: c, image: i}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: p}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], egress: [{to: [{ipBlock: {cidr: 1.1.1.1/32}}]}]}}
+---
+{apiVersion: k8s.cni.cncf.io/v1beta1, kind: MultiNetworkPolicy, metadata: {namespace: a, name: m, annotations: {k8s.v1.cni.cncf.io/policy-for: lan}}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
+`
+	p := program(scene)
+	for to, want := range map[string]reach.Verdict{"192.168.5.9:22": reach.Depends, "8.8.8.8:443": reach.Denied, "1.1.1.1:443": reach.Allowed} {
+		if got := ask(t, p, "a/x", to); got.Verdict != want {
+			t.Errorf("%s: %v if %v, want %v", to, got.Verdict, got.When.When, want)
+		}
+	}
+	if list := p.Snapshot.Problems; len(list) != 1 || list[0].Rule != "TM903" || list[0].Message != "MultiNetworkPolicy of k8s.cni.cncf.io is not judged yet" {
+		t.Errorf("problems %v", list)
+	}
+}
+
+// TestUserDefinedNetworks demands that secondary networks of OVN-Kubernetes leave the cluster's own
+// as it is, and that primary ones do not.
+func TestUserDefinedNetworks(t *testing.T) {
+	const scene = `
+{apiVersion: v1, kind: Pod, metadata: {namespace: a, name: x, labels: {app: x}%s}, spec: {containers: [{name: c, image: i}]}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: a}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: p}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
+---
+{apiVersion: k8s.ovn.org/v1, %s}
+`
+	const named = ", annotations: {k8s.v1.cni.cncf.io/networks: lan}"
+	for _, tt := range []struct {
+		annotations, network string
+		want                 reach.Verdict
+	}{
+		{"", "kind: UserDefinedNetwork, metadata: {namespace: a, name: lan}, spec: {topology: Layer2, layer2: {role: Secondary, subnets: [192.168.5.0/24]}}", reach.Denied},
+		{named, "kind: UserDefinedNetwork, metadata: {namespace: a, name: lan}, spec: {topology: Layer2, layer2: {role: Secondary, subnets: [192.168.5.0/24]}}", reach.Depends},
+		{"", "kind: UserDefinedNetwork, metadata: {namespace: a, name: lan}, spec: {topology: Layer3, layer3: {role: Primary, subnets: [{cidr: 10.20.0.0/16}]}}", reach.Unknown},
+		{"", "kind: UserDefinedNetwork, metadata: {namespace: a, name: lan}, spec: {topology: Layer9}", reach.Unknown},
+		{"", "kind: UserDefinedNetwork, metadata: {namespace: b, name: lan}, spec: {topology: Layer3, layer3: {role: Primary}}", reach.Denied},
+		{"", "kind: ClusterUserDefinedNetwork, metadata: {name: lan}, spec: {namespaceSelector: {}, network: {topology: Localnet, localnet: {role: Secondary, physicalNetworkName: p}}}", reach.Denied},
+		{named, "kind: ClusterUserDefinedNetwork, metadata: {name: lan}, spec: {namespaceSelector: {}, network: {topology: Localnet, localnet: {role: Secondary, physicalNetworkName: p}}}", reach.Depends},
+		{"", "kind: ClusterUserDefinedNetwork, metadata: {name: lan}, spec: {namespaceSelector: {}, network: {topology: Layer2, layer2: {role: Primary}}}", reach.Unknown},
+	} {
+		if got := ask(t, program(fmt.Sprintf(scene, tt.annotations, tt.network)), "a/x", "8.8.8.8:443"); got.Verdict != tt.want {
+			t.Errorf("%s %s: %v if %v, want %v", tt.annotations, tt.network, got.Verdict, got.When.When, tt.want)
+		}
 	}
 }

@@ -217,25 +217,37 @@ type Node struct {
 	Origin origin.Origin
 }
 
-// Route is a way into the cluster: an Ingress, or a Gateway API route with a parent.
+// Route is a way into the cluster: an Ingress, a Gateway API route with a parent, or an object of
+// an ingress controller's own kinds.
 type Route struct {
-	Kind      string // Ingress, HTTPRoute
-	Namespace string
-	Name      string
-	Class     string // the ingress class, or "namespace/name" of the parent Gateway; "" if none is named
-	Backends  []Backend
-	Origin    origin.Origin
+	Kind        string // Ingress, HTTPRoute; with its group if it is not supported
+	Namespace   string
+	Name        string
+	Controllers []string // parts of the images of the controllers that serve it; nil for any controller
+	Backends    []Backend
+	Origin      origin.Origin
 }
 
 // Backend is where a route sends traffic.
 type Backend struct {
 	Namespace string
 	Service   string
-	Port      netset.Port // 0 if PortName says it
+	Port      netset.Port // of the Service; 0 if PortName or Target says it, or if it may be any
 	PortName  string
+	Target    netset.Port // of the pods; 0 if the port is the Service's
 	Path      string
+	Doubt     RouteDoubt
 	Origin    origin.Origin
 }
+
+// RouteDoubt is why it is not certain that a route sends traffic to a Service.
+type RouteDoubt uint8
+
+const (
+	NoDoubt     RouteDoubt = iota
+	Unsupported            // its kind or one of its fields is not known: it names the Service
+	Ungranted              // the input has no ReferenceGrant for a Service of another namespace
+)
 
 // Role is what an MCP workload is. The zero value is none.
 type Role uint8

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
@@ -14,6 +15,8 @@ const (
 	ByController                  // an ingress controller that the input does not show
 	ByHostController              // the same, on the network of the pod's own node
 	ByAddress                     // a load balancer or ingress controller at an address
+	ByUnsupported                 // a route that is not supported and names a Service
+	ByGrant                       // a route that needs a ReferenceGrant
 )
 
 var entries = [...]struct{ id, yes, no string }{
@@ -22,6 +25,21 @@ var entries = [...]struct{ id, yes, no string }{
 	ByController:     {"allowed ingress controller", "the ingress controller, which the input does not show, may connect", "the ingress controller may not connect"},
 	ByHostController: {"ingress controller on the own node", "the ingress controller runs on the network of the node of {dst}", "the ingress controller does not run on the network of the node of {dst}"},
 	ByAddress:        {"allowed address", "its load balancer or ingress controller has an allowed address", "its load balancer or ingress controller has no allowed address"},
+	ByUnsupported:    {"not supported", "the route, which is not supported, leads to {dst}", "the route, which is not supported, does not lead to {dst}"},
+	ByGrant:          {"granted", "a ReferenceGrant, which the input does not show, allows the route", "no ReferenceGrant allows the route"},
+}
+
+// routed is the condition under which a route leads to its Service.
+func (p *Program) routed(w Way) when.When {
+	if w.Doubt == model.NoDoubt {
+		return when.Always
+	}
+	svc := &p.Snapshot.Services[w.Service]
+	to := w.Name + " to " + svc.Namespace + "/" + svc.Name
+	if w.Doubt == model.Ungranted {
+		return p.Enters(to, ByGrant)
+	}
+	return p.Enters(to, ByUnsupported)
 }
 
 // Enters is the condition that connections through a way into the cluster come so.

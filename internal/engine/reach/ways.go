@@ -19,7 +19,9 @@ type Way struct {
 	Pod     Member // if Kind is ByHostPort: who has the port
 	Perhaps Doubt
 	Ports   []PortMapping
-	Local   bool // if Kind is ByNodes: nodes send on to their own pods only, and keep the client's address
+	Local   bool             // if Kind is ByNodes: nodes send on to their own pods only, and keep the client's address
+	Route   *model.Route     // if Kind is ByRoute
+	Doubt   model.RouteDoubt // whether it leads to the Service
 	Origin  origin.Origin
 }
 
@@ -43,7 +45,7 @@ type Arrival struct {
 func (p *Program) Arriving(w Way) []Arrival {
 	var out []Arrival
 	for _, m := range w.Ports {
-		a := Arrival{netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target)), p.Behind(w.Service, w.Perhaps, m)}
+		a := Arrival{netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target)), p.Behind(w.Service, w.Perhaps, m).And(p.routed(w))}
 		if i := slices.IndexFunc(out, func(o Arrival) bool { return o.When.Equal(a.When) }); i >= 0 {
 			out[i].Conns = out[i].Conns.Union(a.Conns)
 		} else {
@@ -73,7 +75,8 @@ func (g *Ground) findWays() {
 			g.addWay(*w, PortMapping.any)
 		}
 	}
-	for _, r := range s.Routes {
+	for n := range s.Routes {
+		r := &s.Routes[n]
 		for _, b := range r.Backends {
 			for _, i := range byName[[2]string{b.Namespace, b.Service}] {
 				number := b.Port
@@ -82,8 +85,10 @@ func (g *Ground) findWays() {
 						number = p.Port
 					}
 				}
-				way := Way{Kind: ByRoute, Name: fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name), Service: i, Origin: b.Origin}
-				g.addWay(way, func(m PortMapping) bool { return number == 0 || m.Service == number })
+				way := Way{Kind: ByRoute, Name: fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name), Service: i, Route: r, Doubt: b.Doubt, Origin: b.Origin}
+				g.addWay(way, func(m PortMapping) bool {
+					return (number == 0 || m.Service == number) && (b.Target == 0 || m.Target == b.Target)
+				})
 			}
 		}
 	}

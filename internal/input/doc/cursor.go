@@ -18,6 +18,7 @@ type Mode uint8
 const (
 	Lenient Mode = iota // they are ignored
 	Strict              // each is a problem, as in the API server's strict field validation
+	Tracked             // [Cursor.Unread] tells them
 )
 
 // Problem is a value that is not what its place wants.
@@ -40,7 +41,7 @@ type Cursor struct {
 	line  int
 	wrong bool // its type has been reported
 
-	asked []string // keys that were read; kept in Strict mode, as are kids
+	asked []string // keys that were read; kept but in Lenient mode, as are kids
 	kids  []*Cursor
 	taken bool // every key below counts as read
 }
@@ -179,7 +180,7 @@ func (c *Cursor) child(n *yaml.Node, line int) *Cursor {
 	}
 	k := c.state.cursor()
 	*k = Cursor{state: c.state, node: n, up: c, index: -1, line: line}
-	if c.state.mode == Strict {
+	if c.state.mode != Lenient {
 		c.kids = append(c.kids, k)
 	}
 	return k
@@ -187,7 +188,7 @@ func (c *Cursor) child(n *yaml.Node, line int) *Cursor {
 
 // Field returns the value of a key of the map at c.
 func (c *Cursor) Field(name string) *Cursor {
-	if c.state.mode == Strict {
+	if c.state.mode != Lenient {
 		for _, k := range c.kids {
 			if k.index < 0 && k.name == name {
 				return k // what was read of it stays read
@@ -266,6 +267,9 @@ func (c *Cursor) Items() []*Cursor {
 	case c.node.Kind != yaml.SequenceNode || isTagged(c.node):
 		c.want("a list")
 		return nil
+	}
+	if len(c.kids) == len(c.node.Content) && len(c.kids) > 0 {
+		return slices.Clone(c.kids) // what was read of them stays read
 	}
 	items := make([]*Cursor, len(c.node.Content))
 	for i, n := range c.node.Content {
@@ -396,6 +400,56 @@ func (c *Cursor) unknown() {
 	for _, k := range c.kids {
 		k.unknown()
 	}
+}
+
+// Unread returns the values below c whose keys nobody asked for, in Tracked mode.
+func (c *Cursor) Unread() []*Cursor {
+	if c.taken || c.node == nil {
+		return nil
+	}
+	var out []*Cursor
+	for _, k := range c.kids {
+		out = append(out, k.Unread()...)
+	}
+	if c.node.Kind == yaml.MappingNode && !c.wrong {
+		for i := 0; i+1 < len(c.node.Content); i += 2 {
+			if key := c.node.Content[i]; !slices.Contains(c.asked, key.Value) {
+				k := c.child(c.node.Content[i+1], key.Line)
+				k.name = key.Value
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
+// AllTexts yields every text in c and below it, but for those below keys in skip, each with the text
+// that the nearest map around it has under the key beside.
+func (c *Cursor) AllTexts(beside string, skip ...string) iter.Seq2[*Cursor, string] {
+	return func(yield func(*Cursor, string) bool) { c.allTexts(beside, "", skip, yield) }
+}
+
+func (c *Cursor) allTexts(beside, near string, skip []string, yield func(*Cursor, string) bool) bool {
+	switch {
+	case c.IsText():
+		return yield(c, near)
+	case c.IsMap():
+		if k := c.Field(beside); k.IsText() {
+			near = k.Text()
+		}
+		for key, value := range c.Entries() {
+			if !slices.Contains(skip, key) && !value.allTexts(beside, near, skip, yield) {
+				return false
+			}
+		}
+	case c.node != nil && c.node.Kind == yaml.SequenceNode:
+		for _, item := range c.Items() {
+			if !item.allTexts(beside, near, skip, yield) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // slips returns how many wrong letters a key may have and still be taken for a known key: up to

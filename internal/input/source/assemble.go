@@ -21,7 +21,7 @@ func assemble(parts []*part) *model.Snapshot {
 		all.merge(p)
 	}
 	all.distinct()
-	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks, Counts: all.counts}
+	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks}
 
 	data := map[ref]map[string]string{}
 	for _, c := range all.configMaps {
@@ -36,13 +36,9 @@ func assemble(parts []*part) *model.Snapshot {
 	snap.Workloads = join(all.workloads)
 	snap.Services = joinEndpoints(all.services, all.slices)
 	snap.Policies = resolve(all.policies, all.groups, snap.Services)
-	for _, r := range all.routes {
-		for _, class := range r.classes {
-			r.Class = class
-			snap.Routes = append(snap.Routes, r.Route)
-		}
-	}
 	snap.Namespaces = withHomes(all.namespaces, all.homes)
+	snap.Routes = all.waysIn(snap.Services, snap.Namespaces)
+	snap.Counts = all.counts
 	snap.Problems = all.problems
 	sortSnapshot(snap)
 	return snap
@@ -55,6 +51,8 @@ func (p *part) merge(q *part) {
 	p.slices = append(p.slices, q.slices...)
 	p.nodes = append(p.nodes, q.nodes...)
 	p.routes = append(p.routes, q.routes...)
+	p.gateways = append(p.gateways, q.gateways...)
+	p.grants = append(p.grants, q.grants...)
 	p.policies = append(p.policies, q.policies...)
 	p.groups = append(p.groups, q.groups...)
 	p.configMaps = append(p.configMaps, q.configMaps...)
@@ -85,7 +83,10 @@ func (p *part) distinct() {
 	}, nil)
 	p.slices = distinct(p, p.slices, func(e *endpoints) (ref, origin.Origin) { return ref{e.namespace, e.kind, e.name}, e.at }, nil)
 	p.nodes = distinct(p, p.nodes, func(n *model.Node) (ref, origin.Origin) { return ref{"", "Node", n.Name}, n.Origin }, nil)
-	p.routes = distinct(p, p.routes, func(r *route) (ref, origin.Origin) { return ref{r.Namespace, r.Kind, r.Name}, r.Origin }, nil)
+	p.routes = distinct(p, p.routes, func(r *route) (ref, origin.Origin) {
+		return ref{r.Namespace, r.Kind + "." + r.group, r.Name}, r.Origin
+	}, nil)
+	p.gateways = distinct(p, p.gateways, func(g *gateway) (ref, origin.Origin) { return ref{g.namespace, "Gateway", g.name}, g.at }, nil)
 	p.configMaps = distinct(p, p.configMaps, func(c *configMap) (ref, origin.Origin) {
 		return ref{c.namespace, "ConfigMap", c.name}, c.at
 	}, func(c *configMap) { c.data = nil })
@@ -250,8 +251,7 @@ func sortSnapshot(s *model.Snapshot) {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Origin.Compare(b.Origin))
 	})
 	slices.SortStableFunc(s.Routes, func(a, b model.Route) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name),
-			cmp.Compare(a.Class, b.Class), a.Origin.Compare(b.Origin))
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), a.Origin.Compare(b.Origin))
 	})
 	slices.SortStableFunc(s.Policies, func(a, b policy.Policy) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Dialect, b.Dialect), cmp.Compare(a.Name, b.Name), a.Origin.Compare(b.Origin))

@@ -1,11 +1,13 @@
 package source
 
+import "strings"
+
 // groupKind names a type of object, whatever its version.
 type groupKind struct{ group, kind string }
 
 // readers holds the kinds that are decoded. Another kind of a group of Kubernetes' own says nothing
 // about reachability.
-var readers = map[groupKind]func(*part, *object){
+var readers = withRoutes(map[groupKind]func(*part, *object){
 	{"", "Namespace"}:                                  (*part).namespace,
 	{"", "Node"}:                                       (*part).node,
 	{"", "ConfigMap"}:                                  (*part).configMap,
@@ -22,16 +24,21 @@ var readers = map[groupKind]func(*part, *object){
 	{"extensions", "ReplicaSet"}:                       (*part).workload,
 	{"extensions", "DaemonSet"}:                        (*part).workload,
 	{"k8s.cni.cncf.io", "NetworkAttachmentDefinition"}: (*part).attachment,
+	{"k8s.ovn.org", "UserDefinedNetwork"}:              (*part).userNetwork,
+	{"k8s.ovn.org", "ClusterUserDefinedNetwork"}:       (*part).userNetwork,
 	{"node.k8s.io", "RuntimeClass"}:                    (*part).runtimeClass,
 	{"batch", "Job"}:                                   (*part).workload,
 	{"batch", "CronJob"}:                               (*part).workload,
-	{"networking.k8s.io", "Ingress"}:                   (*part).ingress,
-	{"extensions", "Ingress"}:                          (*part).ingress,
-	{"gateway.networking.k8s.io", "HTTPRoute"}:         (*part).gatewayRoute,
-	{"gateway.networking.k8s.io", "GRPCRoute"}:         (*part).gatewayRoute,
-	{"gateway.networking.k8s.io", "TLSRoute"}:          (*part).gatewayRoute,
-	{"gateway.networking.k8s.io", "TCPRoute"}:          (*part).gatewayRoute,
-	{"gateway.networking.k8s.io", "UDPRoute"}:          (*part).gatewayRoute,
+	{"gateway.networking.k8s.io", "Gateway"}:           (*part).gateway,
+	{"gateway.networking.k8s.io", "ReferenceGrant"}:    (*part).grant,
+})
+
+// withRoutes adds the kinds that lead to Services from outside the cluster.
+func withRoutes(readers map[groupKind]func(*part, *object)) map[groupKind]func(*part, *object) {
+	for gk := range routeKinds {
+		readers[gk] = (*part).route
+	}
+	return readers
 }
 
 // groupVersionKind names a type of object.
@@ -48,7 +55,8 @@ var policyReaders = map[groupVersionKind]func(*part, *object){
 }
 
 // clusterKinds are the decoded kinds that live in no namespace.
-var clusterKinds = map[string]bool{"Namespace": true, "Node": true, "RuntimeClass": true, "CiliumClusterwideNetworkPolicy": true, "CiliumCIDRGroup": true}
+var clusterKinds = map[string]bool{"Namespace": true, "Node": true, "RuntimeClass": true, "CiliumClusterwideNetworkPolicy": true, "CiliumCIDRGroup": true,
+	"ClusterUserDefinedNetwork": true}
 
 // coreKinds are kinds, by name alone, that are known to be no policies and no lists: a document of
 // which only the kind can be read says nothing about reachability that a policy would have to stand
@@ -58,7 +66,9 @@ var coreKinds = coreKindSet()
 func coreKindSet() map[string]bool {
 	set := map[string]bool{}
 	for gk := range readers {
-		set[gk.kind] = true
+		if _, ok := routeKinds[gk]; !ok || strings.HasSuffix(gk.group, ".k8s.io") { // others use common words, as Route
+			set[gk.kind] = true
+		}
 	}
 	for _, kind := range []string{
 		"APIService", "Certificate", "ClusterIssuer", "ClusterRole", "ClusterRoleBinding", "ControllerRevision",

@@ -66,7 +66,7 @@ func LoadLive(ctx context.Context, files []File, unread []Unread, namespaces []s
 // answers by itself.
 func (u Unread) stand() (stand policy.Policy, ok bool) {
 	k, ok := policyKindOf(u.Group, u.Kind)
-	if !ok {
+	if !ok || k.beside {
 		return policy.Policy{}, false
 	}
 	subject := everything

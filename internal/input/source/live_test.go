@@ -50,6 +50,7 @@ ciliumfuturepolicies.cilium.io/v3
 ciliumlocalredirectpolicies.cilium.io/v2
 ciliumnetworkpolicies.cilium.io/v2
 deployments.apps/v1
+gateways.gateway.networking.k8s.io/v1
 globalnetworkpolicies.crd.projectcalico.org/v1
 httproutes.gateway.networking.k8s.io/v1
 namespaces/v1
@@ -69,6 +70,8 @@ ciliumnetworkpolicies.cilium.io/v2 a
 ciliumnetworkpolicies.cilium.io/v2 b 
 deployments.apps/v1 a 
 deployments.apps/v1 b 
+gateways.gateway.networking.k8s.io/v1 a 
+gateways.gateway.networking.k8s.io/v1 b 
 globalnetworkpolicies.crd.projectcalico.org/v1
 httproutes.gateway.networking.k8s.io/v1 a 
 httproutes.gateway.networking.k8s.io/v1 b 

@@ -19,6 +19,13 @@ const (
 	multusDefault  = "v1.multus-cni.io/default-network"
 	gkeInterfaces  = "networking.gke.io/interfaces"
 	gkeNetwork     = "networking.gke.io/network" // of a NetworkPolicy: the network that it is about, alone
+
+	// What a running pod got, also where nothing else of it says so (k8snetworkplumbingwg,
+	// network-attachment-definition-client, pkg/apis/k8s.cni.cncf.io/v1/types.go; ovn-kubernetes,
+	// go-controller/pkg/util/pod_annotation.go).
+	networkStatus    = "k8s.v1.cni.cncf.io/network-status"
+	networkStatusOld = "k8s.v1.cni.cncf.io/networks-status"
+	ovnNetworks      = "k8s.ovn.org/pod-networks"
 )
 
 // maxNetworks bounds how many networks of one pod are told apart.
@@ -83,6 +90,31 @@ func readNetworks(c *doc.Cursor, set label.Set, namespace string) (networks []st
 			}
 		}
 	}
+	for _, key := range []string{networkStatus, networkStatusOld} {
+		var list []struct {
+			Name    string
+			Default bool
+		}
+		if text := set[key]; text != "" && json.Unmarshal([]byte(text), &list) != nil {
+			refuse(key)
+		}
+		for _, n := range list {
+			if ns, name, ok := strings.Cut(n.Name, "/"); ok && !n.Default { // others are of the cluster's own plugin
+				add(ns, name)
+			}
+		}
+	}
+	if text := set[ovnNetworks]; text != "" {
+		var roles map[string]struct{ Role string }
+		if json.Unmarshal([]byte(text), &roles) != nil {
+			refuse(ovnNetworks)
+		}
+		for _, full := range sortedKeys(roles) {
+			if ns, name, ok := strings.Cut(full, "/"); ok && roles[full].Role != "primary" { // on which policies are enforced
+				add(ns, name)
+			}
+		}
+	}
 	if text := strings.TrimSpace(set[multusDefault]); text != "" {
 		if first = text; !strings.Contains(text, "/") {
 			first = namespace + "/" + text
@@ -121,6 +153,33 @@ func (p *part) attachment(o *object) {
 	n := model.Network{Name: o.meta.namespace + "/" + o.meta.name, Origin: o.at}
 	n.Ranges, n.Bounded = rangesOf(o.root.At("spec").Field("config").Text())
 	p.networks = append(p.networks, n)
+}
+
+// userNetwork reads a user-defined network of OVN-Kubernetes (ovn-kubernetes,
+// go-controller/pkg/crd/userdefinednetwork/v1). A secondary one is there for pods that name it. A
+// primary one takes the place of the cluster's own in its namespaces, which is not judged.
+func (p *part) userNetwork(o *object) {
+	defer p.close(o)
+	spec := o.root.Field("spec")
+	if o.kind == "ClusterUserDefinedNetwork" {
+		spec = spec.Field("network")
+	}
+	secondary, primary := false, false
+	for _, topology := range []string{"layer2", "layer3", "localnet"} {
+		if c := spec.Field(topology); c.IsSet() {
+			is := c.Field("role").Text() == "Secondary"
+			secondary, primary = secondary || is, primary || !is
+		}
+	}
+	switch {
+	case primary || !secondary:
+		k, _ := policyKindOf(o.group, o.kind)
+		p.unjudged(o, k)
+	case o.meta.namespace != "":
+		p.networks = append(p.networks, model.Network{Name: o.meta.namespace + "/" + o.meta.name, Origin: o.at})
+	default: // it has definitions in its namespaces
+		p.counts.Ignored++
+	}
 }
 
 // rangesOf reads the addresses that an interface reaches from the configuration of its CNI plugin:

@@ -95,6 +95,7 @@ func (p *part) typed(o *object) {
 		p.unjudged(o, kind)
 	} else {
 		p.ignore(o)
+		p.perhapsRoute(o)
 	}
 	p.home(o)
 }

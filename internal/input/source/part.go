@@ -32,6 +32,8 @@ type part struct {
 	slices         []endpoints
 	nodes          []model.Node
 	routes         []route
+	gateways       []gateway
+	grants         []grant
 	policies       []draft
 	groups         []cidrGroup
 	configMaps     []configMap

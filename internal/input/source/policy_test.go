@@ -155,7 +155,6 @@ func TestUnjudgedKinds(t *testing.T) {
 		{"security.istio.io/v1", "AuthorizationPolicy", "{selector: {matchLabels: {a: b}}}", in + "a=b"},
 		{"security.istio.io/v1", "AuthorizationPolicy", "{targetRefs: [{}], selector: {matchLabels: {a: b}}}", in + "everything"},
 		{"networking.istio.io/v1", "VirtualService", "{}", ""},
-		{"k8s.cni.cncf.io/v1beta1", "MultiNetworkPolicy", "{podSelector: {matchLabels: {a: b}}}", in + "a=b"},
 		{"crd.antrea.io/v1beta1", "ClusterNetworkPolicy", "{}", all + "everything"},
 		{"policy.linkerd.io/v1beta3", "Server", "{podSelector: {matchLabels: {a: b}}}", in + "a=b"},
 		{"networking.k8s.io/v1beta1", "NetworkPolicy", "{podSelector: {matchLabels: {a: b}}}", in + "a=b"},

@@ -14,6 +14,7 @@ const (
 type policyKind struct {
 	scope   scope
 	subject string // where a plain label selector narrows the scope; "" if none can be read
+	beside  bool   // it restricts networks beside the cluster's own, and nothing else
 }
 
 // policyGroup is an API group with policies in it. A kind that neither list knows is taken for a
@@ -30,20 +31,20 @@ type policyGroup struct {
 var policyGroups = map[string]policyGroup{
 	// v1 NetworkPolicy is decoded; any other version of the group is not.
 	"networking.k8s.io": {
-		policies: map[string]policyKind{"NetworkPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"NetworkPolicy": {scope: namespaced, subject: "spec.podSelector"}},
 		ignored:  []string{"Ingress", "IngressClass", "IPAddress", "ServiceCIDR"},
 	},
 	// The old home of NetworkPolicy among workloads; the API server has not served it since 1.16.
 	"extensions": {
-		policies: map[string]policyKind{"NetworkPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"NetworkPolicy": {scope: namespaced, subject: "spec.podSelector"}},
 		ignored:  []string{"Deployment", "DaemonSet", "ReplicaSet", "Ingress", "PodSecurityPolicy", "Scale"},
 	},
 	// https://network-policy-api.sigs.k8s.io
 	"policy.networking.k8s.io": {
 		policies: map[string]policyKind{
-			"AdminNetworkPolicy":         {clusterWide, "spec.subject"},
-			"BaselineAdminNetworkPolicy": {clusterWide, "spec.subject"},
-			"ClusterNetworkPolicy":       {clusterWide, "spec.subject"},
+			"AdminNetworkPolicy":         {scope: clusterWide, subject: "spec.subject"},
+			"BaselineAdminNetworkPolicy": {scope: clusterWide, subject: "spec.subject"},
+			"ClusterNetworkPolicy":       {scope: clusterWide, subject: "spec.subject"},
 		},
 	},
 	// v2 of the first two is decoded, as are v2 and v2alpha1 of CiliumCIDRGroup; any other version
@@ -51,9 +52,9 @@ var policyGroups = map[string]policyGroup{
 	// is one here.
 	"cilium.io": {
 		policies: map[string]policyKind{
-			"CiliumNetworkPolicy":            {namespaced, "spec.endpointSelector"},
-			"CiliumClusterwideNetworkPolicy": {clusterWide, "spec.endpointSelector"},
-			"CiliumLocalRedirectPolicy":      {clusterWide, ""},
+			"CiliumNetworkPolicy":            {scope: namespaced, subject: "spec.endpointSelector"},
+			"CiliumClusterwideNetworkPolicy": {scope: clusterWide, subject: "spec.endpointSelector"},
+			"CiliumLocalRedirectPolicy":      {scope: clusterWide},
 		},
 		ignored: []string{"CiliumBGPAdvertisement", "CiliumBGPClusterConfig", "CiliumBGPNodeConfig", "CiliumBGPNodeConfigOverride",
 			"CiliumBGPPeerConfig", "CiliumBGPPeeringPolicy", "CiliumCIDRGroup", "CiliumClusterwideEnvoyConfig",
@@ -65,8 +66,8 @@ var policyGroups = map[string]policyGroup{
 	"projectcalico.org":     calico,
 	"crd.antrea.io": {
 		policies: map[string]policyKind{
-			"NetworkPolicy":        {namespaced, ""}, // what it applies to is a list of selectors
-			"ClusterNetworkPolicy": {clusterWide, ""},
+			"NetworkPolicy":        {scope: namespaced}, // what it applies to is a list of selectors
+			"ClusterNetworkPolicy": {scope: clusterWide},
 		},
 		ignored: []string{"AntreaAgentInfo", "AntreaControllerInfo", "BGPPolicy", "ClusterGroup", "Egress", "ExternalEntity",
 			"ExternalIPPool", "ExternalNode", "Group", "IPPool", "NodeLatencyMonitor", "PacketCapture", "SupportBundleCollection", "Tier",
@@ -75,35 +76,35 @@ var policyGroups = map[string]policyGroup{
 	// https://docs.aws.amazon.com/eks; a PolicyEndpoint is what the controller makes of a policy.
 	"networking.k8s.aws": {
 		policies: map[string]policyKind{
-			"ApplicationNetworkPolicy": {namespaced, "spec.podSelector"},
-			"ClusterNetworkPolicy":     {clusterWide, "spec.subject"},
+			"ApplicationNetworkPolicy": {scope: namespaced, subject: "spec.podSelector"},
+			"ClusterNetworkPolicy":     {scope: clusterWide, subject: "spec.subject"},
 		},
 		ignored: []string{"ClusterPolicyEndpoint", "PolicyEndpoint"},
 	},
 	"vpcresources.k8s.aws": {
-		policies: map[string]policyKind{"SecurityGroupPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"SecurityGroupPolicy": {scope: namespaced, subject: "spec.podSelector"}},
 		ignored:  []string{"CNINode"},
 	},
 	"networking.gke.io": {
-		policies: map[string]policyKind{"FQDNNetworkPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"FQDNNetworkPolicy": {scope: namespaced, subject: "spec.podSelector"}},
 		ignored: []string{"FrontendConfig", "GCPBackendPolicy", "GCPGatewayPolicy", "GCPSessionAffinityFilter",
 			"GCPSessionAffinityPolicy", "GCPTrafficDistributionPolicy", "GKENetworkParamSet", "HealthCheckPolicy", "ManagedCertificate",
 			"Network", "NetworkInterface", "NetworkLogging", "ServiceNetworkEndpointGroup"},
 	},
-	// User-defined networks cut pods off from those of other networks.
+	// Primary user-defined networks cut pods off from those of other networks.
 	"k8s.ovn.org": {
 		policies: map[string]policyKind{
-			"EgressFirewall":            {namespaced, ""},
-			"UserDefinedNetwork":        {namespaced, ""},
-			"ClusterUserDefinedNetwork": {clusterWide, ""},
+			"EgressFirewall":            {scope: namespaced},
+			"UserDefinedNetwork":        {scope: namespaced},
+			"ClusterUserDefinedNetwork": {scope: clusterWide},
 		},
 		ignored: []string{"AdminPolicyBasedExternalRoute", "EgressIP", "EgressQoS", "EgressService", "NetworkQoS", "RouteAdvertisements"},
 	},
 	// A NetNamespace joins or parts the networks of projects.
 	"network.openshift.io": {
 		policies: map[string]policyKind{
-			"EgressNetworkPolicy": {namespaced, ""},
-			"NetNamespace":        {clusterWide, ""},
+			"EgressNetworkPolicy": {scope: namespaced},
+			"NetNamespace":        {scope: clusterWide},
 		},
 		ignored: []string{"ClusterNetwork", "HostSubnet"},
 	},
@@ -111,8 +112,8 @@ var policyGroups = map[string]policyGroup{
 	// token.
 	"security.istio.io": {
 		policies: map[string]policyKind{
-			"AuthorizationPolicy": {meshWide, "spec.selector"},
-			"PeerAuthentication":  {meshWide, "spec.selector"},
+			"AuthorizationPolicy": {scope: meshWide, subject: "spec.selector"},
+			"PeerAuthentication":  {scope: meshWide, subject: "spec.selector"},
 		},
 		ignored: []string{"RequestAuthentication"},
 	},
@@ -124,16 +125,16 @@ var policyGroups = map[string]policyGroup{
 			"WorkloadEntry", "WorkloadGroup"},
 	},
 	"k8s.cni.cncf.io": {
-		policies: map[string]policyKind{"MultiNetworkPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"MultiNetworkPolicy": {scope: namespaced, subject: "spec.podSelector", beside: true}},
 		ignored:  []string{"IPAMClaim", "NetworkAttachmentDefinition"},
 	},
 	"policy.linkerd.io": {
 		policies: map[string]policyKind{
-			"AuthorizationPolicy":      {meshWide, ""}, // its target is a server or a namespace
-			"EgressNetwork":            {meshWide, ""},
-			"Server":                   {namespaced, "spec.podSelector"},
-			"ServerAuthorization":      {namespaced, ""},
-			"HTTPLocalRateLimitPolicy": {namespaced, ""},
+			"AuthorizationPolicy":      {scope: meshWide}, // its target is a server or a namespace
+			"EgressNetwork":            {scope: meshWide},
+			"Server":                   {scope: namespaced, subject: "spec.podSelector"},
+			"ServerAuthorization":      {scope: namespaced},
+			"HTTPLocalRateLimitPolicy": {scope: namespaced},
 		},
 		ignored: []string{"ExternalWorkload", "GRPCRoute", "HTTPRoute", "MeshTLSAuthentication", "NetworkAuthentication", "TCPRoute", "TLSRoute"},
 	},
@@ -144,9 +145,9 @@ var policyGroups = map[string]policyGroup{
 // itself where Kubernetes holds its data.
 var calico = policyGroup{
 	policies: map[string]policyKind{
-		"NetworkPolicy":       {namespaced, ""}, // its selectors are expressions
-		"GlobalNetworkPolicy": {clusterWide, ""},
-		"HostEndpoint":        {clusterWide, ""},
+		"NetworkPolicy":       {scope: namespaced}, // its selectors are expressions
+		"GlobalNetworkPolicy": {scope: clusterWide},
+		"HostEndpoint":        {scope: clusterWide},
 	},
 	ignored: []string{"BGPConfiguration", "BGPFilter", "BGPPeer", "BlockAffinity", "CalicoNodeStatus", "ClusterInformation",
 		"FelixConfiguration", "GlobalNetworkSet", "IPAMBlock", "IPAMConfig", "IPAMConfiguration", "IPAMHandle", "IPPool",

@@ -145,7 +145,7 @@ func plural(kind string) string {
 	switch {
 	case kind == "MultiNetworkPolicy":
 		return "multi-networkpolicies"
-	case strings.HasSuffix(name, "y"):
+	case strings.HasSuffix(name, "y") && !strings.HasSuffix(name, "ay"):
 		return strings.TrimSuffix(name, "y") + "ies"
 	case strings.HasSuffix(name, "s"):
 		return name + "es"

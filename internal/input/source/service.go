@@ -1,11 +1,13 @@
 package source
 
 import (
+	"encoding/json"
 	"net/netip"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/origin"
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
@@ -42,6 +44,43 @@ func (p *part) service(o *object) {
 	}
 	if s.Namespace != "" {
 		p.services = append(p.services, s)
+		p.exposed(o)
+	}
+}
+
+// exposed notes what annotations of a Service publish: to a tailnet (tailscale.com documentation,
+// Kubernetes operator, cluster ingress), by Mappings in an annotation (emissary-ingress/emissary,
+// pkg/snapshot/v1/annotations.go), and to load balancers of Google Cloud that the cluster does not manage
+// (cloud.google.com/kubernetes-engine/docs, standalone NEGs).
+func (p *part) exposed(o *object) {
+	add := func(kind string, doubt model.RouteDoubt, ports ...netset.Port) {
+		r := route{Route: model.Route{Kind: kind, Namespace: o.meta.namespace, Name: o.meta.name, Controllers: []string{}, Origin: o.at}}
+		for _, port := range ports {
+			r.Backends = append(r.Backends, model.Backend{Namespace: o.meta.namespace, Service: o.meta.name, Port: port, Doubt: doubt, Origin: o.at})
+		}
+		p.addRoute(r)
+	}
+	if o.meta.annotations["tailscale.com/expose"] == "true" {
+		add("tailnet of Service", model.NoDoubt, 0)
+	}
+	if o.meta.annotations["getambassador.io/config"] != "" {
+		add("getambassador.io/config of Service", model.Unsupported, 0)
+	}
+	const key = "cloud.google.com/neg"
+	if text := o.meta.annotations[key]; text != "" {
+		var neg struct {
+			Ports map[string]any `json:"exposed_ports"`
+		}
+		if json.Unmarshal([]byte(text), &neg) != nil {
+			o.root.At("metadata", "annotations", key).Fail("not a network endpoint group", "")
+			neg.Ports = map[string]any{"any": nil}
+		}
+		var ports []netset.Port
+		for _, number := range sortedKeys(neg.Ports) {
+			port, _ := portOf(number)
+			ports = append(ports, port)
+		}
+		add("network endpoint group of Service", model.NoDoubt, ports...)
 	}
 }
 

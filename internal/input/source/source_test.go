@@ -510,17 +510,8 @@ metadata: {name: mesh, namespace: ns}
 spec: {parentRefs: [{kind: Service, name: x}]}
 `)
 	same(t, "problems", problems(s), "")
-	var out []string
-	for _, r := range s.Routes {
-		line := fmt.Sprintf("%s %s %q", r.Kind, r.Name, r.Class)
-		for _, b := range r.Backends {
-			line += fmt.Sprintf(" %s/%s:%d%s%s", b.Namespace, b.Service, b.Port, b.PortName, b.Path)
-		}
-		out = append(out, line)
-	}
-	same(t, "routes", strings.Join(out, "\n"), `
-HTTPRoute r "infra/gw" ns/s:80/mcp other/u:81/mcp
-HTTPRoute r "ns/own" ns/s:80/mcp other/u:81/mcp
-Ingress i "nginx" ns/d:80 ns/s:0http/mcp
-Ingress old "gce" ns/s:0http ns/t:81`)
+	same(t, "routes", routesOf(s), `
+HTTPRoute ns/r ns/s:80/mcp other/u:81/mcp ungranted
+Ingress ns/i ns/d:80 ns/s:http/mcp
+Ingress ns/old ns/s:http ns/t:81`)
 }

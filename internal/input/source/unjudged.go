@@ -51,6 +51,10 @@ func (p *part) unjudged(o *object, k policyKind) {
 	} else if known && o.kind == "NetworkPolicy" && k.subject != "" {
 		what += "/" + o.version
 	}
+	if k.beside { // which can only take away from what is open
+		p.problem(ruleUnjudged, o.at, doc.Clean(what, 80)+" is not judged yet", "what goes over its networks counts as not restricted")
+		return
+	}
 	p.notJudged(o, ruleUnjudged, doc.Clean(what, 80)+" is not judged yet", "", policy.Dialect(doc.Clean(o.group+" "+o.kind, 80)),
 		policy.TierUnjudged, 0, subject)
 }

@@ -145,7 +145,7 @@ func TestHostileInput(t *testing.T) {
 
 // accounted returns how many documents left a trace that a user can see.
 func accounted(s *model.Snapshot) int {
-	return len(s.Namespaces) + len(s.Workloads) + len(s.Services) + len(s.Nodes) + len(s.Routes) + len(s.Policies) + len(s.Problems) +
+	return len(s.Namespaces) + len(s.Workloads) + len(s.Services) + len(s.Nodes) + len(s.Networks) + len(s.Routes) + len(s.Policies) + len(s.Problems) +
 		s.Counts.Ignored + s.Counts.Foreign
 }
 
@@ -155,6 +155,10 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add([]byte(npHead+"spec: {ingress: [{from: [{podSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: http}]}]}"), []byte("a: ["))
 	f.Add([]byte(`{"apiVersion":"v1","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","ownerReferences":[{"controller":true,"kind":"Job","name":"j"}]}}],"kind":"List"}`), []byte("kind: NetworkPolicy"))
+	f.Add([]byte(`{"apiVersion":"traefik.io/v1alpha1","kind":"IngressRoute","metadata":{"name":"a"},"spec":{"routes":[{"services":[{"name":"a","kind":"TraefikService"},{"name":"b","port":"80","namespace":"c"}]}]}}`),
+		[]byte("{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: a}, spec: {weighted: {services: [{name: s}]}}}"))
+	f.Add([]byte("{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: a}, spec: {hosts: [a], gateways: [g], http: [{match: [{gateways: [mesh]}], route: [{destination: {host: a.b, port: {number: 1}}}], delegate: {name: a}}]}}"),
+		[]byte("{apiVersion: example.com/v1, kind: EdgeRoute, metadata: {name: a}, spec: {to: 'http://s.default.svc:80'}}\n---\n{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 80}]}}"))
 	f.Add([]byte("apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: &m {name: a}\nspec: {endpointSelector: *m}"), []byte(npHead))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		alone := source.LoadFiles(source.File{Name: "a", Data: a})

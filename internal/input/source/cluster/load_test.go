@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -155,7 +156,7 @@ func TestRBAC(t *testing.T) {
 		}
 	}
 	for _, no := range []string{"secrets", "configmaps", "get", "watch", "create", "*"} {
-		if strings.Contains(strings.SplitN(all, "rules:", 2)[1], no) {
+		if regexp.MustCompile(`(?:^|[^a-z])` + regexp.QuoteMeta(no) + `(?:[^a-z]|$)`).MatchString(strings.SplitN(all, "rules:", 2)[1]) {
 			t.Errorf("the role has %s", no)
 		}
 	}
