@@ -178,10 +178,12 @@ func (c *cluster) service(i int) {
 // policy adds a NetworkPolicy.
 func (c *cluster) policy(i int) {
 	peer := func() string {
-		switch c.IntN(8) {
-		case 0:
+		switch n := c.IntN(8); {
+		case n < 4 && strings.HasPrefix(c.cni, "aws"): // which judges addresses of Services
+			return "{ipBlock: {cidr: " + c.of("10.96.0.0/16", "10.96.0.0/30", "0.0.0.0/0, except: [10.0.0.0/16]") + "}}"
+		case n == 0:
 			return "{podSelector: {matchLabels: {app: " + c.of("u", "v", "w") + "}}}"
-		case 1:
+		case n == 1:
 			return "{namespaceSelector: {matchLabels: {team: " + c.of("t0", "t1") + "}}}"
 		default:
 			return "{ipBlock: {cidr: " + c.of("10.9.0.0/16", "10.9.0.1/32", "10.96.0.0/16", "10.77.0.0/16", "203.0.113.0/24", "10.0.0.0/24", "10.0.0.0/8", "192.168.5.0/24") + "}}"
