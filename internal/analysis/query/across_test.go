@@ -20,7 +20,7 @@ import (
 // TestAcross demands that can, map and audit agree on who reaches whom, in random clusters with all
 // that lets connections past a policy. TOOLMOAT_CLUSTERS says how many there are.
 func TestAcross(t *testing.T) {
-	clusters := 150
+	clusters := 250
 	if n, err := strconv.Atoi(os.Getenv("TOOLMOAT_CLUSTERS")); err == nil {
 		clusters = n
 	} else if testing.Short() {
