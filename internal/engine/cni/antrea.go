@@ -30,6 +30,7 @@ var antrea = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {No, "antrea PR 5687: egress policy applies to hairpinned connections"},
 		NegativeSelectorsMatchAll: {No, "antrea pkg/controller/networkpolicy: groups hold pods"},
+		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("antrea docs/design/ovs-pipeline.md", networkPolicy),

@@ -31,6 +31,7 @@ var azureNPM = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed"},
 		NegativeSelectorsMatchAll: {No, "azure-container-networking npm: ipsets of the namespaces' pods"},
+		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("azure-container-networking npm/pkg/controlplane/controllers/v2", networkPolicy),

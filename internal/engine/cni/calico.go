@@ -34,6 +34,7 @@ var calico = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed: what comes back is masqueraded, and may be judged or not"},
 		NegativeSelectorsMatchAll: {No, "calico libcalico-go conversion: a namespace selector matches the profiles of namespaces, which pods alone have"},
+		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),

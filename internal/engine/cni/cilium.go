@@ -31,6 +31,7 @@ var cilium = Profile{
 		EnforcesOnHybrid:          {Yes, "EKS documentation, hybrid-nodes-cni: Cilium and Calico are supported"},
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Yes, "cilium bpf/lib/lb.h and issue 11593: hairpinned connections of an endpoint to itself skip policy"},
+		StarsMatchDepth:           {Yes, "cilium 1.19 Documentation/operations/upgrade.rst: ** was read as * before; pkg/fqdn/matchpattern"},
 		NegativeSelectorsMatchAll: {Uncertain, "cilium issue 46949, PR 46996: what has no such label fits too, unless policy-default-local-cluster adds the label of the cluster"},
 	},
 	Kinds: kinds(

@@ -59,6 +59,7 @@ const (
 	EnforcesWithoutAgent
 	OwnServiceOpen
 	NegativeSelectorsMatchAll
+	StarsMatchDepth
 
 	Questions // how many there are
 )
@@ -116,6 +117,8 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"policies apply to a pod that connects to itself through its Service"},
 	NegativeSelectorsMatchAll: {"negativeSelectorsMatchAll", "a namespaceSelector of NotIn and DoesNotExist alone also matches what is no pod: the internet, nodes",
 		"a namespaceSelector matches pods alone"},
+	StarsMatchDepth: {"starsMatchDepth", `"**." at the start of a pattern of host names stands for one or more labels`,
+		`"**." at the start of a pattern of host names stands for one label, as "*." does`},
 }
 
 // String says what the question asks, as a sentence that may be true.

@@ -30,6 +30,7 @@ var kubeNetworkPolicies = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed"},
 		NegativeSelectorsMatchAll: {No, "kube-network-policies pkg/networkpolicy: peers are looked up as pods"},
+		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("kube-network-policies cmd/kube-network-policies/standard", networkPolicy),

@@ -31,6 +31,7 @@ var kubeRouter = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed"},
 		NegativeSelectorsMatchAll: {No, "kube-router pkg/controllers/netpol: ipsets of the pods that match"},
+		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("kube-router pkg/controllers/netpol", networkPolicy),

@@ -145,6 +145,9 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 			w.Meshes[m.String()] = int(meshPorts[m])
 		}
 	}
+	stars := profile.Says(cni.StarsMatchDepth)
+	w.StarsMatchDepth = stars == cni.Yes || stars == cni.Uncertain && r.more.IntN(2) == 0
+	w.NamesTaught = r.more.IntN(2) == 0
 	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {

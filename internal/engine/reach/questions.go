@@ -157,9 +157,24 @@ func nameID(end when.End, name netset.Name) string {
 	return "name of " + endName(end) + ": " + string(name)
 }
 
-// named is the condition that a host name resolves to the address of an end.
-func (q *questions) named(end when.End, name netset.Name) when.When {
-	return q.ask(nameID(end, name), end, 0, string(name)+" resolves to "+word(end), string(name)+" does not resolve to "+word(end))
+// named is the condition that a host name resolves to the address of an end. Whoever owns an
+// address can give it a name, so that the pattern of every name is no condition.
+func (q *questions) named(end when.End, name netset.Name, rank int) when.When {
+	if name.IsEvery() {
+		return when.Always
+	}
+	return q.ask(nameID(end, name), end, rank, string(name)+" resolves to "+word(end), string(name)+" does not resolve to "+word(end))
+}
+
+// taught is the condition that the client's node knows the addresses of names which the client
+// itself cannot make it learn: one of those that it may not ask for, or "" for all of them.
+func (q *questions) taught(name netset.Name, rank int) when.When {
+	id, why := "learnt from another pod", ": no rule with rules.dns inspects the queries of {src}"
+	if name != "" {
+		id, why = id+": "+string(name), why+" for "+string(name)
+	}
+	return q.ask(id, when.Source, rank,
+		"Cilium knows the address from another pod's DNS query"+why, "Cilium does not know the address from another pod's DNS query"+why)
 }
 
 // NameOf returns the host name that a question is about.

@@ -48,7 +48,7 @@ func TestCiliumRules(t *testing.T) {
 		{"blocks", "{toCIDR: [10.0.0.0/8, 10.9.9.9/24, '::/0']}", rule + "toCIDR[0]@6 10.0.0.0/8 | toCIDR[1]@6 10.9.9.0/24 | toCIDR[2]@6 ::/0; any port"},
 		{"block with exceptions", "{toCIDRSet: [{cidr: 10.0.0.0/8, except: [10.1.0.0/16, 10.0.0.0/8]}]}", rule + "toCIDRSet[0]@6 10.0.0.0/8 except 10.1.0.0/16, 10.0.0.0/8; any port"},
 		{"names", "{toFQDNs: [{matchName: API.github.com.}, {matchPattern: '*'}, {matchPattern: '**.'}, {matchPattern: '*.a.com'}, {matchPattern: '***.a.com'}, {matchPattern: 'b**c.**.com'}, {matchPattern: '**x.com'}]}",
-			rule + "toFQDNs[0]@6 name api.github.com | toFQDNs[1]@6 name * | toFQDNs[2]@6 name * | toFQDNs[3]@6 name *.a.com | toFQDNs[4]@6 name **.a.com | toFQDNs[5]@6 name b*c.*.com | toFQDNs[6]@6 name *x.com; any port"},
+			rule + "toFQDNs[0]@6 name api.github.com | toFQDNs[1]@6 name * | toFQDNs[2]@6 name ** | toFQDNs[3]@6 name *.a.com | toFQDNs[4]@6 name **.a.com | toFQDNs[5]@6 name b*c.*.com | toFQDNs[6]@6 name *x.com; any port"},
 		{"ports of all kinds", "{toPorts: [{ports: [{port: '0', protocol: TCP}, {port: '100', endPort: 200, protocol: UDP}, {port: '100', endPort: 9, protocol: SCTP}, {port: Http-x, protocol: TCP}, {port: '010', protocol: TCP}, {port: '0', endPort: 9, protocol: TCP}]}]}",
 			rule + "anyone; TCP 1-65535, UDP 100-200, SCTP 100-100, TCP http-x, TCP 8-8, TCP 1-9"},
 		{"any protocol", "{toPorts: [{ports: [{port: '53'}, {port: dns, protocol: ANY}]}]}", rule + "anyone; TCP 53-53, UDP 53-53, SCTP 53-53, TCP dns, UDP dns, SCTP dns"},

@@ -19,6 +19,7 @@ const maxCilium = 40
 type portSet struct {
 	ports []policy.Port
 	facts []policy.Fact
+	dns   []netset.Name // for which queries are let through, if any are inspected
 	path  string
 	line  int
 }
@@ -57,18 +58,18 @@ func (d *ciliumDecoder) toPorts(c *doc.Cursor, f ciliumField, path string) portS
 		return out
 	}
 	l7 := readL7(c.Field("rules"))
-	out.facts = append(out.facts, l7.facts...)
+	out.facts, out.dns = append(out.facts, l7.facts...), l7.dns
 	tls := d.proxied(c, f, &out, l7.some())
 	if !l7.some() {
 		return out
 	}
 	rules := c.Field("rules")
 	switch {
-	case l7.dns > 0 && f.dir == policy.Ingress:
+	case l7.dns != nil && f.dir == policy.Ingress:
 		rules.Field("dns").Fail("not allowed for ingress", "DNS is inspected where a pod sends it")
-	case d.host && (f.dir == policy.Ingress || l7.dns == 0):
+	case d.host && (f.dir == policy.Ingress || l7.dns == nil):
 		rules.Fail("not allowed for nodes", "")
-	case l7.dns > 0 && len(items) == 0:
+	case l7.dns != nil && len(items) == 0:
 		rules.Field("dns").Fail("without a port", "give the port of the resolver, as a rule 53")
 	case c.Field("serverNames").IsSet() && !tls:
 		rules.Fail("beside serverNames without terminatingTLS", "")
@@ -77,9 +78,9 @@ func (d *ciliumDecoder) toPorts(c *doc.Cursor, f ciliumField, path string) portS
 		switch {
 		case p.zero:
 			items[i].Field("port").Fail("0 beside rules for requests", "name the port")
-		case l7.dns > 0 && p.ranged:
+		case l7.dns != nil && p.ranged:
 			items[i].Field("endPort").Fail("beside rules for DNS", "name single ports")
-		case l7.dns == 0 && p.protocol != "TCP":
+		case l7.dns == nil && p.protocol != "TCP":
 			items[i].Field("protocol").Fail("not TCP, beside rules for requests", "write TCP; only rules for DNS allow others")
 		}
 	}
@@ -255,8 +256,8 @@ func (d *ciliumDecoder) listener(c *doc.Cursor) policy.Fact {
 // l7Rules is what rules for requests say.
 type l7Rules struct {
 	facts []policy.Fact
-	dns   int // how many of its rules are for DNS
-	n     int // how many rules it has in all
+	dns   []netset.Name // for which it lets queries through, if it has rules for DNS
+	n     int           // how many rules it has in all
 }
 
 // some reports whether requests are inspected. A list without rules does not inspect any.
@@ -290,7 +291,7 @@ func readL7(c *doc.Cursor) l7Rules {
 	each(http, allowedBy("HTTP rules"), readHTTP)
 	each(kafka, allowedBy("Kafka rules"), readKafka)
 	query := fact("DNS query", "the query is for a name that its DNS rules allow", "the query is for no name that its DNS rules allow")
-	each(dns, query, func(item *doc.Cursor) { readDNSName(item); out.dns++ })
+	each(dns, query, func(item *doc.Cursor) { out.dns = append(out.dns, readDNSName(item)) })
 	proto := name.Text()
 	if each(pairs, allowedBy("rules"), func(item *doc.Cursor) { item.TextMap() }); pairs.IsSet() && out.n > 0 && proto == "" {
 		pairs.Fail("without l7proto", "")

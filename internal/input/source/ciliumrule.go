@@ -1,6 +1,7 @@
 package source
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -45,7 +46,7 @@ func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 		}
 		d.Rules = append(d.Rules, base)
 	}
-	at := map[string]int{} // by the IDs of a set's facts: index of the rule
+	at := map[string]int{} // by the IDs of a set's facts, and its names: index of the rule
 	for _, set := range ports {
 		if len(set.ports) == 0 {
 			continue
@@ -54,11 +55,12 @@ func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 		for _, f := range set.facts {
 			key += f.ID + "\n"
 		}
+		key += fmt.Sprint(set.dns)
 		i, ok := at[key]
 		if !ok {
 			i, at[key] = len(d.Rules), len(d.Rules)
 			out := base
-			if out.If = slices.Concat(facts, set.facts); len(ports) > 1 && len(set.facts) > 0 {
+			if out.If, out.DNS = slices.Concat(facts, set.facts), set.dns; len(ports) > 1 && len(set.facts) > 0 {
 				out.Path, out.Origin = path+"."+set.path, d.at.At(set.line)
 			}
 			d.Rules = append(d.Rules, out)
@@ -336,19 +338,21 @@ func isDNSText(text string, stars bool) bool {
 	return true
 }
 
-// ciliumName puts a name or pattern into the canonical form. Stars alone stand for every name, two
+// ciliumName puts a name or pattern into the canonical form. A star alone stands for every name, two
 // or more of them before the first dot for one or more labels, and any others for what a label may
-// hold (cilium v1.19.1, pkg/fqdn/matchpattern).
+// hold (cilium v1.19.1, pkg/fqdn/matchpattern). Stars alone of which there are more, or before a
+// dot, are such two, and not the one: earlier versions read them as one label.
 func ciliumName(text string) netset.Name {
+	if text == string(netset.Every) {
+		return netset.Every
+	}
 	text = strings.ToLower(strings.TrimSuffix(text, "."))
 	first, rest, ok := strings.Cut(text, ".")
 	switch {
-	case text == "":
-		return ""
-	case strings.Trim(first, "*") != "" || len(first) == 1 && ok:
+	case first == "" || strings.Trim(first, "*") != "" || len(first) == 1 && ok:
 		return netset.Name(oneStar(text))
 	case !ok:
-		return "*"
+		return "**"
 	}
 	return netset.Name("**." + oneStar(rest))
 }
