@@ -159,6 +159,9 @@ func (c *cluster) answer(q *when.Question, v variant) uint64 {
 	if _, ok := reach.NameOf(q); ok {
 		return yes(v == named)
 	}
+	if isTaught(q) {
+		return when.Yes
+	}
 	if names, ok := strings.CutPrefix(q.ID, "cluster name in "); ok {
 		return yes(slices.Contains(strings.Split(names, ","), clusterName))
 	}
