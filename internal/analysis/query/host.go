@@ -157,7 +157,9 @@ func (a *asker) noteDNS(from end, host string) {
 			asks = asks || r.DNS == nil || slices.ContainsFunc(r.DNS, func(n netset.Name) bool { return matches(n, host) })
 		}
 		if refused = refused || !asks; asks { // then what a query must be, this is
-			open = open.Or(b.When.Exists(func(q *when.Question) bool { return q.Kind <= when.Node && q.Kind != when.CNI || inspects && q.End == when.Destination }))
+			open = open.Or(b.When.Exists(func(q *when.Question) bool {
+				return q.Kind <= when.Node && q.Kind != when.CNI || inspects && q.End == when.Destination
+			}))
 		}
 	}
 	switch open = a.p.Unenforced(open); {

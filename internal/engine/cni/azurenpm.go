@@ -30,7 +30,7 @@ var azureNPM = Profile{
 		EnforcesOnHybrid:          {Uncertain, "no part of AKS"},
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Uncertain, "not confirmed"},
-		NegativeSelectorsMatchAll: {No, "azure-container-networking npm: ipsets of the namespaces' pods"},
+		NegativeSelectorsMatchAll: {Uncertain, "azure-container-networking PR 4868 of 2026-09: until then an address that the excluded sets do not hold matched"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(

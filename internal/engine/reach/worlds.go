@@ -11,7 +11,7 @@ import (
 type Worlds uint64
 
 // MaxProfiles is how many profiles one program can have.
-const MaxProfiles = 64
+const MaxProfiles = cni.Most
 
 // Has reports whether profile i is in w.
 func (w Worlds) Has(i int) bool { return w&(1<<i) != 0 }
