@@ -31,6 +31,8 @@ var antrea = Profile{
 		OwnServiceOpen:            {No, "antrea PR 5687: egress policy applies to hairpinned connections"},
 		NegativeSelectorsMatchAll: {No, "antrea pkg/controller/networkpolicy: groups hold pods"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
+		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("antrea docs/design/ovs-pipeline.md", networkPolicy),

@@ -37,6 +37,8 @@ var awsVPCCNI = Profile{
 		OwnServiceOpen:            {No, "aws-network-policy-agent pkg/ebpf/c/tc.v4egress.bpf.c: judges the Service's address, which no rule for the pod names"},
 		NegativeSelectorsMatchAll: {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: lists the pods of the namespaces that match"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
+		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),

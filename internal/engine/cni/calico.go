@@ -35,6 +35,8 @@ var calico = Profile{
 		OwnServiceOpen:            {Uncertain, "not confirmed: what comes back is masqueraded, and may be judged or not"},
 		NegativeSelectorsMatchAll: {No, "calico libcalico-go conversion: a namespace selector matches the profiles of namespaces, which pods alone have"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
+		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),

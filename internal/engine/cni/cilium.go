@@ -41,6 +41,8 @@ var everyCilium = Profile{
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Yes, "cilium bpf/lib/lb.h and issue 11593: hairpinned connections of an endpoint to itself skip policy"},
 		StarsMatchDepth:           {Yes, "cilium 1.19 Documentation/operations/upgrade.rst and pkg/fqdn/matchpattern"},
+		TakesOldForms:             {No, "cilium 1.20.2 pkg/policy/api/l4.go and rule_validation.go, and its definitions, have none of them"},
+		TakesNewForms:             {Yes, "cilium 1.20.2 pkg/policy/api/entity.go and l4.go, and its definitions"},
 		NegativeSelectorsMatchAll: {Uncertain, "cilium issue 46949, PR 46996: what has no such label fits too, unless policy-default-local-cluster adds the label of the cluster"},
 	},
 	Kinds: kinds(
@@ -59,7 +61,11 @@ var everyCilium = Profile{
 	},
 	before: []Past{{
 		Version: "1.20",
-		Kinds:   ignored("cilium 1.19.1: no code reads it, and its go.mod has no network-policy-api", clusterNetworkPolicy),
+		Facts: [Questions]Fact{
+			TakesOldForms: {Yes, "cilium 1.19.1 pkg/policy/api/l4.go and rule_validation.go, and its definitions"},
+			TakesNewForms: {No, "cilium 1.19.1 pkg/policy/api/entity.go and l4.go, and its definitions, have none of them"},
+		},
+		Kinds: ignored("cilium 1.19.1: no code reads it, and its go.mod has no network-policy-api", clusterNetworkPolicy),
 	}, {
 		Version: "1.19",
 		Facts:   [Questions]Fact{StarsMatchDepth: {No, "cilium 1.18.2 pkg/fqdn/matchpattern: ** is read as *"}},

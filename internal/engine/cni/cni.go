@@ -60,6 +60,8 @@ const (
 	OwnServiceOpen
 	NegativeSelectorsMatchAll
 	StarsMatchDepth
+	TakesOldForms
+	TakesNewForms
 
 	Questions // how many there are
 )
@@ -119,6 +121,10 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"a namespaceSelector matches pods alone"},
 	StarsMatchDepth: {"starsMatchDepth", `"**." at the start of a pattern of host names stands for one or more labels`,
 		`"**." at the start of a pattern of host names stands for one label, as "*." does`},
+	TakesOldForms: {"takesOldForms", "Cilium takes rules for kafka and l7proto, and an except wider than its cidr, as before 1.20",
+		"Cilium refuses policies with rules for kafka or l7proto, or an except wider than its cidr, as since 1.20"},
+	TakesNewForms: {"takesNewForms", "Cilium takes the entity cluster-mesh, GRE and other protocols without ports, and stars anywhere in serverNames, as since 1.20",
+		"Cilium refuses policies with the entity cluster-mesh, GRE and other protocols without ports, or stars anywhere in serverNames, as before 1.20"},
 }
 
 // String says what the question asks, as a sentence that may be true.
@@ -126,6 +132,9 @@ func (q Question) String() string { return questions[q].asks }
 
 // Not says the opposite of String, as a sentence that may be true.
 func (q Question) Not() string { return questions[q].not }
+
+// FactID names what is so of q in one cluster.
+func (q Question) FactID() string { return "CNI fact " + q.Name() }
 
 // Name is what machine output calls the question.
 func (q Question) Name() string { return questions[q].name }

@@ -36,6 +36,8 @@ var spec = Profile{
 		OwnServiceOpen:            {Uncertain, "kubernetes issue 125611, network-policy-api PR 390: left open; only a pod's own address is exempt"},
 		NegativeSelectorsMatchAll: {No, "k8s.io/api networking/v1: a namespaceSelector selects pods of namespaces"},
 		StarsMatchDepth:           {Yes, "cilium Documentation/security/policy/layer3.rst, DNS based: as its own policies define it"},
+		TakesOldForms:             {Yes, "cilium pkg/policy/api: as its own policies define it"},
+		TakesNewForms:             {Yes, "cilium pkg/policy/api: as its own policies define it"},
 	},
 	Kinds: kinds(
 		enforced("k8s.io/api networking/v1", networkPolicy),

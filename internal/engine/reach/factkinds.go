@@ -56,6 +56,7 @@ var FactKinds = []FactKind{
 		"setting labels: keeps pod-template-hash"},
 	{"<rule>: labels of source <source>", ofEnd, yesOrNo, "whether Cilium gives labels of a source of its own", "CiliumNetworkPolicy a/b ingress 0: labels of source cidr"},
 	{"<rule>: reserved labels", ofEnd, yesOrNo, "whether Cilium gives the reserved labels that a selector asks for", "CiliumNetworkPolicy a/b ingress 0: reserved labels"},
+	{"<rule>: pod of another cluster", ofEnd, yesOrNo, "whether it is a pod of another cluster of the mesh", "CiliumNetworkPolicy a/b egress 0 peer 1: pod of another cluster"},
 	{"<rule>: unmanaged", ofEnd, yesOrNo, "whether Cilium does not manage a pod", "CiliumNetworkPolicy a/b ingress 0 peer 0: unmanaged"},
 
 	{"port name <protocol>/<name> of <end> is <port>", ofEnd, yesOrNo, "which number a port name stands for, where containers differ",

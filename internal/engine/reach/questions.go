@@ -25,6 +25,7 @@ type questions struct {
 
 	nodesHave [2]when.When // likewise, nodes and the API server
 	so        [cni.Questions]when.When
+	said      map[string]when.When // what profiles say of facts that policies depend on, by ID
 }
 
 // The answers to the question on which node an end is.
@@ -45,7 +46,7 @@ const (
 )
 
 func newQuestions(profiles int) questions {
-	q := questions{space: when.NewSpace(), ranks: map[string]int{}}
+	q := questions{space: when.NewSpace(), ranks: map[string]int{}, said: map[string]when.When{}}
 	q.family = q.space.Ask(when.Question{ID: "IP family", Kind: when.Family, All: when.Answers{Bits: 3}, Words: []string{1: "it is over IPv4", 2: "it is over IPv6"}})
 	q.cni = q.space.Ask(when.Question{ID: "CNI", Kind: when.CNI, All: when.Answers{Bits: uint64(worldsOf(profiles))}})
 	for _, f := range Families {
@@ -53,7 +54,7 @@ func newQuestions(profiles int) questions {
 		q.nodesHave[f] = q.space.Fact("nodes have "+f.String(), when.Cluster, 0, "nodes have "+f.String()+" addresses", "nodes have no "+f.String()+" addresses").Has(when.Yes)
 	}
 	for c := range cni.Questions {
-		q.so[c] = q.space.Fact("CNI fact "+c.Name(), when.Cluster, 0, c.String(), c.Not()).Has(when.Yes)
+		q.so[c] = q.space.Fact(c.FactID(), when.Cluster, 0, c.String(), c.Not()).Has(when.Yes)
 	}
 	return q
 }
@@ -197,7 +198,10 @@ func (q *questions) only(facts []policy.Fact, scope string, rank int, end when.E
 			id, of = scope+": "+f.ID, end
 		}
 		place := strings.NewReplacer("{peer}", word(end))
-		one := q.ask(id, of, rank, place.Replace(f.Yes), place.Replace(f.No))
+		one, ok := q.said[id]
+		if !ok {
+			one = q.ask(id, of, rank, place.Replace(f.Yes), place.Replace(f.No))
+		}
 		if f.Not {
 			one = one.Not()
 		}

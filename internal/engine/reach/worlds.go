@@ -43,6 +43,7 @@ func opinionsOf(profiles []cni.Profile, asks *questions) (a opinions) {
 	}
 	for q := range cni.Questions {
 		a.where[q] = asks.on(a.yes[q]).Or(asks.on(a.maybe[q]).And(asks.so[q]))
+		asks.said[q.FactID()] = a.where[q]
 	}
 	return a
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/input/doc"
@@ -57,7 +58,7 @@ func (d *ciliumDecoder) toPorts(c *doc.Cursor, f ciliumField, path string) portS
 	if f.action == policy.Deny {
 		return out
 	}
-	l7 := readL7(c.Field("rules"))
+	l7 := d.l7(c.Field("rules"))
 	out.facts, out.dns = append(out.facts, l7.facts...), l7.dns
 	tls := d.proxied(c, f, &out, l7.some())
 	if !l7.some() {
@@ -142,12 +143,15 @@ func (d *ciliumDecoder) port(c *doc.Cursor) ciliumPort {
 	case "TCP", "UDP", "SCTP":
 		base.Protocol, _ = netset.ParseProtocol(out.protocol)
 		out.ports = append(out.ports, base)
-	case "VRRP", "IGMP":
+	case "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH":
+		if out.protocol != "VRRP" && out.protocol != "IGMP" {
+			d.takes(cni.TakesNewForms)
+		}
 		if number.IsSet() && text != "0" && base.Name == "" {
 			number.Fail("not 0, for a protocol without ports", "leave it out")
 		}
 	default:
-		protocol.Fail("not a protocol: "+doc.Quote(out.protocol), "TCP, UDP, SCTP, VRRP, IGMP or ANY, in capitals")
+		protocol.Fail("not a protocol: "+doc.Quote(out.protocol), "TCP, UDP, SCTP, VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH or ANY, in capitals")
 	}
 	return out
 }
@@ -166,7 +170,7 @@ func (d *ciliumDecoder) proxied(c *doc.Cursor, f ciliumField, out *portSet, insp
 		}
 	}
 	if at := c.Field("serverNames"); at.IsSet() {
-		names := readServerNames(at)
+		names := d.serverNames(at)
 		out.facts = append(out.facts, fact("TLS server name in "+strings.Join(names, ","),
 			"the TLS server name is "+listed(names), "the TLS server name is not "+listed(names)))
 	}
@@ -206,9 +210,9 @@ func needText(c *doc.Cursor) string {
 	return text
 }
 
-// readServerNames reads the names that a TLS client may ask for: exact, or with "*." or "**." in
-// front.
-func readServerNames(c *doc.Cursor) []string {
+// serverNames reads the names that a TLS client may ask for, in which stars may stand: up to Cilium
+// 1.19 only as "*." or "**." in front.
+func (d *ciliumDecoder) serverNames(c *doc.Cursor) []string {
 	items := ciliumItems(c)
 	if len(items) == 0 {
 		c.Fail("empty", "leave it out for every name")
@@ -217,10 +221,12 @@ func readServerNames(c *doc.Cursor) []string {
 	for _, item := range items {
 		before := c.Problems()
 		text := item.Text()
-		bare := strings.TrimPrefix(strings.TrimPrefix(text, "**."), "*.")
+		if bare := strings.TrimPrefix(strings.TrimPrefix(text, "**."), "*."); strings.Contains(bare, "*") {
+			d.takes(cni.TakesNewForms)
+		}
 		switch {
 		case c.Problems() > before:
-		case len(text) > 255 || !isDNSText(strings.TrimSuffix(bare, "."), false):
+		case len(text) > 255 || !isDNSText(strings.TrimSuffix(text, "."), true):
 			item.Fail("not a name: "+doc.Quote(text), `a host name, with "*." or "**." before it for those below`)
 		case slices.Contains(out, text):
 			item.Fail("a second time: "+doc.Quote(text), "")
@@ -263,8 +269,8 @@ type l7Rules struct {
 // some reports whether requests are inspected. A list without rules does not inspect any.
 func (l l7Rules) some() bool { return l.n > 0 }
 
-// readL7 reads the rules for requests of an item of toPorts.
-func readL7(c *doc.Cursor) l7Rules {
+// l7 reads the rules for requests of an item of toPorts.
+func (d *ciliumDecoder) l7(c *doc.Cursor) l7Rules {
 	var out l7Rules
 	if !c.IsSet() {
 		return out
@@ -278,6 +284,9 @@ func readL7(c *doc.Cursor) l7Rules {
 	}
 	if given != 1 && c.IsMap() {
 		c.Fail("not one of http, kafka, dns and l7proto", "")
+	}
+	if kafka.IsSet() || name.IsSet() || pairs.IsSet() {
+		d.takes(cni.TakesOldForms)
 	}
 	each := func(c *doc.Cursor, allowed policy.Fact, read func(*doc.Cursor)) {
 		items := ciliumItems(c)

@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
@@ -110,7 +112,7 @@ func (d *ciliumDecoder) peers(c *doc.Cursor, f ciliumField) ciliumRule {
 	each("Endpoints", func(item *doc.Cursor) []policy.Peer {
 		return ciliumPeers(readCiliumSelector(item, extendKey), d.meta.namespace, d.starting)
 	})
-	each("Entities", one(readEntity))
+	each("Entities", d.entity)
 	each("CIDR", one(func(item *doc.Cursor) policy.Peer {
 		cidr, _ := readCiliumCIDR(item)
 		return policy.Peer{Block: &policy.Block{CIDR: cidr}}
@@ -171,16 +173,25 @@ var entities = map[string]policy.Peer{
 	"health":         {Entity: policy.Nobody},
 	"none":           {Entity: policy.Nobody},
 	"unmanaged":      unmanaged,
+	"cluster-mesh":   {Entity: policy.Cluster}, // and pods of other clusters
 }
 
-func readEntity(c *doc.Cursor) policy.Peer {
+// entity reads an item of fromEntities or toEntities.
+func (d *ciliumDecoder) entity(c *doc.Cursor) []policy.Peer {
 	before := c.Problems()
 	text := c.Text()
 	peer, ok := entities[text]
 	if !ok && c.Problems() == before && c.IsSet() {
 		c.Fail("not an entity: "+doc.Quote(text), strings.Join(sortedKeys(entities), ", "))
 	}
-	return peer
+	out := []policy.Peer{peer}
+	if text == "cluster-mesh" {
+		d.takes(cni.TakesNewForms)
+		for _, cidr := range netset.CIDRs(special.Plan) {
+			out = append(out, policy.Peer{Block: &policy.Block{CIDR: cidr}, If: []policy.Fact{otherClustersPod}})
+		}
+	}
+	return out
 }
 
 // readCiliumCIDR reads a block as Cilium does: bits beyond the prefix are ignored. Its definitions
@@ -221,8 +232,12 @@ func (d *ciliumDecoder) cidrSet(c *doc.Cursor, r *ciliumRule) []policy.Peer {
 	var except []netip.Prefix
 	for _, item := range ciliumItems(c.Field("except")) {
 		e, ok := readCiliumCIDR(item)
-		if ok && sound && !block.Contains(e.Addr()) {
+		switch {
+		case !ok || !sound:
+		case !block.Contains(e.Addr()):
 			item.Fail(doc.Quote(e.String())+" is not a part of "+block.String(), "an exception must lie inside its cidr")
+		case e.Bits() < block.Bits():
+			d.takes(cni.TakesOldForms)
 		}
 		if ok {
 			except = append(except, e)
