@@ -121,8 +121,8 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"a namespaceSelector matches pods alone"},
 	StarsMatchDepth: {"starsMatchDepth", `"**." at the start of a pattern of host names stands for one or more labels`,
 		`"**." at the start of a pattern of host names stands for one label, as "*." does`},
-	TakesOldForms: {"takesOldForms", "Cilium takes rules for kafka and l7proto, and an except wider than its cidr, as before 1.20",
-		"Cilium refuses policies with rules for kafka or l7proto, or an except wider than its cidr, as since 1.20"},
+	TakesOldForms: {"takesOldForms", "Cilium takes rules for kafka and l7proto, an except wider than its cidr, and keys that no label can have, as before 1.20",
+		"Cilium refuses policies with rules for kafka or l7proto, an except wider than its cidr, or keys that no label can have, as since 1.20"},
 	TakesNewForms: {"takesNewForms", "Cilium takes the entity cluster-mesh, GRE and other protocols without ports, and stars anywhere in serverNames, as since 1.20",
 		"Cilium refuses policies with the entity cluster-mesh, GRE and other protocols without ports, or stars anywhere in serverNames, as before 1.20"},
 }

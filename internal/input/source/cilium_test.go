@@ -97,6 +97,7 @@ func TestCiliumForms(t *testing.T) {
 		{"other rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2, l7: [{cmd: READ}]}}]}", rule + "anyone; TCP 9-9; if the request is one that its rules allow", cni.TakesOldForms},
 		{"a proxy without rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2}}]}", rule + `anyone; TCP 9-9; if the proxy for "r2d2" lets the request pass`, cni.TakesOldForms},
 		{"an except wider than its cidr", "{toCIDRSet: [{cidr: 10.0.0.0/16, except: [10.0.0.0/8]}]}", rule + "toCIDRSet[0]@6 10.0.0.0/16 except 10.0.0.0/8; any port", cni.TakesOldForms},
+		{"a key that no label can have", "{toEndpoints: [{matchExpressions: [{key: '-a', operator: DoesNotExist}]}]}", rule + "toEndpoints[0]@6 ns kubernetes.io/metadata.name=ns pods !-a; any port", cni.TakesOldForms},
 		{"clusters of a mesh", "{toEntities: [cluster-mesh]}", rule + "toEntities[0]@6 cluster" + private + "; any port", cni.TakesNewForms},
 		{"protocols without ports", "{toPorts: [{ports: [{port: '0', protocol: GRE}, {port: '0', protocol: IPIP}, {port: '0', protocol: IPV6}, {port: '0', protocol: ESP}, {port: '0', protocol: AH}]}]}", "", cni.TakesNewForms},
 		{"server names", "{toPorts: [{ports: [{port: '443', protocol: TCP}], serverNames: [a.*, '*', 'a*b.c']}]}", rule + `anyone; TCP 443-443; if the TLS server name is "a.*", "*" or "a*b.c"`, cni.TakesNewForms},

@@ -190,8 +190,8 @@ func flag(c *doc.Cursor) bool {
 func (d *ciliumDecoder) about(c *doc.Cursor) {
 	pods, nodes := c.Field("endpointSelector"), c.Field("nodeSelector")
 	before := c.Problems()
-	list := readCiliumSelector(pods, extendKey)
-	readCiliumSelector(nodes, extendKey)
+	list := readCiliumSelector(pods, d.extendKey)
+	readCiliumSelector(nodes, d.extendKey)
 	d.subject, d.specFacts, d.none, d.host, d.starting = d.wide, nil, true, nodes.IsSet(), selectsStarting(list)
 	switch {
 	case c.Problems() > before:

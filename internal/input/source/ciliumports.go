@@ -187,14 +187,18 @@ func (d *ciliumDecoder) proxied(c *doc.Cursor, f ciliumField, out *portSet, insp
 }
 
 func readTLS(c *doc.Cursor) {
-	readSecret(c.Field("secret"), true)
+	name := c.Field("secret").Field("name") // may be empty
+	if name.Text(); !name.IsSet() {
+		name.Fail("missing", "")
+	}
+	c.Field("secret").Field("namespace").Text()
 	for _, field := range []string{"trustedCA", "certificate", "privateKey"} {
 		c.Field(field).Text()
 	}
 }
 
-func readSecret(c *doc.Cursor, required bool) {
-	if c.IsSet() || required {
+func readSecret(c *doc.Cursor) {
+	if c.IsSet() {
 		needText(c.Field("name"))
 	}
 	c.Field("namespace").Text()
@@ -327,7 +331,7 @@ func readHTTP(c *doc.Cursor) {
 	for _, item := range ciliumItems(c.Field("headerMatches")) {
 		needText(item.Field("name"))
 		item.Field("value").Text()
-		readSecret(item.Field("secret"), false)
+		readSecret(item.Field("secret"))
 		readOneOf(item.Field("mismatch"), "LOG", "ADD", "DELETE", "REPLACE")
 	}
 }
@@ -414,7 +418,7 @@ func readICMPs(c *doc.Cursor) {
 		case !at.IsSet() && item.IsSet():
 			at.Fail("missing", "an ICMP type: a number or a name such as EchoRequest")
 		case at.IsText():
-			if n, _ := strconv.Atoi(at.Text()); n == 0 && at.Text() != "0" && !slices.Contains(icmpTypes[family], at.Text()) {
+			if n, _ := strconv.ParseUint(at.Text(), 10, 8); strconv.FormatUint(n, 10) != at.Text() && !slices.Contains(icmpTypes[family], at.Text()) {
 				at.Fail("not an ICMP type of "+family+": "+doc.Quote(at.Text()), "a number or a name such as EchoRequest")
 			}
 		default:

@@ -110,7 +110,7 @@ func (d *ciliumDecoder) peers(c *doc.Cursor, f ciliumField) ciliumRule {
 		return func(c *doc.Cursor) []policy.Peer { return []policy.Peer{read(c)} }
 	}
 	each("Endpoints", func(item *doc.Cursor) []policy.Peer {
-		return ciliumPeers(readCiliumSelector(item, extendKey), d.meta.namespace, d.starting)
+		return ciliumPeers(readCiliumSelector(item, d.extendKey), d.meta.namespace, d.starting)
 	})
 	each("Entities", d.entity)
 	each("CIDR", one(func(item *doc.Cursor) policy.Peer {
@@ -120,7 +120,7 @@ func (d *ciliumDecoder) peers(c *doc.Cursor, f ciliumField) ciliumRule {
 	each("CIDRSet", func(item *doc.Cursor) []policy.Peer { return d.cidrSet(item, &r) })
 	each("Nodes", func(item *doc.Cursor) []policy.Peer {
 		d.need(nodeSelectors)
-		return []policy.Peer{ciliumNodes(readCiliumSelector(item, extendKey))}
+		return []policy.Peer{ciliumNodes(readCiliumSelector(item, d.extendKey))}
 	})
 	each("Groups", func(item *doc.Cursor) []policy.Peer {
 		d.need(looksUpGroups)
@@ -247,7 +247,7 @@ func (d *ciliumDecoder) cidrSet(c *doc.Cursor, r *ciliumRule) []policy.Peer {
 	if name.IsText() && ref == "" {
 		name.Fail("missing", nameForm.hint)
 	}
-	list := readCiliumSelector(selector, func(key string) string { return "cidrgroup." + key })
+	list := readCiliumSelector(selector, func(key string) string { d.checkKey(key); return "cidrgroup." + key })
 	switch {
 	case name.IsSet():
 		r.uses = append(r.uses, use{peer: len(r.peers), group: ref, except: except})
