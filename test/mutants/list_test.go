@@ -34,7 +34,7 @@ var mutants = []mutant{
 	{"engine/reach/questions.go", `ID: "unjudged: " + r.scope`, `ID: "unjudged"`, "all unjudged rules do the same"},
 	{"engine/reach/questions.go", "return asked.Has(mayAllow), asked.Has(maySkip)", "return asked.Has(mayAllow|mayDeny), asked.Has(maySkip)", "an unjudged rule never denies"},
 	{"engine/reach/questions.go", `"cluster has "+f.String()`, `"cluster has addresses"`, "a cluster with addresses of one family has those of the other"},
-	{"engine/reach/questions.go", `"CNI fact "+c.Name()`, `"CNI fact"`, "a CNI that does one thing does all that it perhaps does"},
+	{"engine/reach/questions.go", `q.space.Fact(c.FactID()`, `q.space.Fact("CNI fact"`, "a CNI that does one thing does all that it perhaps does"},
 
 	// Regions.
 	{"engine/reach/region.go", "out = append(out, Cube{both.NS, pod})", "_ = both\n\t\tout = append(out, Cube{c.NS, pod})", "cubes that are cut out of one another overlap"},
