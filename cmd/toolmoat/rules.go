@@ -72,7 +72,7 @@ that read them.`,
 	f.StringVarP(&c.format, "output", "o", "text", "format: text, json")
 	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
-	f.StringVar(&c.cni, "cni", "", "print what is known of these `plugins`: names with commas between them, or any")
+	f.StringVar(&c.cni, "cni", "", "print what is known of these `plugins`: names with commas between them, each NAME[:VERSION][:MODE], or any")
 	f.BoolVar(&grading, "grading", false, "say how findings become a grade")
 	f.BoolVar(&facts, "facts", false, "list the facts that the conditions of answers may ask for")
 	return cmd

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/analysis/query"
 	"github.com/toolmoat/toolmoat/internal/analysis/rule"
@@ -83,6 +84,8 @@ type cniProfile struct {
 	Name          string        `json:"name"`
 	Title         string        `json:"title"`
 	Version       string        `json:"version"`
+	Versions      *versions     `json:"versions,omitempty"` // that can be asked about
+	Modes         []string      `json:"modes,omitempty"`    // that can be asked for
 	Cloud         string        `json:"cloud,omitempty"`
 	Facts         []cniFact     `json:"facts"` // one for each question, in the same order for every profile
 	Kinds         []cniKind     `json:"kinds"` // by name
@@ -90,6 +93,11 @@ type cniProfile struct {
 	PortsPerBlock int           `json:"portsPerBlock,omitempty"`
 	LimitSource   string        `json:"limitSource,omitempty"`
 	Other         []string      `json:"other"`
+}
+
+type versions struct {
+	First string `json:"first"`
+	Last  string `json:"last"`
 }
 
 type cniFact struct {
@@ -120,6 +128,9 @@ func ProfilesJSON(profiles []cni.Profile) ProfilesResult {
 	for _, p := range profiles {
 		one := cniProfile{Name: p.Name, Title: p.Title, Version: p.Version, Cloud: p.Cloud, Facts: []cniFact{}, Kinds: []cniKind{}, Resolvers: []cniResolver{},
 			PortsPerBlock: p.PortsPerBlock, LimitSource: p.LimitSource, Other: append([]string{}, p.Other...)}
+		if one.Modes = p.Modes(); p.Known != (cni.Versions{}) {
+			one.Versions = &versions{p.Known.First, p.Known.Last}
+		}
 		for q, f := range p.Facts {
 			question := cni.Question(q)
 			one.Facts = append(one.Facts, cniFact{question.Name(), question.String(), f.Answer.String(), f.Source})
@@ -151,6 +162,17 @@ func Profiles(profiles []cni.Profile) Document {
 			aside += "; in " + p.Cloud
 		}
 		doc = append(doc, Heading{Mark: p.Name, Tone: Strong, Text: p.Title}, Paragraph{Text: aside, Tone: Dim})
+		var asks Notes
+		plugin, _, _ := strings.Cut(p.Name, ":")
+		if p.Known != (cni.Versions{}) {
+			asks = append(asks, Note{Text: p.Known.String() + ": --cni " + plugin + ":" + p.Known.Last})
+		}
+		for _, mode := range p.Modes() {
+			asks = append(asks, Note{Text: "mode " + mode + ": --cni " + plugin + ":" + mode})
+		}
+		if asks != nil {
+			doc = append(doc, Heading{Text: "What can be asked for"}, asks)
+		}
 
 		var facts, kinds, resolvers Notes
 		for q, f := range p.Facts {

@@ -33,6 +33,7 @@ type CiliumRule struct {
 	Services  []ServiceRef
 	Ports     []CiliumPort // toPorts
 	ICMPs     bool         // it is about ICMP, of which nothing is judged here
+	Queries   []string     // names and patterns of DNS rules, of all its ports; their answers are seen
 }
 
 // ServiceRef is one item of toServices.
@@ -157,21 +158,26 @@ func (w *World) cilium(subject int, peer End, a netip.Addr, ingress bool, dst En
 		}
 		isolated = isolated || p.isolates(ingress)
 		for _, r := range deny {
-			denied = denied || w.ciliumPeer(p, r, pod.Node, peer, a) && w.ciliumPort(r, dst, ingress, protocol, port)
+			denied = denied || w.ciliumPeer(p, r, pod, peer, a) && w.ciliumPort(r, dst, ingress, protocol, port)
 		}
 		for _, r := range allow {
-			allowed = allowed || w.ciliumPeer(p, r, pod.Node, peer, a) && w.ciliumPort(r, dst, ingress, protocol, port)
+			allowed = allowed || w.ciliumPeer(p, r, pod, peer, a) && w.ciliumPort(r, dst, ingress, protocol, port)
 		}
 	}
 	return denied, allowed, isolated
 }
 
-// ciliumPeer reports whether a rule's peers hold the other end, for a subject on the given node.
-func (w *World) ciliumPeer(p CiliumPolicy, r CiliumRule, node string, peer End, a netip.Addr) bool {
-	if r.Endpoints != nil && len(r.Endpoints) == 0 || r.Entities != nil && len(r.Entities) == 0 || r.CIDRs != nil && len(r.CIDRs) == 0 || r.Nodes != nil && len(r.Nodes) == 0 {
+// isNobody reports whether one of a rule's lists is there and empty.
+func (r CiliumRule) isNobody() bool {
+	return r.Endpoints != nil && len(r.Endpoints) == 0 || r.Entities != nil && len(r.Entities) == 0 || r.CIDRs != nil && len(r.CIDRs) == 0 || r.Nodes != nil && len(r.Nodes) == 0
+}
+
+// ciliumPeer reports whether a rule's peers hold the other end, for a subject.
+func (w *World) ciliumPeer(p CiliumPolicy, r CiliumRule, subject Pod, peer End, a netip.Addr) bool {
+	if r.isNobody() {
 		return false
 	}
-	id := w.identity(peer, a, node)
+	id := w.identity(peer, a, subject.Node)
 	some := false
 	for _, s := range r.Endpoints {
 		some = true
@@ -199,8 +205,13 @@ func (w *World) ciliumPeer(p CiliumPolicy, r CiliumRule, node string, peer End, 
 	}
 	for _, n := range r.Names {
 		some = true
+		if w.isEvery(n) { // some name resolves to any address outside
+			if _, world := id["reserved:world"]; world && !w.isServiceAddr(a) && w.known(subject, "any.name.there.is") {
+				return true
+			}
+		}
 		for name, addrs := range w.Names {
-			if fits(name, n) && slices.Contains(addrs, a) && w.inBlocks(peer, a) {
+			if w.fits(name, n) && slices.Contains(addrs, a) && w.inBlocks(peer, a) && w.known(subject, name) {
 				return true
 			}
 		}
@@ -323,15 +334,65 @@ func (w *World) ciliumPort(r CiliumRule, dst End, ingress bool, protocol string,
 	return false
 }
 
+// isEvery reports whether a pattern is that of every name.
+func (w *World) isEvery(pattern string) bool {
+	return pattern == "*" || w.StarsMatchDepth && strings.Trim(strings.TrimSuffix(pattern, "."), "*") == ""
+}
+
+// isServiceAddr reports whether a is the address of a Service.
+func (w *World) isServiceAddr(a netip.Addr) bool {
+	return slices.ContainsFunc(w.Services, func(s Service) bool { return slices.Contains(s.Addrs, a) })
+}
+
+// known reports whether what a name resolves to is known on the node of a pod: the pod can ask for
+// it where answers are seen, or another one has. Where none of the pod's rules is about DNS, that is
+// left to others.
+func (w *World) known(pod Pod, name string) bool {
+	about := func(number, end int, named string) bool {
+		return named == "" && (number == 0 || slices.ContainsFunc([]int{53, 5353}, func(dns int) bool { return number == dns || number <= dns && dns <= end }))
+	}
+	silent := true
+	for _, p := range w.applying(pod, false) {
+		for _, r := range p.Egress {
+			silent = silent && len(r.Ports) > 0 && !slices.ContainsFunc(r.Ports, func(x Port) bool { return about(x.Number, x.EndPort, x.Name) })
+		}
+	}
+	var plain []CiliumRule
+	var asked []string
+	var ports []CiliumPort
+	for _, p := range w.CiliumPolicies {
+		if p.Namespace != "" && w.IgnoresCilium || p.Namespace == "" && w.IgnoresCiliumClusterwide || !p.selects(w, pod) {
+			continue
+		}
+		for _, r := range p.Egress {
+			if r.isNobody() || r.Names != nil || r.ICMPs {
+				continue
+			}
+			if r.Queries != nil {
+				asked, ports = append(asked, r.Queries...), append(ports, r.Ports...)
+			} else {
+				plain = append(plain, r)
+			}
+			silent = silent && r.Ports != nil && !slices.ContainsFunc(r.Ports, func(x CiliumPort) bool { return about(x.Number, x.EndPort, x.Name) })
+		}
+	}
+	return silent || w.NamesTaught || slices.ContainsFunc(asked, func(pattern string) bool { return w.fits(name, pattern) }) ||
+		slices.ContainsFunc(plain, func(r CiliumRule) bool { // lets every query through, if it is about the same port
+			return slices.ContainsFunc(r.Ports, func(x CiliumPort) bool {
+				return slices.ContainsFunc(ports, func(y CiliumPort) bool { return x.Number == y.Number && x.EndPort == y.EndPort && x.Name == "" })
+			})
+		})
+}
+
 // fits reports whether a name is what toFQDNs says, by the regular expression that Cilium makes of
-// it (cilium v1.19.1, pkg/fqdn/matchpattern).
-func fits(name, pattern string) bool {
+// it (cilium v1.19.1 and v1.18.2, pkg/fqdn/matchpattern).
+func (w *World) fits(name, pattern string) bool {
 	pattern = strings.ToLower(strings.TrimSuffix(pattern, "."))
-	if strings.Trim(pattern, "*") == "" && pattern != "" {
+	if w.isEvery(pattern) {
 		return true
 	}
 	depth := ""
-	if rest := strings.TrimLeft(pattern, "*"); len(pattern)-len(rest) > 1 && strings.HasPrefix(rest, ".") {
+	if rest := strings.TrimLeft(pattern, "*"); w.StarsMatchDepth && len(pattern)-len(rest) > 1 && strings.HasPrefix(rest, ".") {
 		depth, pattern = `([-a-z0-9_]+[.])+`, rest[1:]
 	}
 	var b strings.Builder

@@ -57,6 +57,8 @@ type World struct {
 	SentOn                   bool // nodes send on to other nodes where they should not
 	NegativeMatchesAll       bool // a namespaceSelector of NotIn and DoesNotExist alone matches everything
 	RequestsFit              bool // what is sent fits the rules for HTTP, DNS and others
+	StarsMatchDepth          bool // "**." at the start of a pattern of names is any number of labels
+	NamesTaught              bool // on each node some other pod has asked for every name, and the answers were seen
 }
 
 // Pod is one running pod.

@@ -60,15 +60,14 @@ func LetThrough(by ...reach.By) []reach.By {
 // through is the rules of both sides that let a box through.
 func through(b reach.Box) []reach.By { return LetThrough(slices.Concat(b.Egress, b.Ingress)...) }
 
-// names returns the questions of w whether a host name resolves to an end. The pattern of every
-// name asks nothing.
+// names returns the questions of w whether a host name resolves to an end.
 func names(w when.When) []*when.Question {
 	if w.IsAlways() {
 		return nil
 	}
 	return slices.DeleteFunc(w.Questions(), func(q *when.Question) bool {
-		name, ok := reach.NameOf(q)
-		return !ok || name == "*"
+		_, ok := reach.NameOf(q)
+		return !ok
 	})
 }
 

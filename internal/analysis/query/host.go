@@ -145,13 +145,26 @@ func (a *asker) noteDNS(from end, host string) {
 	if !a.isPods(from) {
 		return
 	}
-	open := when.Never
+	open, refused := when.Never, false
 	for _, b := range a.oneSided(from.Holder, policy.Egress) {
-		if b.Conns.Overlaps(special.ResolverPods) {
-			open = open.Or(b.When.Exists(func(q *when.Question) bool { return q.Kind <= when.Node && q.Kind != when.CNI }))
+		if !b.Conns.Overlaps(special.ResolverPods) {
+			continue
+		}
+		rules := b.Rules()
+		inspects, asks := false, len(rules) == 0
+		for _, r := range rules {
+			inspects = inspects || r.DNS != nil
+			asks = asks || r.DNS == nil || slices.ContainsFunc(r.DNS, func(n netset.Name) bool { return matches(n, host) })
+		}
+		if refused = refused || !asks; asks { // then what a query must be, this is
+			open = open.Or(b.When.Exists(func(q *when.Question) bool {
+				return q.Kind <= when.Node && q.Kind != when.CNI || inspects && q.End == when.Destination
+			}))
 		}
 	}
 	switch open = a.p.Unenforced(open); {
+	case open.IsNever() && refused:
+		a.note(host + " cannot be resolved: no rule for DNS queries lets " + from.name + " ask for it")
 	case open.IsNever():
 		a.note(host + " cannot be resolved: no rule lets " + from.name + " reach DNS")
 	case !open.IsAlways():

@@ -29,7 +29,7 @@ spec:
   endpointSelector: {matchLabels: {app: a}}
   egress:
     - toEndpoints: [{matchLabels: {"k8s:io.kubernetes.pod.namespace": kube-system, k8s-app: kube-dns}}]
-      toPorts: [{ports: [{port: "53", protocol: ANY}]}]
+      toPorts: [{ports: [{port: "53", protocol: ANY}], rules: {dns: [{matchPattern: "*"}]}}]
     - toFQDNs: [{matchName: api.github.com}, {matchPattern: "*.example.com"}]
       toPorts: [{ports: [{port: "443", protocol: TCP}]}]
     - toCIDR: [140.82.112.0/20]
@@ -87,8 +87,9 @@ func TestHostNames(t *testing.T) {
 		{"app/a", "8.8.8.8:80", reach.Denied, "", "", ""},
 		{"app/a", "10.7.7.7:443", reach.Depends, "is the address of default/Service/kubernetes", "", ""},
 		{"app/mute", "api.github.com:443", reach.Allowed, "", "api.github.com cannot be resolved: no rule lets app/Pod/mute reach DNS", ""},
-		{"app/mute", "api.github.com:8443", reach.Depends, "api.github.com has an address outside 93.184.216.0/24", "", ""},
-		{"app/watched", "api.github.com:443", reach.Allowed, "", "api.github.com can be resolved only if the query is for a name that its DNS rules allow", ""},
+		{"app/mute", "api.github.com:8443", reach.Depends, "api.github.com has an address outside 93.184.216.0/24", "cannot be resolved", ""},
+		{"app/watched", "api.github.com:443", reach.Allowed, "", "", ""},
+		{"app/watched", "www.example.com:443", reach.Depends, "has an address in common", "www.example.com cannot be resolved: no rule for DNS queries lets app/Pod/watched ask for it", ""},
 		{"app/mute", "kubernetes.default.svc:443", reach.Denied, "", "", ""},
 	}
 	for _, tt := range tests {
@@ -98,6 +99,9 @@ func TestHostNames(t *testing.T) {
 		}
 		if a.Verdict != tt.want || !strings.Contains(a.When.String(), tt.when) || !has(a.Notes, tt.note) || !has(a.Assumed, tt.assumed) {
 			t.Errorf("%s -> %s: got %v if %q %q %q; want %v if %q %q %q", tt.from, tt.to, a.Verdict, a.When, a.Notes, a.Assumed, tt.want, tt.when, tt.note, tt.assumed)
+		}
+		if tt.note == "" && slices.ContainsFunc(a.Notes, func(n string) bool { return strings.Contains(n, "resolved") }) {
+			t.Errorf("%s -> %s: notes %q", tt.from, tt.to, a.Notes)
 		}
 		if (a.When.String() == "") == (tt.want == reach.Depends) {
 			t.Errorf("%s -> %s: %v if %q", tt.from, tt.to, a.Verdict, a.When)

@@ -9,7 +9,6 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
-	"github.com/toolmoat/toolmoat/internal/engine/special"
 )
 
 // namesOf returns the names that a rule allows.
@@ -23,34 +22,41 @@ func namesOf(r *policy.Rule) []netset.Name {
 	return out
 }
 
-// unseenNames reports rules by name where the plugin sees no answer of a resolver to the server.
+// unseenNames reports rules by name where the plugin sees no answer of a resolver to the server, or
+// none for that name.
 func unseenNames(p *Pass) {
 	rules := p.rulesOn(policy.Egress)
-	inspects, leads := false, false
+	var asked []netset.Name // what rules for DNS queries that lead to a resolver allow
+	inspects := false
 	for _, r := range rules {
-		if inspectsDNS(r) {
-			inspects = true
-			leads = leads || !selectsPods(r) || slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool { return decides(r, t.By) })
+		if r.Action != policy.Allow || r.DNS == nil {
+			continue
+		}
+		inspects = true
+		if !selectsPods(r) || slices.ContainsFunc(p.Radius.To[blast.DNS].To, func(t blast.Target) bool { return decides(r, t.By) }) {
+			asked = append(asked, r.DNS...)
 		}
 	}
-	if leads {
-		return
-	}
-	why := "no rule lets the plugin see the answers to its DNS queries, so the address is never known"
-	if inspects {
-		why = "its rules for DNS queries lead to no resolver, so the address is never known"
-	}
 	for _, r := range rules {
-		names := namesOf(r)
-		if names == nil {
+		names := slices.DeleteFunc(namesOf(r), func(n netset.Name) bool {
+			return slices.ContainsFunc(asked, func(a netset.Name) bool { _, ok := n.Meet(a); return ok })
+		})
+		if len(names) == 0 {
 			continue
+		}
+		why := "no rule lets the plugin see the answers to its DNS queries, so the address is never known"
+		switch {
+		case asked != nil:
+			why = "none of its rules for DNS queries allows to ask for that, so the address is never known"
+		case inspects:
+			why = "its rules for DNS queries lead to no resolver, so the address is never known"
 		}
 		texts := make([]string, len(names))
 		for i, n := range names {
 			texts[i] = string(n)
 		}
 		w := &finding.Witness{To: texts[0], Port: 443, Protocol: netset.TCP.String()}
-		if texts[0] == "*" {
+		if names[0].IsEvery() {
 			w.To = "any host"
 		}
 		for _, proto := range netset.Protocols {
@@ -62,12 +68,6 @@ func unseenNames(p *Pass) {
 		p.Found(Report{Origin: r.Origin, Witness: w, Message: fmt.Sprintf("%s allows it to connect to %s by name, and %s", ruleText(r), some(texts), why),
 			Fix: "add to the egress rule for the resolver, on port 53, toPorts rules: {dns: [...]} with the names it may ask for"})
 	}
-}
-
-// inspectsDNS reports whether a rule has queries inspected. What is inspected over UDP, or depends
-// on anything else there, is DNS.
-func inspectsDNS(r *policy.Rule) bool {
-	return r.Action == policy.Allow && r.If != nil && written(r).Overlaps(special.DNS) && len(namesOf(r)) == 0
 }
 
 // hosting lists domains below which anybody gets a name: a few of the private section of the public
@@ -115,7 +115,7 @@ const (
 
 // patternOf classifies a pattern in the canonical form.
 func patternOf(n netset.Name) pattern {
-	if n == "*" {
+	if n.IsEvery() {
 		return everyName
 	}
 	first, rest, _ := strings.Cut(string(n), ".")

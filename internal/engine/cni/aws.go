@@ -39,6 +39,9 @@ var awsVPCCNI = Profile{
 		NodePortsTranslatedFirst:  {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
 		ExternalTranslatedFirst:   {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: the probe on the pod's interface sees what the pod sends, before kube-proxy"},
 		PodsShareTables:           {Yes, "aws-network-policy-agent pkg/utils/utils.go, GetPodIdentifier; PRs 576, 616, 676: pods without a controller called mcp-a and mcp-b are held to each other's policies"},
+		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
+		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 	},
 	Kinds: kinds(
 		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),

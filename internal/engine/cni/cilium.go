@@ -1,6 +1,15 @@
 package cni
 
-var cilium = Profile{
+// Where no version is named, Cilium is that of today; AKS says which it has, and GKE does not.
+var (
+	cilium          = everyCilium.through(Versions{"1.19", "1.20"}, Versions{"1.14", "1.20"})
+	ciliumNodes     = everyCiliumNodes.through(Versions{"1.19", "1.20"}, Versions{"1.17", "1.20"})
+	ciliumPods      = everyCiliumPods.through(Versions{"1.20", "1.20"}, Versions{"1.20", "1.20"})
+	ciliumPodsNodes = everyCiliumPodsNodes.through(Versions{"1.20", "1.20"}, Versions{"1.20", "1.20"})
+	aksCilium       = everyAKSCilium.through(Versions{"1.14", "1.18"}, Versions{"1.14", "1.18"})
+)
+
+var everyCilium = Profile{
 	Name:    "cilium",
 	Title:   "Cilium, policy-cidr-match-mode unset",
 	Family:  "Cilium",
@@ -31,6 +40,9 @@ var cilium = Profile{
 		EnforcesOnHybrid:          {Yes, "EKS documentation, hybrid-nodes-cni: Cilium and Calico are supported"},
 		EnforcesWithoutAgent:      {No, "EKS documentation, fargate: DaemonSets are not supported; what enforces policies is the DaemonSet's pod on the node"},
 		OwnServiceOpen:            {Yes, "cilium bpf/lib/lb.h and issue 11593: hairpinned connections of an endpoint to itself skip policy"},
+		StarsMatchDepth:           {Yes, "cilium 1.19 Documentation/operations/upgrade.rst and pkg/fqdn/matchpattern"},
+		TakesOldForms:             {No, "cilium 1.20.2 pkg/policy/api/l4.go and rule_validation.go, and its definitions, have none of them"},
+		TakesNewForms:             {Yes, "cilium 1.20.2 pkg/policy/api/entity.go and l4.go, and its definitions"},
 		NegativeSelectorsMatchAll: {Uncertain, "cilium issue 46949, PR 46996: what has no such label fits too, unless policy-default-local-cluster adds the label of the cluster"},
 		NodePortsTranslatedFirst:  {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: by socket or per packet with kube-proxy replacement, else by kube-proxy on the other node"},
 		ExternalTranslatedFirst:   {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: with kube-proxy replacement; else kube-proxy translates it after egress was judged"},
@@ -50,11 +62,26 @@ var cilium = Profile{
 		"A named port may not be enforced where the name stands for several numbers (cilium issue 30003); endPort in NetworkPolicy is read since 1.17.",
 		"With --allow-localhost=policy a pod's own node is judged like anybody.",
 	},
+	before: []Past{{
+		Version: "1.20",
+		Facts: [Questions]Fact{
+			TakesOldForms: {Yes, "cilium 1.19.1 pkg/policy/api/l4.go and rule_validation.go, and its definitions"},
+			TakesNewForms: {No, "cilium 1.19.1 pkg/policy/api/entity.go and l4.go, and its definitions, have none of them"},
+		},
+		Kinds: ignored("cilium 1.19.1: no code reads it, and its go.mod has no network-policy-api", clusterNetworkPolicy),
+	}, {
+		Version: "1.19",
+		Facts:   [Questions]Fact{StarsMatchDepth: {No, "cilium 1.18.2 pkg/fqdn/matchpattern: ** is read as *"}},
+	}, {
+		Version: "1.18",
+		Facts: [Questions]Fact{NegativeSelectorsMatchAll: {Yes, "cilium 1.17.0 pkg/k8s/network_policy.go, parseNetworkPolicyPeer: " +
+			"adds neither a namespace nor the cluster to such a selector, and no option does"}},
+	}},
 }
 
 // The modes of policy-cidr-match-mode, in which CIDRs also match nodes, pods or both.
 var (
-	ciliumNodes = derive(cilium, Profile{
+	everyCiliumNodes = derive(everyCilium, Profile{
 		Name:  "cilium:cidr-match=nodes",
 		Title: "Cilium, policy-cidr-match-mode nodes",
 		Facts: [Questions]Fact{
@@ -63,7 +90,7 @@ var (
 				"router's in the pods' range included, and a block with any of them lets to it"},
 		},
 	})
-	ciliumPods = derive(cilium, Profile{
+	everyCiliumPods = derive(everyCilium, Profile{
 		Name:    "cilium:cidr-match=pods",
 		Title:   "Cilium, policy-cidr-match-mode pods",
 		Version: "Cilium 1.20.2",
@@ -71,15 +98,15 @@ var (
 			BlocksMatchPods: {Yes, "cilium 1.20.2 Documentation/cmdref, --policy-cidr-match-mode: takes pods"},
 		},
 	})
-	ciliumPodsNodes = derive(ciliumNodes, Profile{
+	everyCiliumPodsNodes = derive(everyCiliumNodes, Profile{
 		Name:    "cilium:cidr-match=pods+nodes",
 		Title:   "Cilium, policy-cidr-match-mode pods and nodes",
-		Version: ciliumPods.Version,
-		Facts:   [Questions]Fact{BlocksMatchPods: ciliumPods.Facts[BlocksMatchPods]},
+		Version: everyCiliumPods.Version,
+		Facts:   [Questions]Fact{BlocksMatchPods: everyCiliumPods.Facts[BlocksMatchPods]},
 	})
 )
 
-var aksCilium = derive(cilium, Profile{
+var everyAKSCilium = derive(everyCilium, Profile{
 	Name:    "aks-cilium",
 	Title:   "Azure CNI powered by Cilium",
 	Version: "AKS documentation of 2026-08, Cilium 1.14 to 1.18",
@@ -107,7 +134,7 @@ var aksCilium = derive(cilium, Profile{
 	},
 })
 
-var gkeDPv2 = derive(cilium, Profile{
+var gkeDPv2 = derive(everyCilium.during(Versions{"1.14", "1.20"}), Profile{
 	Name:    "gke-dpv2",
 	Title:   "GKE Dataplane V2",
 	Version: "GKE documentation of 2026-08 and field reports up to 2026-09",

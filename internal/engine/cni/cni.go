@@ -62,6 +62,9 @@ const (
 	NodePortsTranslatedFirst
 	ExternalTranslatedFirst
 	PodsShareTables
+	StarsMatchDepth
+	TakesOldForms
+	TakesNewForms
 
 	Questions // how many there are
 )
@@ -125,6 +128,12 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"what a pod sends to a Service's external IP or load balancer is judged on that address"},
 	PodsShareTables: {"podsShareTables", "pods of one node whose names agree up to the last '-' share one table of rules",
 		"each pod has rules of its own"},
+	StarsMatchDepth: {"starsMatchDepth", `"**." at the start of a pattern of host names stands for one or more labels`,
+		`"**." at the start of a pattern of host names stands for one label, as "*." does`},
+	TakesOldForms: {"takesOldForms", "Cilium takes rules for kafka and l7proto, an except wider than its cidr, and keys that no label can have, as before 1.20",
+		"Cilium refuses policies with rules for kafka or l7proto, an except wider than its cidr, or keys that no label can have, as since 1.20"},
+	TakesNewForms: {"takesNewForms", "Cilium takes the entity cluster-mesh, GRE and other protocols without ports, and stars anywhere in serverNames, as since 1.20",
+		"Cilium refuses policies with the entity cluster-mesh, GRE and other protocols without ports, or stars anywhere in serverNames, as before 1.20"},
 }
 
 // String says what the question asks, as a sentence that may be true.
@@ -133,17 +142,25 @@ func (q Question) String() string { return questions[q].asks }
 // Not says the opposite of String, as a sentence that may be true.
 func (q Question) Not() string { return questions[q].not }
 
+// FactID names what is so of q in one cluster.
+func (q Question) FactID() string { return "CNI fact " + q.Name() }
+
 // Name is what machine output calls the question.
 func (q Question) Name() string { return questions[q].name }
 
 // Profile is how one plugin, in one mode, reads policies.
 type Profile struct {
-	Name    string // "cilium"; after a colon a mode that is not the default: "cilium:cidr-match=pods"
+	Name    string // "cilium"; after colons a version and a mode that is not the default: "cilium:1.20:cidr-match=pods"
 	Title   string
 	Family  string // what users call it together with its relatives: "Cilium", "AWS VPC CNI"; "" if it has none
 	Version string // what the facts were read from
 	Cloud   string // the cloud it runs in, as [special.Endpoint] names clouds; "" for any
 	Facts   [Questions]Fact
+
+	// Known are the versions that can be asked about, none if the facts are not told apart by version.
+	Known  Versions
+	before []Past   // what was otherwise earlier, the latest change first
+	every  *Profile // with the facts of the latest version
 
 	// Kinds says which kinds of policy are enforced, by dialect. A kind that some profile lists is
 	// ignored under those that do not; a kind that none lists may be enforced under any.
@@ -173,8 +190,23 @@ type Resolver struct {
 // Says returns p's answer to q.
 func (p Profile) Says(q Question) Answer { return p.Facts[q].Answer }
 
-// Mode reports whether p is a mode that has to be asked for.
-func (p Profile) Mode() bool { return strings.Contains(p.Name, ":") }
+// Mode is the mode of p that has to be asked for, or "".
+func (p Profile) Mode() string {
+	_, mode, _ := strings.Cut(p.Name, ":")
+	return mode
+}
+
+// Modes returns the modes of the plugin that p is of, beside the default one.
+func (p Profile) Modes() []string {
+	plugin, _, _ := strings.Cut(p.Name, ":")
+	var out []string
+	for _, other := range Profiles {
+		if name, mode, _ := strings.Cut(other.Name, ":"); name == plugin && mode != "" {
+			out = append(out, mode)
+		}
+	}
+	return out
+}
 
 // Judges says whether p enforces policies of a dialect.
 func (p Profile) Judges(dialect string) Answer {
@@ -187,6 +219,9 @@ func (p Profile) Judges(dialect string) Answer {
 	return Uncertain
 }
 
+// Most is how many profiles can be asked about together.
+const Most = 64
+
 // Any stands for every profile that enforces policies, each in its default mode.
 const Any = "any"
 
@@ -198,7 +233,7 @@ func Named(text string) ([]Profile, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		if name == Any {
 			for _, p := range Profiles {
-				if p.Name != Spec && !p.Mode() && p.Says(Enforces) != No {
+				if p.Name != Spec && p.Mode() == "" && p.Says(Enforces) != No {
 					out = append(out, p)
 				}
 			}
@@ -211,22 +246,59 @@ func Named(text string) ([]Profile, error) {
 		out = append(out, p)
 	}
 	slices.SortStableFunc(out, func(a, b Profile) int { return strings.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(out, func(a, b Profile) bool { return a.Name == b.Name }), nil
+	out = slices.CompactFunc(out, func(a, b Profile) bool { return a.Name == b.Name })
+	if len(out) > Most {
+		return nil, &UnknownError{Why: fmt.Sprintf("%d profiles are named, and at most %d can be", len(out), Most)}
+	}
+	return out, nil
 }
 
-// ByName returns the profile called name. Its error is an [UnknownError].
+// ByName returns the profile called name: a plugin, and after colons a version and a mode, in either
+// order. Its error is an [UnknownError].
 func ByName(name string) (Profile, error) {
-	i := slices.IndexFunc(Profiles, func(p Profile) bool { return p.Name == name })
-	if i < 0 {
-		return Profile{}, &UnknownError{Name: name}
+	unknown := &UnknownError{Name: name}
+	plugin, version := "", ""
+	for i, part := range strings.Split(name, ":") {
+		switch _, _, ok := releases(part); {
+		case i == 0:
+			plugin = part
+		case ok && version == "":
+			version = part
+		default:
+			plugin += ":" + part
+		}
 	}
-	return Profiles[i], nil
+	i := slices.IndexFunc(Profiles, func(p Profile) bool { return p.Name == plugin })
+	if i < 0 {
+		return Profile{}, unknown
+	}
+	p := Profiles[i]
+	switch {
+	case version == "":
+		return p, nil
+	case p.every == nil:
+		unknown.Why = "what is known of " + plugin + " does not depend on the version"
+		return Profile{}, unknown
+	case !p.Known.holds(version):
+		unknown.Why = plugin + " is known in " + p.Known.String() + ", not in " + version
+		return Profile{}, unknown
+	}
+	known := p.Known
+	p = p.every.during(Versions{version, version})
+	p.Known = known
+	p.Name, p.Version = strings.TrimSuffix(strings.Replace(plugin+":", ":", ":"+version+":", 1), ":"), p.Version+", for "+version
+	return p, nil
 }
 
 // UnknownError says that no profile has a name.
-type UnknownError struct{ Name string }
+type UnknownError struct{ Name, Why string }
 
-func (e *UnknownError) Error() string { return fmt.Sprintf("no profile is called %q", e.Name) }
+func (e *UnknownError) Error() string {
+	if e.Why != "" {
+		return e.Why
+	}
+	return fmt.Sprintf("no profile is called %q", e.Name)
+}
 
 // Nearest returns the name that e's may be a slip of, or "": the plugin whose mode it seems to be,
 // else a name that differs in little, else one that contains it.

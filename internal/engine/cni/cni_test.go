@@ -2,6 +2,7 @@ package cni
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -44,7 +45,7 @@ func TestProfiles(t *testing.T) {
 			t.Errorf("%s: no special endpoint is in %q", p.Name, p.Cloud)
 		}
 		if family, _, mode := strings.Cut(p.Name, ":"); mode {
-			if _, err := ByName(family); err != nil || !p.Mode() {
+			if _, err := ByName(family); err != nil || p.Mode() == "" {
 				t.Errorf("%s is a mode of nothing", p.Name)
 			}
 		}
@@ -284,6 +285,15 @@ func TestUnknown(t *testing.T) {
 		"":                      "",
 		"cilium,":               "",
 		strings.Repeat("c", 99): "",
+		"cilium:1.19:strict":    "cilium",
+		"cilium:1.19:1.18":      "cilium",
+		"1.19":                  "",
+		":1.19":                 "",
+		"1.19:cilium":           "",
+		"cilium:v1.19":          "cilium",
+		"cilium:1.19.1.1":       "cilium",
+		"cilium:01.19":          "cilium",
+		"cilium:":               "cilium",
 	} {
 		_, err := Named(name)
 		var unknown *UnknownError
@@ -297,17 +307,106 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
+// TestVersions asks for facts that changed with a version.
+func TestVersions(t *testing.T) {
+	for name, want := range map[string]Answer{
+		"cilium": Yes, "cilium:1.20": Yes, "cilium:1.20.99": Yes, "cilium:1.19": Yes, "cilium:1.19.0": Yes, "cilium:1.18": No,
+		"cilium:1.18.2": No, "cilium:1.14": No, "aks-cilium": No, "aks-cilium:1.18": No, "gke-dpv2": Uncertain, "cilium:1.18:cidr-match=nodes": No,
+		"cilium:cidr-match=nodes:1.18": No, "cilium:cidr-match=nodes": Yes, "cilium:1.20:cidr-match=pods+nodes": Yes,
+	} {
+		p, err := ByName(name)
+		if err != nil || p.Says(StarsMatchDepth) != want {
+			t.Errorf("%s: %s, %v, want %s", name, p.Says(StarsMatchDepth), err, want)
+		}
+	}
+	for name, want := range map[string]Answer{"cilium": Uncertain, "cilium:1.18": Uncertain, "cilium:1.17": Yes, "cilium:1.14.3": Yes, "aks-cilium": Uncertain, "aks-cilium:1.17": Yes} {
+		if p, err := ByName(name); err != nil || p.Says(NegativeSelectorsMatchAll) != want {
+			t.Errorf("%s: %s, %v, want %s", name, p.Says(NegativeSelectorsMatchAll), err, want)
+		}
+	}
+	for name, want := range map[string]Answer{"cilium": Uncertain, "cilium:1.20": Uncertain, "cilium:1.19": No, "aks-cilium": No} {
+		if p, err := ByName(name); err != nil || p.Judges(clusterNetworkPolicy) != want {
+			t.Errorf("%s: %s, %v, want %s", name, p.Judges(clusterNetworkPolicy), err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"cilium:1.21":                 "cilium is known in versions 1.14 to 1.20, not in 1.21",
+		"cilium:1.13.9":               "cilium is known in versions 1.14 to 1.20, not in 1.13.9",
+		"cilium:1":                    "cilium is known in versions 1.14 to 1.20, not in 1",
+		"cilium:1.19:cidr-match=pods": "cilium:cidr-match=pods is known in version 1.20, not in 1.19",
+		"aks-cilium:1.19":             "aks-cilium is known in versions 1.14 to 1.18, not in 1.19",
+		"calico:3.30":                 "what is known of calico does not depend on the version",
+	} {
+		if _, err := ByName(name); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, want := range map[string]string{"cilium:cidr-match=nodes:1.18.2": "cilium:1.18.2:cidr-match=nodes", "cilium:1.18": "cilium:1.18", "cilium": "cilium"} {
+		if p, err := ByName(name); err != nil || p.Name != want {
+			t.Errorf("%s is called %s, %v", name, p.Name, err)
+		}
+	}
+	var many []string
+	for i := range Most + 1 {
+		many = append(many, fmt.Sprintf("cilium:1.19.%d", i))
+	}
+	if _, err := Named(strings.Join(many, ",")); err == nil {
+		t.Errorf("%d profiles at once", len(many))
+	}
+	if got, err := Named(strings.Join(many[1:], ",")); err != nil || len(got) != Most {
+		t.Errorf("%d profiles, %v", len(got), err)
+	}
+}
+
+// TestPast demands that what was otherwise is in order, has a source and differs from what came
+// after it.
+func TestPast(t *testing.T) {
+	asked := 0
+	for _, p := range Profiles {
+		if p.every == nil {
+			continue
+		}
+		now := *p.every
+		last := release{1 << 16}
+		for _, e := range p.every.before {
+			begins, _, ok := releases(e.Version)
+			if !ok || !begins.isBefore(last) {
+				t.Errorf("%s: %q is no version, or not in order", p.Name, e.Version)
+			}
+			last = begins
+			for q, f := range e.Facts {
+				if f != (Fact{}) && (f.Source == "" || f == now.Facts[q]) {
+					t.Errorf("%s before %s: %s %+v", p.Name, e.Version, Question(q), f)
+				}
+			}
+			for kind := range e.Kinds {
+				if _, ok := p.Kinds[kind]; !ok {
+					t.Errorf("%s before %s: %s is no kind of it", p.Name, e.Version, kind)
+				}
+			}
+			asked++
+		}
+	}
+	if asked == 0 {
+		t.Error("no profile has a past")
+	}
+}
+
 // TestDerive demands that derive takes every field from the changes and leaves what they do not
 // set.
 func TestDerive(t *testing.T) {
 	full := awsVPCCNI
+	full.before = []Past{{Version: "1.0"}}
 	for field, value := range reflect.ValueOf(full).Fields() {
-		if value.IsZero() {
+		if value.IsZero() && field.Name != "Known" && field.Name != "every" {
 			t.Errorf("%s has no %s: take a profile that sets every field", full.Name, field.Name)
 		}
 	}
 	if got := derive(Profile{}, full); !reflect.DeepEqual(got, full) {
 		t.Errorf("derived from nothing: %+v", got)
+	}
+	if got := derive(full.through(Versions{"1.0", "1.0"}, Versions{"1.0", "1.0"}), full); got.every != nil || got.Known != (Versions{}) {
+		t.Errorf("derived of a profile of some versions: %+v", got)
 	}
 	if got := derive(full, Profile{Name: full.Name, Title: full.Title}); !reflect.DeepEqual(got, full) {
 		t.Errorf("derived without changes: %+v", got)
@@ -330,7 +429,7 @@ func TestDerive(t *testing.T) {
 // TestModes demands that a mode differs from the default one, or nobody would ask for it.
 func TestModes(t *testing.T) {
 	for _, p := range Profiles {
-		if !p.Mode() {
+		if p.Mode() == "" {
 			continue
 		}
 		family, _, _ := strings.Cut(p.Name, ":")

@@ -35,7 +35,7 @@ func docs() string {
 	var b strings.Builder
 	b.WriteString("# Profiles\n\nWhat is known of how each network plugin enforces policies. An answer that is *uncertain* widens every result that depends on it.\n" +
 		"`toolmoat rules --cni NAME` prints the same, `-o json` as data. This page is made from the data in `internal/engine/cni`.\n\n")
-	b.WriteString("`--cni any` stands for every plugin that enforces policies, each in its default mode; a mode that has to be asked for follows a colon.\n\n")
+	b.WriteString("`--cni any` stands for every plugin that enforces policies, each in its default mode; a version and a mode follow after colons, in either order: `cilium:1.18`, `cilium:1.20:cidr-match=pods`.\n\n")
 	b.WriteString("## At a glance\n\n| |")
 	columns := slices.DeleteFunc(slices.Clone(Profiles), func(p Profile) bool { return p.Says(Enforces) == No })
 	for _, p := range columns {
@@ -53,6 +53,9 @@ func docs() string {
 		fmt.Fprintf(&b, "\n## %s\n\n%s. Read from: %s.", p.Name, p.Title, p.Version)
 		if p.Cloud != "" {
 			fmt.Fprintf(&b, " Cloud: %s.", p.Cloud)
+		}
+		if p.Known != (Versions{}) {
+			fmt.Fprintf(&b, " Can be asked about: %s.", p.Known)
 		}
 		b.WriteString("\n\n| question | answer | source |\n|---|---|---|\n")
 		for q, f := range p.Facts {

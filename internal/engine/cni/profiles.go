@@ -20,7 +20,8 @@ var Profiles = []Profile{
 }
 
 // derive returns a profile that is as base except for what changes sets. Facts that changes leaves
-// out are those of base, Kinds add to those of base, and any other field replaces that of base.
+// out are those of base, Kinds add to those of base, and any other field replaces that of base. What
+// is told apart by version is said of the result anew, by through.
 func derive(base, changes Profile) Profile {
 	p := base
 	p.Name, p.Title = changes.Name, changes.Title
@@ -39,5 +40,9 @@ func derive(base, changes Profile) Profile {
 	if changes.Other != nil {
 		p.Other = changes.Other
 	}
+	if changes.before != nil {
+		p.before = changes.before
+	}
+	p.Known, p.every = Versions{}, nil
 	return p
 }

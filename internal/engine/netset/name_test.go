@@ -12,7 +12,9 @@ import (
 func TestNameMatches(t *testing.T) {
 	for _, tt := range []struct{ name, yes, no string }{
 		{"api.github.com", "api.github.com", "github.com x.api.github.com api.github.comm apiXgithub.com"},
-		{"*", "a a.b a.b.c", ""},
+		{"*", "a a.b a.b.c", ".a a..b"},
+		{"**", "a a.b a.b.c", ".a a..b"},
+		{"*.", "a ab", "a.b"},
 		{"*.a.com", "b.a.com -.a.com", "a.com c.b.a.com b.a.com.x"},
 		{"**.a.com", "b.a.com c.b.a.com", "a.com ba.com"},
 		{"*a.com", "a.com ba.com", "b.a.com c.com"},
@@ -92,5 +94,59 @@ func TestNameIsFast(t *testing.T) {
 		if name.Matches(host) {
 			t.Fatal("matches")
 		}
+	}
+}
+
+func TestNameMeet(t *testing.T) {
+	for _, tt := range []struct{ a, b, both string }{
+		{"*", "a.b", "a.b"}, {"*", "**.b", "**.b"}, {"*", "**", "**"}, {"*.", "**", "*."}, {"*.", "a", "a"}, {"*.", "a.b", ""}, {"*.", "**.b", ""},
+		{"*.a.b", "c.a.b", "c.a.b"}, {"*.a.b", "a.b", ""}, {"*.a.b", "c.*.b", "c.a.b"}, {"*.a.b", "**.b", "*.a.b"}, {"*.b", "**.b", "*.b"},
+		{"**.a.b", "**.b", "**.a.b"}, {"**.a.b", "**.*.b", "**.a.b"}, {"**.a.b", "*.*.b", "*.a.b"}, {"**.a.b", "*.b", ""}, {"**.a.*", "**.c.a.b", "**.c.a.b"},
+		{"x*.b", "*x.b", ""}, {"x*.b", "xy*.b", "xy*.b"}, {"**.b", "**.c", ""}, {"a.b", "a.b", "a.b"}, {"a.b", "a.c", ""},
+	} {
+		for _, pair := range [][2]netset.Name{{netset.Name(tt.a), netset.Name(tt.b)}, {netset.Name(tt.b), netset.Name(tt.a)}} {
+			if both, ok := pair[0].Meet(pair[1]); string(both) != tt.both || ok != (tt.both != "") {
+				t.Errorf("%s and %s: %q, %t, want %q", pair[0], pair[1], both, ok, tt.both)
+			}
+		}
+	}
+	for name, want := range map[netset.Name]netset.Name{"**.a": "*.a", "**.*.a": "*.*.a", "**": "*.", "*": "*", "*.a": "*.a", "a.b": "a.b"} {
+		if got := name.OneLabel(); got != want {
+			t.Errorf("%s with one label: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestNameMeetMatches demands that what fits a meeting fits both, and that a name that fits both
+// fits it, where there is one.
+func TestNameMeetMatches(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	text := func(letters ...string) string {
+		labels := make([]string, 1+r.IntN(3))
+		for i := range labels {
+			labels[i] = letters[r.IntN(len(letters))]
+		}
+		return strings.Join(labels, ".")
+	}
+	met, missed := 0, 0
+	for range 200_000 {
+		a, b, host := netset.Name(text("a", "ab", "*", "a*", "*b")), netset.Name(text("a", "ab", "*", "a*", "*b")), text("a", "b", "ab", "aab")
+		for _, n := range []*netset.Name{&a, &b} {
+			if r.IntN(3) == 0 {
+				*n = "**." + *n
+			}
+		}
+		both, ok := a.Meet(b)
+		switch fits := a.Matches(host) && b.Matches(host); {
+		case ok && both.Matches(host) != fits:
+			t.Fatalf("%s and %s are %s, and of %s: %t", a, b, both, host, fits)
+		case ok && fits:
+			met++
+		case fits:
+			missed++
+		}
+	}
+	if met < 10*missed {
+		t.Errorf("%d names fit a meeting, %d fit both sides of none", met, missed)
 	}
 }

@@ -126,13 +126,14 @@ type Rule struct {
 	Action  Action
 	Dir     Direction
 	Subject Subject
-	Peers   []Peer // a union; empty matches nothing
-	AnyPeer bool   // every peer, whatever Peers says
-	Ports   []Port // a union; empty matches nothing
-	AnyPort bool   // every port of every protocol, whatever Ports says
-	Untyped bool   // its policy leaves its direction out of policyTypes
-	If      []Fact // what else must hold for it to match
-	Path    string // where in the policy: "egress[0]"; "" for a rule that stands for a whole object
+	Peers   []Peer        // a union; empty matches nothing
+	AnyPeer bool          // every peer, whatever Peers says
+	Ports   []Port        // a union; empty matches nothing
+	AnyPort bool          // every port of every protocol, whatever Ports says
+	DNS     []netset.Name // it has DNS queries inspected, and lets through those for these; nil if it inspects none
+	Untyped bool          // its policy leaves its direction out of policyTypes
+	If      []Fact        // what else must hold for it to match
+	Path    string        // where in the policy: "egress[0]"; "" for a rule that stands for a whole object
 	Origin  origin.Origin
 }
 
@@ -144,7 +145,7 @@ type Peer struct {
 	Block   *Block
 	Entity  Entity
 	Node    *label.Selector // nodes other than the pod's own
-	Name    netset.Name
+	Name    netset.Name     // known from inspected DNS queries
 	Service *ServicePeer
 	If      []Fact // what else must hold for it to match
 	Path    string // within the rule: "to[1]"

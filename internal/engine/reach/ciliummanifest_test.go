@@ -218,9 +218,15 @@ func ciliumRules(in []wireCiliumRule, groups []wireGroup) []slow.CiliumRule {
 			if r.Ports == nil {
 				r.Ports = []slow.CiliumPort{}
 			}
+			to := &r
+			if tp.Rules.DNS != nil { // a rule of its own
+				asks := r
+				asks.Ports, to = nil, &asks
+			}
 			looks := len(tp.Rules.HTTP)+len(tp.Rules.Kafka)+len(tp.Rules.L7)+len(tp.Rules.DNS) > 0
 			for _, d := range tp.Rules.DNS {
 				looks = looks && d.MatchPattern != "*"
+				to.Queries = append(to.Queries, d.MatchName+d.MatchPattern)
 			}
 			for _, p := range tp.Ports {
 				x := slow.CiliumPort{Protocol: p.Protocol, EndPort: p.EndPort, Requests: looks}
@@ -229,7 +235,10 @@ func ciliumRules(in []wireCiliumRule, groups []wireGroup) []slow.CiliumRule {
 				} else {
 					x.Name = p.Port
 				}
-				r.Ports = append(r.Ports, x)
+				to.Ports = append(to.Ports, x)
+			}
+			if to != &r {
+				out = append(out, *to)
 			}
 		}
 		out = append(out, r)

@@ -45,6 +45,9 @@ func (r *random) ciliumPolicy() slow.CiliumPolicy {
 			}
 		}
 	}
+	for r.more.IntN(3) == 0 {
+		p.Egress = append(p.Egress, r.dnsRule())
+	}
 	flag := func() *bool {
 		if r.one(2) {
 			return nil
@@ -88,7 +91,12 @@ func (r *random) ciliumRule(names bool) slow.CiliumRule {
 	case 5, 6:
 		few(func() { out.Entities = append(out.Entities, pick(r, ciliumEntities...)) })
 	case 7:
-		few(func() { out.Names = append(out.Names, pick(r, ciliumPatterns...)) })
+		few(func() {
+			out.Names = append(out.Names, pick(r, ciliumPatterns...))
+			if r.more.IntN(6) == 0 {
+				out.Names = append(out.Names, []string{"**", "*.b.example.com", "**.com"}[r.more.IntN(3)])
+			}
+		})
 	case 8:
 		ref := slow.ServiceRef{Namespace: pick(r, nsNames...), Name: pick(r, "s0", "s1")}
 		if r.one(3) {
@@ -111,6 +119,20 @@ func (r *random) ciliumRule(names bool) slow.CiliumRule {
 			p.Requests = names && r.unknown
 		}
 		out.Ports = append(out.Ports, p)
+	}
+	return out
+}
+
+// dnsRule draws a rule for resolvers, with rules for queries or without.
+func (r *random) dnsRule() slow.CiliumRule {
+	one := func(of []string) string { return of[r.more.IntN(len(of))] }
+	out := slow.CiliumRule{Entities: []string{one(ciliumEntities)}, Ports: []slow.CiliumPort{{Protocol: one([]string{"UDP", "ANY"}), Number: []int{53, 5353}[r.more.IntN(2)]}}}
+	for n := range r.more.IntN(3) {
+		out.Ports[0].Requests = true
+		out.Queries = append(out.Queries, one(ciliumPatterns))
+		if n == 0 && r.more.IntN(3) == 0 {
+			out.Queries[0] = one([]string{"**", "b.*.com", "a.*.example.com", "example.*"})
+		}
 	}
 	return out
 }
@@ -197,6 +219,9 @@ func decodedCiliumRule(r slow.CiliumRule, namespace string, rule policy.Rule) []
 		return []policy.Rule{rule}
 	}
 	plain, looking := rule, rule
+	for _, n := range r.Queries {
+		looking.DNS = append(looking.DNS, netset.Name(n))
+	}
 	looking.If = []policy.Fact{{ID: "request", Yes: "the request is one that its rules allow", No: "the request is none that its rules allow"}}
 	for _, p := range r.Ports {
 		to := &plain

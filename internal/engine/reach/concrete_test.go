@@ -156,6 +156,8 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	if profile.Says(cni.PodsShareTables) == cni.Yes && r.more.IntN(2) == 0 {
 		w.share(r)
 	}
+	w.StarsMatchDepth = mays(cni.StarsMatchDepth)
+	w.NamesTaught = r.more.IntN(2) == 0
 	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {

@@ -31,6 +31,10 @@ var FactKinds = []FactKind{
 	{"<family> address of <end>, group <n>", ofEnd, "CIDRs, or public", "where an address lies that the input does not show", "IPv4 address of dst, group 0"},
 	{"address of <end>: <name>", ofEnd, "CIDRs", "which address a host name resolves to", "address of dst: api.example.com"},
 	{"name of <end>: <name>", ofEnd, yesOrNo, "whether a host name resolves to the address", "name of dst: *.example.com"},
+	{"learnt from another pod", "src", yesOrNo, "whether other pods' DNS queries have told Cilium the addresses of names, where the client's are not inspected",
+		"learnt from another pod"},
+	{"learnt from another pod: <name>", "src", yesOrNo, "the same of one name, where the client's queries are inspected and not for that name",
+		"learnt from another pod: api.example.com"},
 	{"address in the pods' range of src: <ranges>", "src", yesOrNo, "from which address in the pods' range a node connects",
 		"address in the pods' range of src: 10.244.0.0/16"},
 	{"shares the address of a host pod: labels of <end>: namespace {<selector>} pod {<selector>}", ofEnd, yesOrNo,
@@ -53,6 +57,7 @@ var FactKinds = []FactKind{
 		"setting labels: keeps pod-template-hash"},
 	{"<rule>: labels of source <source>", ofEnd, yesOrNo, "whether Cilium gives labels of a source of its own", "CiliumNetworkPolicy a/b ingress 0: labels of source cidr"},
 	{"<rule>: reserved labels", ofEnd, yesOrNo, "whether Cilium gives the reserved labels that a selector asks for", "CiliumNetworkPolicy a/b ingress 0: reserved labels"},
+	{"<rule>: pod of another cluster", ofEnd, yesOrNo, "whether it is a pod of another cluster of the mesh", "CiliumNetworkPolicy a/b egress 0 peer 1: pod of another cluster"},
 	{"<rule>: unmanaged", ofEnd, yesOrNo, "whether Cilium does not manage a pod", "CiliumNetworkPolicy a/b ingress 0 peer 0: unmanaged"},
 
 	{"port name <protocol>/<name> of <end> is <port>", ofEnd, yesOrNo, "which number a port name stands for, where containers differ",

@@ -28,11 +28,20 @@ func (v Verdict) String() string {
 // MarshalText writes the verdict as the JSON outputs name it.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// match is what a rule matches: connections with the ends of a region, if when holds.
+// match is what a rule matches: connections with the ends of a region, if when holds. One by a host
+// name holds only where the name is known to be theirs, which is another question for each group:
+// see [Program.named].
 type match struct {
 	ends  Region
 	conns netset.Conns
 	when  when.When
+	name  netset.Name
+}
+
+// on is m for some connections, as far as where holds.
+func (m match) on(conns netset.Conns, where when.When) match {
+	m.conns, m.when = conns, m.when.And(where)
+	return m
 }
 
 // step is one rule, made ready for the pods of one group.

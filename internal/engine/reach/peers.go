@@ -398,36 +398,6 @@ func (p *Program) nodePeers(sel label.Selector, end when.End) []match {
 	}
 }
 
-// namePeer resolves a host name: to addresses, never to pods or nodes. An exact name of the public
-// DNS is taken to resolve to addresses of the internet, as the reports' assumptions say; a pattern,
-// or a name of a private domain, to any address outside of the cluster.
-func (p *Program) namePeer(name netset.Name, end when.End) []match {
-	resolves := p.asks.named(end, name)
-	if name.IsExact() && PublicName(name) {
-		out := always(Region{Addrs: special.Internet})
-		for _, m := range p.knownIn(special.Internet) {
-			perhaps := m.ends.IDs.Intersect(p.apiPerhapsOnNode)
-			out = append(out, match{ends: Region{IDs: m.ends.IDs.Intersect(p.endpoints).Minus(p.local).Minus(perhaps)}, when: m.when},
-				match{ends: Region{IDs: perhaps}, when: m.when.And(p.asks.node(end, anyNode, noNode))})
-		}
-		return within(out, resolves)
-	}
-	out := within(p.outside(end, netset.Universe, when.Always), resolves)
-	for i := range out {
-		out[i].ends.IDs = out[i].ends.IDs.Minus(p.frontendIDs)
-	}
-	return out
-}
-
-// PublicName reports whether a name is one of the public DNS, as far as its last label tells (RFC
-// 6762, RFC 8375, ICANN's reservation of .internal, and those that networks use in practice).
-func PublicName(name netset.Name) bool {
-	i := strings.LastIndexByte(string(name), '.')
-	return i >= 0 && !slices.Contains(privateDomains, string(name[i+1:]))
-}
-
-var privateDomains = []string{"internal", "local", "localdomain", "localhost", "corp", "home", "lan", "intranet", "private", "test", "arpa", "cluster", "svc"}
-
 // servicePeer resolves Services: to the pods behind them, or where they select none, to the
 // addresses of their endpoints.
 func (p *Program) servicePeer(peer *policy.ServicePeer, end when.End) []match {

@@ -25,6 +25,7 @@ type questions struct {
 
 	nodesHave [2]when.When // likewise, nodes and the API server
 	so        [cni.Questions]when.When
+	said      map[string]when.When // what profiles say of facts that policies depend on, by ID
 }
 
 // The answers to the question on which node an end is.
@@ -45,7 +46,7 @@ const (
 )
 
 func newQuestions(profiles int) questions {
-	q := questions{space: when.NewSpace(), ranks: map[string]int{}}
+	q := questions{space: when.NewSpace(), ranks: map[string]int{}, said: map[string]when.When{}}
 	q.family = q.space.Ask(when.Question{ID: "IP family", Kind: when.Family, All: when.Answers{Bits: 3}, Words: []string{1: "it is over IPv4", 2: "it is over IPv6"}})
 	q.cni = q.space.Ask(when.Question{ID: "CNI", Kind: when.CNI, All: when.Answers{Bits: uint64(worldsOf(profiles))}})
 	for _, f := range Families {
@@ -53,7 +54,7 @@ func newQuestions(profiles int) questions {
 		q.nodesHave[f] = q.space.Fact("nodes have "+f.String(), when.Cluster, 0, "nodes have "+f.String()+" addresses", "nodes have no "+f.String()+" addresses").Has(when.Yes)
 	}
 	for c := range cni.Questions {
-		q.so[c] = q.space.Fact("CNI fact "+c.Name(), when.Cluster, 0, c.String(), c.Not()).Has(when.Yes)
+		q.so[c] = q.space.Fact(c.FactID(), when.Cluster, 0, c.String(), c.Not()).Has(when.Yes)
 	}
 	return q
 }
@@ -157,9 +158,24 @@ func nameID(end when.End, name netset.Name) string {
 	return "name of " + endName(end) + ": " + string(name)
 }
 
-// named is the condition that a host name resolves to the address of an end.
-func (q *questions) named(end when.End, name netset.Name) when.When {
-	return q.ask(nameID(end, name), end, 0, string(name)+" resolves to "+word(end), string(name)+" does not resolve to "+word(end))
+// named is the condition that a host name resolves to the address of an end. Whoever owns an
+// address can give it a name, so that the pattern of every name is no condition.
+func (q *questions) named(end when.End, name netset.Name, rank int) when.When {
+	if name.IsEvery() {
+		return when.Always
+	}
+	return q.ask(nameID(end, name), end, rank, string(name)+" resolves to "+word(end), string(name)+" does not resolve to "+word(end))
+}
+
+// taught is the condition that the client's node knows the addresses of names which the client
+// itself cannot make it learn: one of those that it may not ask for, or "" for all of them.
+func (q *questions) taught(name netset.Name, rank int) when.When {
+	id, why := "learnt from another pod", ": no rule with rules.dns inspects the queries of {src}"
+	if name != "" {
+		id, why = id+": "+string(name), why+" for "+string(name)
+	}
+	return q.ask(id, when.Source, rank,
+		"Cilium knows the address from another pod's DNS query"+why, "Cilium does not know the address from another pod's DNS query"+why)
 }
 
 // NameOf returns the host name that a question is about.
@@ -182,7 +198,10 @@ func (q *questions) only(facts []policy.Fact, scope string, rank int, end when.E
 			id, of = scope+": "+f.ID, end
 		}
 		place := strings.NewReplacer("{peer}", word(end))
-		one := q.ask(id, of, rank, place.Replace(f.Yes), place.Replace(f.No))
+		one, ok := q.said[id]
+		if !ok {
+			one = q.ask(id, of, rank, place.Replace(f.Yes), place.Replace(f.No))
+		}
 		if f.Not {
 			one = one.Not()
 		}

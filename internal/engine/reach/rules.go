@@ -27,7 +27,7 @@ func (p *Program) ready(r *ruleIn) *ruleIn {
 		}
 		for _, m := range r.peers {
 			if !r.numbers.IsEmpty() {
-				r.matches = append(r.matches, match{m.ends, r.numbers, m.when})
+				r.matches = append(r.matches, m.on(r.numbers, when.Always))
 			}
 			if r.Dir == policy.Egress {
 				r.matches = append(r.matches, p.namedEgress(r, m)...)
@@ -52,7 +52,9 @@ func joined(ms []match) []match {
 		}
 		i := -1
 		if m.ends.Cubes == nil { // cubes need not be disjoint
-			i = slices.IndexFunc(out, func(o match) bool { return o.ends.Cubes == nil && o.when.Equal(m.when) && o.conns.Equal(m.conns) })
+			i = slices.IndexFunc(out, func(o match) bool {
+				return o.ends.Cubes == nil && o.name == m.name && o.when.Equal(m.when) && o.conns.Equal(m.conns)
+			})
 		}
 		if i < 0 {
 			out, regions = append(out, m), append(regions, []Region{m.ends})
@@ -83,11 +85,10 @@ func (p *Program) ownNames(r *ruleIn, m match) []match {
 	for _, name := range r.names {
 		resolved := func(byNumber map[netset.Port][]int, certain bool) {
 			for _, number := range slices.Sorted(maps.Keys(byNumber)) {
-				in := Region{IDs: m.ends.IDs.Intersect(p.IDs(byNumber[number]...))}
-				if in.IsEmpty() {
+				at := m.on(netset.ConnsOf(name.protocol, netset.PortRange(number, number)), when.Always)
+				if at.ends = (Region{IDs: m.ends.IDs.Intersect(p.IDs(byNumber[number]...))}); at.ends.IsEmpty() {
 					continue
 				}
-				at := match{in, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), m.when}
 				if !certain {
 					at.when = at.when.And(p.sidecarPort(when.Destination, name, number))
 				}
@@ -97,7 +98,8 @@ func (p *Program) ownNames(r *ruleIn, m match) []match {
 		resolved(p.portNames[name].must, true)
 		resolved(p.portNames[name].may, false)
 		if m.ends.Cubes != nil { // a pod that does not exist may give the name to any port
-			out = append(out, match{Region{Cubes: m.ends.Cubes}, netset.ConnsOf(name.protocol, netset.AllPorts), m.when})
+			m.ends = Region{Cubes: m.ends.Cubes}
+			out = append(out, m.on(netset.ConnsOf(name.protocol, netset.AllPorts), when.Always))
 		}
 	}
 	return out
@@ -122,13 +124,13 @@ func (p *Program) sharedNames(r *ruleIn, m match) (out []match) {
 		if numbers.all == nil {
 			given := p.asks.ask("port name "+name.String()+" is given", when.Cluster, 0,
 				"some pod, which the input does not show, gives a port the name "+name.name, "no pod gives a port the name "+name.name)
-			out = append(out, match{m.ends, netset.ConnsOf(name.protocol, netset.AllPorts), m.when.And(given)})
+			out = append(out, m.on(netset.ConnsOf(name.protocol, netset.AllPorts), given))
 		}
 		if len(numbers.running) > 1 {
 			continue
 		}
 		for _, number := range numbers.all {
-			at := match{m.ends, netset.ConnsOf(name.protocol, netset.PortRange(number, number)), m.when}
+			at := m.on(netset.ConnsOf(name.protocol, netset.PortRange(number, number)), when.Always)
 			if len(numbers.all) > 1 {
 				at.when = at.when.And(p.asks.ask(fmt.Sprintf("port name %s is %d everywhere", name, number), when.Cluster, 0,
 					fmt.Sprintf("every running pod gives the port name %s the number %d", name.name, number),
@@ -151,7 +153,7 @@ func (p *Program) steps(g *group) []step {
 		if r.Dir == policy.Ingress && r.names != nil {
 			matches = append(slices.Clone(matches), p.namedIngress(r, g)...)
 		}
-		matches = within(matches, kept)
+		matches = within(p.named(matches, r, g), kept)
 		if longest != nil && longest[i] != nil {
 			matches = slices.Concat(matches, longest[i])
 		}
@@ -171,7 +173,7 @@ func (p *Program) namedIngress(r *ruleIn, g *group) []match {
 	for _, name := range r.names {
 		add := func(ports netset.Ports, where when.When) {
 			for _, m := range r.peers {
-				out = append(out, within([]match{{m.ends, netset.ConnsOf(name.protocol, ports), m.when}}, where)...)
+				out = append(out, m.on(netset.ConnsOf(name.protocol, ports), where))
 			}
 		}
 		if g.like == nil {

@@ -96,7 +96,7 @@ func (p *Program) servicesFor(ns int, r *ruleIn, pod label.Selector) []match {
 			continue
 		}
 		for _, b := range p.frontPorts(i, r) {
-			out = append(out, match{p.IDRegion(holder), b.conns, b.when.And(p.asks.over(p.primaryFamily(svc)))})
+			out = append(out, match{ends: p.IDRegion(holder), conns: b.conns, when: b.when.And(p.asks.over(p.primaryFamily(svc)))})
 		}
 	}
 	return out

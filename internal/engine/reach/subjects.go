@@ -90,7 +90,9 @@ func (c *compiled) noteRule(r *policy.Rule, rank int) {
 		case peer.NS != nil:
 			c.note(peerEnd(r.Dir), peer.NS, peer.Pod, rank)
 		case peer.Name != "":
-			c.asks.note(nameID(peerEnd(r.Dir), peer.Name), rank)
+			for _, n := range c.readings(peer.Name) {
+				c.asks.note(nameID(peerEnd(r.Dir), n.name), rank)
+			}
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 type Worlds uint64
 
 // MaxProfiles is how many profiles one program can have.
-const MaxProfiles = 64
+const MaxProfiles = cni.Most
 
 // Has reports whether profile i is in w.
 func (w Worlds) Has(i int) bool { return w&(1<<i) != 0 }
@@ -43,6 +43,7 @@ func opinionsOf(profiles []cni.Profile, asks *questions) (a opinions) {
 	}
 	for q := range cni.Questions {
 		a.where[q] = asks.on(a.yes[q]).Or(asks.on(a.maybe[q]).And(asks.so[q]))
+		asks.said[q.FactID()] = a.where[q]
 	}
 	return a
 }

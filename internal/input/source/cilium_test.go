@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
@@ -48,17 +51,14 @@ func TestCiliumRules(t *testing.T) {
 		{"blocks", "{toCIDR: [10.0.0.0/8, 10.9.9.9/24, '::/0']}", rule + "toCIDR[0]@6 10.0.0.0/8 | toCIDR[1]@6 10.9.9.0/24 | toCIDR[2]@6 ::/0; any port"},
 		{"block with exceptions", "{toCIDRSet: [{cidr: 10.0.0.0/8, except: [10.1.0.0/16, 10.0.0.0/8]}]}", rule + "toCIDRSet[0]@6 10.0.0.0/8 except 10.1.0.0/16, 10.0.0.0/8; any port"},
 		{"names", "{toFQDNs: [{matchName: API.github.com.}, {matchPattern: '*'}, {matchPattern: '**.'}, {matchPattern: '*.a.com'}, {matchPattern: '***.a.com'}, {matchPattern: 'b**c.**.com'}, {matchPattern: '**x.com'}]}",
-			rule + "toFQDNs[0]@6 name api.github.com | toFQDNs[1]@6 name * | toFQDNs[2]@6 name * | toFQDNs[3]@6 name *.a.com | toFQDNs[4]@6 name **.a.com | toFQDNs[5]@6 name b*c.*.com | toFQDNs[6]@6 name *x.com; any port"},
+			rule + "toFQDNs[0]@6 name api.github.com | toFQDNs[1]@6 name * | toFQDNs[2]@6 name ** | toFQDNs[3]@6 name *.a.com | toFQDNs[4]@6 name **.a.com | toFQDNs[5]@6 name b*c.*.com | toFQDNs[6]@6 name *x.com; any port"},
 		{"ports of all kinds", "{toPorts: [{ports: [{port: '0', protocol: TCP}, {port: '100', endPort: 200, protocol: UDP}, {port: '100', endPort: 9, protocol: SCTP}, {port: Http-x, protocol: TCP}, {port: '010', protocol: TCP}, {port: '0', endPort: 9, protocol: TCP}]}]}",
 			rule + "anyone; TCP 1-65535, UDP 100-200, SCTP 100-100, TCP http-x, TCP 8-8, TCP 1-9"},
 		{"any protocol", "{toPorts: [{ports: [{port: '53'}, {port: dns, protocol: ANY}]}]}", rule + "anyone; TCP 53-53, UDP 53-53, SCTP 53-53, TCP dns, UDP dns, SCTP dns"},
 		{"requests", "{toPorts: [{ports: [{port: '80', protocol: TCP}], rules: {http: [{method: GET, path: /a, host: x, headers: [a b], headerMatches: [{name: nn, value: v, mismatch: LOG, secret: {name: s, namespace: t}}]}]}}, {ports: [{port: '81', protocol: TCP}], rules: {http: []}}, {ports: [{port: '82', protocol: UDP}]}]}",
 			"6: allow egress spec.egress[0].toPorts[0]: anyone; TCP 80-80; if the request is one that its HTTP rules allow\n" + rule + "anyone; TCP 81-81, UDP 82-82"},
-		{"DNS", "{toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchPattern: '*'}, {matchName: a.b}]}}]}", rule + "anyone; TCP 53-53, UDP 53-53, SCTP 53-53; if the query is for a name that its DNS rules allow"},
+		{"DNS", "{toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchPattern: '*'}, {matchName: a.b}]}}]}", rule + "anyone; TCP 53-53, UDP 53-53, SCTP 53-53; queries for [* a.b]; if the query is for a name that its DNS rules allow"},
 		{"DNS without rules", "{toPorts: [{ports: [{port: '53', protocol: UDP}], rules: {dns: []}}]}", rule + "anyone; UDP 53-53"},
-		{"Kafka", "{toPorts: [{ports: [{port: '9092', protocol: TCP}], rules: {kafka: [{apiKey: Fetch, apiVersion: '1', topic: a.b, clientID: c}, {role: produce}]}}]}", rule + "anyone; TCP 9092-9092; if the request is one that its Kafka rules allow"},
-		{"other rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2, l7: [{cmd: READ}]}}]}", rule + "anyone; TCP 9-9; if the request is one that its rules allow"},
-		{"a proxy without rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2}}]}", rule + `anyone; TCP 9-9; if the proxy for "r2d2" lets the request pass`},
 		{"server names", "{toPorts: [{ports: [{port: '443', protocol: TCP}], serverNames: [a.b, '*.c.d', '**.e']}]}", rule + `anyone; TCP 443-443; if the TLS server name is "a.b", "*.c.d" or "**.e"`},
 		{"TLS", "{toPorts: [{ports: [{port: '443', protocol: TCP}], serverNames: [a.b], terminatingTLS: {secret: {name: s}}, originatingTLS: {secret: {name: s}, trustedCA: x}, rules: {http: [{}]}}]}",
 			rule + `anyone; TCP 443-443; if the request is one that its HTTP rules allow and the proxy accepts the TLS of the client (terminatingTLS) and the proxy accepts the TLS of the destination (originatingTLS) and the TLS server name is "a.b"`},
@@ -78,6 +78,61 @@ func TestCiliumRules(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCiliumForms reads forms that not every version of Cilium takes: what a policy with one says
+// depends on it, and where it is refused nothing is known of what is there instead.
+func TestCiliumForms(t *testing.T) {
+	const rule = "6: allow egress spec.egress[0]: "
+	private := ""
+	for _, cidr := range netset.CIDRs(special.Plan) {
+		private += " | toEntities[0]@6 " + cidr.String() + " if {peer} is a pod of another cluster of the mesh"
+	}
+	for _, tt := range []struct {
+		name, rule, want string
+		takes            cni.Question
+	}{
+		{"Kafka", "{toPorts: [{ports: [{port: '9092', protocol: TCP}], rules: {kafka: [{apiKey: Fetch, apiVersion: '1', topic: a.b, clientID: c}, {role: produce}]}}]}", rule + "anyone; TCP 9092-9092; if the request is one that its Kafka rules allow", cni.TakesOldForms},
+		{"other rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2, l7: [{cmd: READ}]}}]}", rule + "anyone; TCP 9-9; if the request is one that its rules allow", cni.TakesOldForms},
+		{"a proxy without rules", "{toPorts: [{ports: [{port: '9', protocol: TCP}], rules: {l7proto: r2d2}}]}", rule + `anyone; TCP 9-9; if the proxy for "r2d2" lets the request pass`, cni.TakesOldForms},
+		{"an except wider than its cidr", "{toCIDRSet: [{cidr: 10.0.0.0/16, except: [10.0.0.0/8]}]}", rule + "toCIDRSet[0]@6 10.0.0.0/16 except 10.0.0.0/8; any port", cni.TakesOldForms},
+		{"a key that no label can have", "{toEndpoints: [{matchExpressions: [{key: '-a', operator: DoesNotExist}]}]}", rule + "toEndpoints[0]@6 ns kubernetes.io/metadata.name=ns pods !-a; any port", cni.TakesOldForms},
+		{"clusters of a mesh", "{toEntities: [cluster-mesh]}", rule + "toEntities[0]@6 cluster" + private + "; any port", cni.TakesNewForms},
+		{"protocols without ports", "{toPorts: [{ports: [{port: '0', protocol: GRE}, {port: '0', protocol: IPIP}, {port: '0', protocol: IPV6}, {port: '0', protocol: ESP}, {port: '0', protocol: AH}]}]}", "", cni.TakesNewForms},
+		{"server names", "{toPorts: [{ports: [{port: '443', protocol: TCP}], serverNames: [a.*, '*', 'a*b.c']}]}", rule + `anyone; TCP 443-443; if the TLS server name is "a.*", "*" or "a*b.c"`, cni.TakesNewForms},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := cilium(t, cnpHead+"spec:\n  egress:\n  - "+tt.rule+"\n  endpointSelector: {}\n")
+			if strings.Contains(tt.want, "; if ") {
+				tt.want += " and "
+			} else {
+				tt.want += "; if "
+			}
+			var known, rest []policy.Rule
+			for _, r := range p.Rules {
+				if r.Action == policy.Unjudged {
+					rest = append(rest, r)
+				} else {
+					known = append(known, r)
+				}
+			}
+			p.Rules = known
+			want := "5: egress isolates ns kubernetes.io/metadata.name=ns pods everything, else deny\n"
+			if len(known) > 0 {
+				want += tt.want + tt.takes.String()
+			}
+			same(t, "policy", stands(p), want)
+			if !slices.ContainsFunc(p.Isolations[0].If, func(f policy.Fact) bool { return f.ID == tt.takes.FactID() && !f.Not }) {
+				t.Errorf("isolates if %v", p.Isolations[0].If)
+			}
+			if len(rest) != 2 || rest[0].Dir == rest[1].Dir || !rest[0].AnyPeer || !rest[0].AnyPort || len(rest[0].If) != 1 || !rest[0].If[0].Not || rest[0].If[0].ID != tt.takes.FactID() {
+				t.Errorf("where it is refused: %+v", rest)
+			}
+		})
+	}
+	if p := cilium(t, cnpHead+"spec:\n  egress:\n  - {toCIDRSet: [{cidr: 10.0.0.0/8, except: [10.0.0.0/8]}], toPorts: [{ports: [{port: '443'}], serverNames: ['**.a']}]}\n  endpointSelector: {}\n"); len(p.Rules) != 1 {
+		t.Errorf("forms that every version takes: %s", stands(p))
 	}
 }
 
@@ -395,7 +450,7 @@ func TestInvalidCiliumPolicy(t *testing.T) {
 		{e + "toEndpoints: [{matchExpressions: [{key: a, operator: In, values: [~]}]}]}]}", "spec.egress[0].toEndpoints[0].matchExpressions[0].values[0]: an item is missing"},
 		{e + "toEndpoints: [{}], toEntities: [world]}]}", "spec.egress[0].toEntities: beside toEndpoints (make them two rules)"},
 		{e + "toFQDNs: [{matchName: a.b}], toCIDR: [10.0.0.0/8]}]}", "spec.egress[0].toFQDNs: beside toCIDR (make them two rules)"},
-		{e + "toEntities: [internet]}]}", `spec.egress[0].toEntities[0]: not an entity: "internet" (all, cluster, health, host, ingress, init, kube-apiserver, none, remote-node, unmanaged, world)`},
+		{e + "toEntities: [internet]}]}", `spec.egress[0].toEntities[0]: not an entity: "internet" (all, cluster, cluster-mesh, health, host, ingress, init, kube-apiserver, none, remote-node, unmanaged, world)`},
 		{e + "toCIDR: [10.0.0.1]}]}", `spec.egress[0].toCIDR[0]: not a CIDR: "10.0.0.1" (for one address write /32 after it, or /128 for IPv6)`},
 		{e + "toCIDR: [010.0.0.0/8]}]}", `spec.egress[0].toCIDR[0]: not a CIDR: "010.0.0.0/8" (such as 10.0.0.0/8 or 2001:db8::/32, without leading zeros)`},
 		{e + "toCIDR: ['::ffff:10.0.0.0/104']}]}", `spec.egress[0].toCIDR[0]: IPv4 inside IPv6: "::ffff:10.0.0.0/104" (write the IPv4 address)`},
@@ -415,8 +470,8 @@ func TestInvalidCiliumPolicy(t *testing.T) {
 		{e + "toPorts: [{ports: [{port: ''}]}]}]}", `spec.egress[0].toPorts[0].ports[0].port: not a port: "" (a number such as "443", or a name of at most 15 letters, digits and '-')`},
 		{e + "toPorts: [{ports: [{port: '80', endPort: 65536}]}]}]}", "spec.egress[0].toPorts[0].ports[0].endPort: not a port: 65536 (ports run from 0, for all, to 65535)"},
 		{e + "toPorts: [{ports: [{port: http, endPort: 90}]}]}]}", "spec.egress[0].toPorts[0].ports[0].endPort: beside a port name (a range needs numbers)"},
-		{e + "toPorts: [{ports: [{port: '80', protocol: tcp}]}]}]}", `spec.egress[0].toPorts[0].ports[0].protocol: not a protocol: "tcp" (TCP, UDP, SCTP, VRRP, IGMP or ANY, in capitals)`},
-		{e + "toPorts: [{ports: [{port: '80', protocol: ICMP}]}]}]}", `spec.egress[0].toPorts[0].ports[0].protocol: not a protocol: "ICMP" (TCP, UDP, SCTP, VRRP, IGMP or ANY, in capitals)`},
+		{e + "toPorts: [{ports: [{port: '80', protocol: tcp}]}]}]}", `spec.egress[0].toPorts[0].ports[0].protocol: not a protocol: "tcp" (TCP, UDP, SCTP, VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH or ANY, in capitals)`},
+		{e + "toPorts: [{ports: [{port: '80', protocol: ICMP}]}]}]}", `spec.egress[0].toPorts[0].ports[0].protocol: not a protocol: "ICMP" (TCP, UDP, SCTP, VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH or ANY, in capitals)`},
 		{e + "toPorts: [{ports: [{port: '80', protocol: VRRP}]}]}]}", "spec.egress[0].toPorts[0].ports[0].port: not 0, for a protocol without ports (leave it out)"},
 		{e + "toPorts: [{ports: [" + strings.Repeat("{port: '1'},", 41) + "]}]}]}", "spec.egress[0].toPorts[0].ports: more than 40 ports (make them two rules)"},
 		{e + port + "}], icmps: [{}]}]}", "spec.egress[0].icmps: beside toPorts (make them two rules)"},
@@ -435,7 +490,7 @@ func TestInvalidCiliumPolicy(t *testing.T) {
 		{e + "toPorts: [{ports: [{port: '80'}], rules: {http: [{}]}}]}]}", "spec.egress[0].toPorts[0].ports[0].protocol: not TCP, beside rules for requests (write TCP; only rules for DNS allow others)"},
 		{e + port + ", serverNames: []}]}]}", "spec.egress[0].toPorts[0].serverNames: empty (leave it out for every name)"},
 		{e + port + ", serverNames: [a.b, a.b]}]}]}", `spec.egress[0].toPorts[0].serverNames[1]: a second time: "a.b"`},
-		{e + port + ", serverNames: [a.*]}]}]}", `spec.egress[0].toPorts[0].serverNames[0]: not a name: "a.*" (a host name, with "*." or "**." before it for those below)`},
+		{e + port + ", serverNames: [a..b]}]}]}", `spec.egress[0].toPorts[0].serverNames[0]: not a name: "a..b" (a host name, with "*." or "**." before it for those below)`},
 		{e + port + ", serverNames: [a.b], rules: {http: [{}]}}]}]}", "spec.egress[0].toPorts[0].rules: beside serverNames without terminatingTLS"},
 		{e + port + ", terminatingTLS: {}}]}]}", "spec.egress[0].toPorts[0].terminatingTLS.secret.name: missing"},
 		{e + port + ", listener: {name: l, envoyConfig: {name: c}, priority: 101}}]}]}", "spec.egress[0].toPorts[0].listener.priority: not from 1 to 100"},

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
@@ -41,9 +42,14 @@ var (
 		"Cilium keeps selectors to its own cluster (policy-default-local-cluster: true)")
 	looksUpGroups = clusterFact("operator looks groups up at AWS",
 		"the Cilium operator can look groups up at AWS", "the Cilium operator cannot look groups up at AWS")
+	otherClustersPod = fact("pod of another cluster",
+		"{peer} is a pod of another cluster of the mesh", "{peer} is no pod of another cluster of the mesh")
 	bothFamilies = clusterFact("cluster has both IP families",
 		"the cluster has both IP families", "the cluster has one IP family only")
 )
+
+// onPlugin is the fact that plugins answer differently.
+func onPlugin(q cni.Question) policy.Fact { return clusterFact(q.FactID(), q.String(), q.Not()) }
 
 // clusterNamed is the fact that the cluster has one of some names, which are sorted.
 func clusterNamed(names []string) policy.Fact {

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
@@ -43,6 +44,7 @@ func (p *part) ciliumPolicy(o *object) {
 
 	problems := root.Close()
 	if len(problems) == 0 {
+		d.wantForms()
 		p.policies = append(p.policies, d.draft)
 		return
 	}
@@ -69,6 +71,7 @@ type ciliumDecoder struct {
 	specs    int              // how many there are
 	nodes    int              // how many of them are about nodes
 	unclear  bool             // the selector of one could not be read
+	forms    []policy.Fact    // that the plugin takes a form which not every version does
 
 	// Of the spec that is being read:
 	subject   policy.Subject
@@ -82,6 +85,35 @@ type ciliumDecoder struct {
 func (d *ciliumDecoder) need(f policy.Fact) {
 	if !slices.Contains(d.If, f) {
 		d.If = append(d.If, f)
+	}
+}
+
+// takes notes that the policy has a form which not every version of Cilium takes.
+func (d *ciliumDecoder) takes(q cni.Question) {
+	if f := onPlugin(q); !slices.Contains(d.forms, f) {
+		d.forms = append(d.forms, f)
+	}
+}
+
+// wantForms makes what the policy says depend on the forms it has. Where one is refused the cluster
+// may have the policy without it, or as it was before, or not at all.
+func (d *ciliumDecoder) wantForms() {
+	if d.forms == nil {
+		return
+	}
+	for i := range d.Rules {
+		d.Rules[i].If = slices.Concat(d.Rules[i].If, d.forms)
+	}
+	for i := range d.Isolations {
+		d.Isolations[i].If = slices.Concat(d.Isolations[i].If, d.forms)
+	}
+	for _, f := range d.forms {
+		for _, s := range d.subjects {
+			for _, r := range notJudged(d.Dialect, s, d.at) {
+				r.If = []policy.Fact{not(f)}
+				d.Rules = append(d.Rules, r)
+			}
+		}
 	}
 }
 
@@ -158,8 +190,8 @@ func flag(c *doc.Cursor) bool {
 func (d *ciliumDecoder) about(c *doc.Cursor) {
 	pods, nodes := c.Field("endpointSelector"), c.Field("nodeSelector")
 	before := c.Problems()
-	list := readCiliumSelector(pods, extendKey)
-	readCiliumSelector(nodes, extendKey)
+	list := readCiliumSelector(pods, d.extendKey)
+	readCiliumSelector(nodes, d.extendKey)
 	d.subject, d.specFacts, d.none, d.host, d.starting = d.wide, nil, true, nodes.IsSet(), selectsStarting(list)
 	switch {
 	case c.Problems() > before:

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/input/doc"
@@ -19,6 +20,7 @@ const maxCilium = 40
 type portSet struct {
 	ports []policy.Port
 	facts []policy.Fact
+	dns   []netset.Name // for which queries are let through, if any are inspected
 	path  string
 	line  int
 }
@@ -56,19 +58,19 @@ func (d *ciliumDecoder) toPorts(c *doc.Cursor, f ciliumField, path string) portS
 	if f.action == policy.Deny {
 		return out
 	}
-	l7 := readL7(c.Field("rules"))
-	out.facts = append(out.facts, l7.facts...)
+	l7 := d.l7(c.Field("rules"))
+	out.facts, out.dns = append(out.facts, l7.facts...), l7.dns
 	tls := d.proxied(c, f, &out, l7.some())
 	if !l7.some() {
 		return out
 	}
 	rules := c.Field("rules")
 	switch {
-	case l7.dns > 0 && f.dir == policy.Ingress:
+	case l7.dns != nil && f.dir == policy.Ingress:
 		rules.Field("dns").Fail("not allowed for ingress", "DNS is inspected where a pod sends it")
-	case d.host && (f.dir == policy.Ingress || l7.dns == 0):
+	case d.host && (f.dir == policy.Ingress || l7.dns == nil):
 		rules.Fail("not allowed for nodes", "")
-	case l7.dns > 0 && len(items) == 0:
+	case l7.dns != nil && len(items) == 0:
 		rules.Field("dns").Fail("without a port", "give the port of the resolver, as a rule 53")
 	case c.Field("serverNames").IsSet() && !tls:
 		rules.Fail("beside serverNames without terminatingTLS", "")
@@ -77,9 +79,9 @@ func (d *ciliumDecoder) toPorts(c *doc.Cursor, f ciliumField, path string) portS
 		switch {
 		case p.zero:
 			items[i].Field("port").Fail("0 beside rules for requests", "name the port")
-		case l7.dns > 0 && p.ranged:
+		case l7.dns != nil && p.ranged:
 			items[i].Field("endPort").Fail("beside rules for DNS", "name single ports")
-		case l7.dns == 0 && p.protocol != "TCP":
+		case l7.dns == nil && p.protocol != "TCP":
 			items[i].Field("protocol").Fail("not TCP, beside rules for requests", "write TCP; only rules for DNS allow others")
 		}
 	}
@@ -141,12 +143,15 @@ func (d *ciliumDecoder) port(c *doc.Cursor) ciliumPort {
 	case "TCP", "UDP", "SCTP":
 		base.Protocol, _ = netset.ParseProtocol(out.protocol)
 		out.ports = append(out.ports, base)
-	case "VRRP", "IGMP":
+	case "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH":
+		if out.protocol != "VRRP" && out.protocol != "IGMP" {
+			d.takes(cni.TakesNewForms)
+		}
 		if number.IsSet() && text != "0" && base.Name == "" {
 			number.Fail("not 0, for a protocol without ports", "leave it out")
 		}
 	default:
-		protocol.Fail("not a protocol: "+doc.Quote(out.protocol), "TCP, UDP, SCTP, VRRP, IGMP or ANY, in capitals")
+		protocol.Fail("not a protocol: "+doc.Quote(out.protocol), "TCP, UDP, SCTP, VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH or ANY, in capitals")
 	}
 	return out
 }
@@ -165,7 +170,7 @@ func (d *ciliumDecoder) proxied(c *doc.Cursor, f ciliumField, out *portSet, insp
 		}
 	}
 	if at := c.Field("serverNames"); at.IsSet() {
-		names := readServerNames(at)
+		names := d.serverNames(at)
 		out.facts = append(out.facts, fact("TLS server name in "+strings.Join(names, ","),
 			"the TLS server name is "+listed(names), "the TLS server name is not "+listed(names)))
 	}
@@ -182,14 +187,18 @@ func (d *ciliumDecoder) proxied(c *doc.Cursor, f ciliumField, out *portSet, insp
 }
 
 func readTLS(c *doc.Cursor) {
-	readSecret(c.Field("secret"), true)
+	name := c.Field("secret").Field("name") // may be empty
+	if name.Text(); !name.IsSet() {
+		name.Fail("missing", "")
+	}
+	c.Field("secret").Field("namespace").Text()
 	for _, field := range []string{"trustedCA", "certificate", "privateKey"} {
 		c.Field(field).Text()
 	}
 }
 
-func readSecret(c *doc.Cursor, required bool) {
-	if c.IsSet() || required {
+func readSecret(c *doc.Cursor) {
+	if c.IsSet() {
 		needText(c.Field("name"))
 	}
 	c.Field("namespace").Text()
@@ -205,9 +214,9 @@ func needText(c *doc.Cursor) string {
 	return text
 }
 
-// readServerNames reads the names that a TLS client may ask for: exact, or with "*." or "**." in
-// front.
-func readServerNames(c *doc.Cursor) []string {
+// serverNames reads the names that a TLS client may ask for, in which stars may stand: up to Cilium
+// 1.19 only as "*." or "**." in front.
+func (d *ciliumDecoder) serverNames(c *doc.Cursor) []string {
 	items := ciliumItems(c)
 	if len(items) == 0 {
 		c.Fail("empty", "leave it out for every name")
@@ -216,10 +225,12 @@ func readServerNames(c *doc.Cursor) []string {
 	for _, item := range items {
 		before := c.Problems()
 		text := item.Text()
-		bare := strings.TrimPrefix(strings.TrimPrefix(text, "**."), "*.")
+		if bare := strings.TrimPrefix(strings.TrimPrefix(text, "**."), "*."); strings.Contains(bare, "*") {
+			d.takes(cni.TakesNewForms)
+		}
 		switch {
 		case c.Problems() > before:
-		case len(text) > 255 || !isDNSText(strings.TrimSuffix(bare, "."), false):
+		case len(text) > 255 || !isDNSText(strings.TrimSuffix(text, "."), true):
 			item.Fail("not a name: "+doc.Quote(text), `a host name, with "*." or "**." before it for those below`)
 		case slices.Contains(out, text):
 			item.Fail("a second time: "+doc.Quote(text), "")
@@ -255,15 +266,15 @@ func (d *ciliumDecoder) listener(c *doc.Cursor) policy.Fact {
 // l7Rules is what rules for requests say.
 type l7Rules struct {
 	facts []policy.Fact
-	dns   int // how many of its rules are for DNS
-	n     int // how many rules it has in all
+	dns   []netset.Name // for which it lets queries through, if it has rules for DNS
+	n     int           // how many rules it has in all
 }
 
 // some reports whether requests are inspected. A list without rules does not inspect any.
 func (l l7Rules) some() bool { return l.n > 0 }
 
-// readL7 reads the rules for requests of an item of toPorts.
-func readL7(c *doc.Cursor) l7Rules {
+// l7 reads the rules for requests of an item of toPorts.
+func (d *ciliumDecoder) l7(c *doc.Cursor) l7Rules {
 	var out l7Rules
 	if !c.IsSet() {
 		return out
@@ -278,6 +289,9 @@ func readL7(c *doc.Cursor) l7Rules {
 	if given != 1 && c.IsMap() {
 		c.Fail("not one of http, kafka, dns and l7proto", "")
 	}
+	if kafka.IsSet() || name.IsSet() || pairs.IsSet() {
+		d.takes(cni.TakesOldForms)
+	}
 	each := func(c *doc.Cursor, allowed policy.Fact, read func(*doc.Cursor)) {
 		items := ciliumItems(c)
 		for _, item := range items {
@@ -290,7 +304,7 @@ func readL7(c *doc.Cursor) l7Rules {
 	each(http, allowedBy("HTTP rules"), readHTTP)
 	each(kafka, allowedBy("Kafka rules"), readKafka)
 	query := fact("DNS query", "the query is for a name that its DNS rules allow", "the query is for no name that its DNS rules allow")
-	each(dns, query, func(item *doc.Cursor) { readDNSName(item); out.dns++ })
+	each(dns, query, func(item *doc.Cursor) { out.dns = append(out.dns, readDNSName(item)) })
 	proto := name.Text()
 	if each(pairs, allowedBy("rules"), func(item *doc.Cursor) { item.TextMap() }); pairs.IsSet() && out.n > 0 && proto == "" {
 		pairs.Fail("without l7proto", "")
@@ -317,7 +331,7 @@ func readHTTP(c *doc.Cursor) {
 	for _, item := range ciliumItems(c.Field("headerMatches")) {
 		needText(item.Field("name"))
 		item.Field("value").Text()
-		readSecret(item.Field("secret"), false)
+		readSecret(item.Field("secret"))
 		readOneOf(item.Field("mismatch"), "LOG", "ADD", "DELETE", "REPLACE")
 	}
 }
@@ -404,7 +418,7 @@ func readICMPs(c *doc.Cursor) {
 		case !at.IsSet() && item.IsSet():
 			at.Fail("missing", "an ICMP type: a number or a name such as EchoRequest")
 		case at.IsText():
-			if n, _ := strconv.Atoi(at.Text()); n == 0 && at.Text() != "0" && !slices.Contains(icmpTypes[family], at.Text()) {
+			if n, _ := strconv.ParseUint(at.Text(), 10, 8); strconv.FormatUint(n, 10) != at.Text() && !slices.Contains(icmpTypes[family], at.Text()) {
 				at.Fail("not an ICMP type of "+family+": "+doc.Quote(at.Text()), "a number or a name such as EchoRequest")
 			}
 		default:

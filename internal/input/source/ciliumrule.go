@@ -1,14 +1,17 @@
 package source
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/engine/special"
 	"github.com/toolmoat/toolmoat/internal/input/doc"
 )
 
@@ -45,7 +48,7 @@ func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 		}
 		d.Rules = append(d.Rules, base)
 	}
-	at := map[string]int{} // by the IDs of a set's facts: index of the rule
+	at := map[string]int{} // by the IDs of a set's facts, and its names: index of the rule
 	for _, set := range ports {
 		if len(set.ports) == 0 {
 			continue
@@ -54,11 +57,12 @@ func (d *ciliumDecoder) rule(c *doc.Cursor, f ciliumField, path string) {
 		for _, f := range set.facts {
 			key += f.ID + "\n"
 		}
+		key += fmt.Sprint(set.dns)
 		i, ok := at[key]
 		if !ok {
 			i, at[key] = len(d.Rules), len(d.Rules)
 			out := base
-			if out.If = slices.Concat(facts, set.facts); len(ports) > 1 && len(set.facts) > 0 {
+			if out.If, out.DNS = slices.Concat(facts, set.facts), set.dns; len(ports) > 1 && len(set.facts) > 0 {
 				out.Path, out.Origin = path+"."+set.path, d.at.At(set.line)
 			}
 			d.Rules = append(d.Rules, out)
@@ -106,9 +110,9 @@ func (d *ciliumDecoder) peers(c *doc.Cursor, f ciliumField) ciliumRule {
 		return func(c *doc.Cursor) []policy.Peer { return []policy.Peer{read(c)} }
 	}
 	each("Endpoints", func(item *doc.Cursor) []policy.Peer {
-		return ciliumPeers(readCiliumSelector(item, extendKey), d.meta.namespace, d.starting)
+		return ciliumPeers(readCiliumSelector(item, d.extendKey), d.meta.namespace, d.starting)
 	})
-	each("Entities", one(readEntity))
+	each("Entities", d.entity)
 	each("CIDR", one(func(item *doc.Cursor) policy.Peer {
 		cidr, _ := readCiliumCIDR(item)
 		return policy.Peer{Block: &policy.Block{CIDR: cidr}}
@@ -116,7 +120,7 @@ func (d *ciliumDecoder) peers(c *doc.Cursor, f ciliumField) ciliumRule {
 	each("CIDRSet", func(item *doc.Cursor) []policy.Peer { return d.cidrSet(item, &r) })
 	each("Nodes", func(item *doc.Cursor) []policy.Peer {
 		d.need(nodeSelectors)
-		return []policy.Peer{ciliumNodes(readCiliumSelector(item, extendKey))}
+		return []policy.Peer{ciliumNodes(readCiliumSelector(item, d.extendKey))}
 	})
 	each("Groups", func(item *doc.Cursor) []policy.Peer {
 		d.need(looksUpGroups)
@@ -169,16 +173,25 @@ var entities = map[string]policy.Peer{
 	"health":         {Entity: policy.Nobody},
 	"none":           {Entity: policy.Nobody},
 	"unmanaged":      unmanaged,
+	"cluster-mesh":   {Entity: policy.Cluster}, // and pods of other clusters
 }
 
-func readEntity(c *doc.Cursor) policy.Peer {
+// entity reads an item of fromEntities or toEntities.
+func (d *ciliumDecoder) entity(c *doc.Cursor) []policy.Peer {
 	before := c.Problems()
 	text := c.Text()
 	peer, ok := entities[text]
 	if !ok && c.Problems() == before && c.IsSet() {
 		c.Fail("not an entity: "+doc.Quote(text), strings.Join(sortedKeys(entities), ", "))
 	}
-	return peer
+	out := []policy.Peer{peer}
+	if text == "cluster-mesh" {
+		d.takes(cni.TakesNewForms)
+		for _, cidr := range netset.CIDRs(special.Plan) {
+			out = append(out, policy.Peer{Block: &policy.Block{CIDR: cidr}, If: []policy.Fact{otherClustersPod}})
+		}
+	}
+	return out
 }
 
 // readCiliumCIDR reads a block as Cilium does: bits beyond the prefix are ignored. Its definitions
@@ -219,8 +232,12 @@ func (d *ciliumDecoder) cidrSet(c *doc.Cursor, r *ciliumRule) []policy.Peer {
 	var except []netip.Prefix
 	for _, item := range ciliumItems(c.Field("except")) {
 		e, ok := readCiliumCIDR(item)
-		if ok && sound && !block.Contains(e.Addr()) {
+		switch {
+		case !ok || !sound:
+		case !block.Contains(e.Addr()):
 			item.Fail(doc.Quote(e.String())+" is not a part of "+block.String(), "an exception must lie inside its cidr")
+		case e.Bits() < block.Bits():
+			d.takes(cni.TakesOldForms)
 		}
 		if ok {
 			except = append(except, e)
@@ -230,7 +247,7 @@ func (d *ciliumDecoder) cidrSet(c *doc.Cursor, r *ciliumRule) []policy.Peer {
 	if name.IsText() && ref == "" {
 		name.Fail("missing", nameForm.hint)
 	}
-	list := readCiliumSelector(selector, func(key string) string { return "cidrgroup." + key })
+	list := readCiliumSelector(selector, func(key string) string { d.checkKey(key); return "cidrgroup." + key })
 	switch {
 	case name.IsSet():
 		r.uses = append(r.uses, use{peer: len(r.peers), group: ref, except: except})
@@ -336,19 +353,21 @@ func isDNSText(text string, stars bool) bool {
 	return true
 }
 
-// ciliumName puts a name or pattern into the canonical form. Stars alone stand for every name, two
+// ciliumName puts a name or pattern into the canonical form. A star alone stands for every name, two
 // or more of them before the first dot for one or more labels, and any others for what a label may
-// hold (cilium v1.19.1, pkg/fqdn/matchpattern).
+// hold (cilium v1.19.1, pkg/fqdn/matchpattern). Stars alone of which there are more, or before a
+// dot, are such two, and not the one: earlier versions read them as one label.
 func ciliumName(text string) netset.Name {
+	if text == string(netset.Every) {
+		return netset.Every
+	}
 	text = strings.ToLower(strings.TrimSuffix(text, "."))
 	first, rest, ok := strings.Cut(text, ".")
 	switch {
-	case text == "":
-		return ""
-	case strings.Trim(first, "*") != "" || len(first) == 1 && ok:
+	case first == "" || strings.Trim(first, "*") != "" || len(first) == 1 && ok:
 		return netset.Name(oneStar(text))
 	case !ok:
-		return "*"
+		return "**"
 	}
 	return netset.Name("**." + oneStar(rest))
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/input/doc"
@@ -75,6 +76,21 @@ func ciliumItems(c *doc.Cursor) []*doc.Cursor {
 		}
 	}
 	return items
+}
+
+// extendKey gives a key its source. Up to 1.19 Cilium takes keys that no label can have.
+func (d *ciliumDecoder) extendKey(key string) string {
+	extended := extendKey(key)
+	_, name, _ := strings.Cut(extended, ".")
+	d.checkKey(name)
+	return extended
+}
+
+// checkKey notes a key that not every version takes.
+func (d *ciliumDecoder) checkKey(name string) {
+	if !isLabelKey(name) {
+		d.takes(cni.TakesOldForms)
+	}
 }
 
 // extendKey gives a key its source: "k8s:app" is "k8s.app", and "app" is "any.app" (cilium v1.19.1,

@@ -68,6 +68,9 @@ func stands(p policy.Policy) string {
 		if r.Untyped {
 			line += ", though untyped"
 		}
+		if r.DNS != nil {
+			line += fmt.Sprintf("; queries for %s", r.DNS)
+		}
 		if r.If != nil {
 			line += "; if " + facts(r.If)
 		}

@@ -123,7 +123,7 @@ func agree(ours claim, plain, named answer, node bool) agreement {
 		return same
 	}
 	switch onNode := ours.when.Asks(isNode); {
-	case plain.allowed != named.allowed || plain.proxied || named.proxied:
+	case plain.allowed != named.allowed || plain.proxied || named.proxied || ours.when.Asks(isTaught):
 		return nameOrL7
 	case node && onNode:
 		return ownNode
@@ -134,6 +134,10 @@ func agree(ours claim, plain, named answer, node bool) agreement {
 	}
 	return unsure
 }
+
+// isTaught reports whether a question is what other pods' queries have told the agent, which here is
+// told all names.
+func isTaught(q *when.Question) bool { return strings.HasPrefix(q.ID, "learnt from another pod") }
 
 func isNode(q *when.Question) bool {
 	return q.Kind == when.Node

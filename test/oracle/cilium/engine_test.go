@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cilium/cilium/pkg/endpoint/regeneration"
@@ -350,14 +351,13 @@ func outsideLabels(c *cluster, a netip.Addr, names []api.FQDNSelector, v variant
 			}
 		}
 	}
-	if v == named {
-		for _, s := range names {
-			if s.MatchName != "" && !public(a) {
-				continue // taken for granted: exact names resolve to addresses of the internet
-			}
-			l := s.IdentityLabel()
-			out[l.Key] = l
+	for _, s := range names {
+		every := s.MatchName == "" && strings.Trim(strings.TrimSuffix(s.MatchPattern, "."), "*") == "" // some name resolves to any address
+		if !every && (v == unnamed || s.MatchName != "" && !public(a)) {
+			continue // taken for granted: exact names resolve to addresses of the internet
 		}
+		l := s.IdentityLabel()
+		out[l.Key] = l
 	}
 	return out
 }

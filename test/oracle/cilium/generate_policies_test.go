@@ -223,7 +223,7 @@ func (r *random) rule(d int, deny bool) object {
 		empty(len(l))
 	case "FQDNs":
 		l := some(r, none, 2, func() object {
-			return pick(r, object{"matchName": "api.example.com"}, object{"matchPattern": "*.example.com"}, object{"matchName": "www.example.net"})
+			return pick(r, object{"matchName": "api.example.com"}, object{"matchPattern": "*.example.com"}, object{"matchPattern": pick(r, "*", "**.example.com")}, object{"matchName": "www.example.net"})
 		})
 		rule["toFQDNs"] = l
 		empty(len(l))
