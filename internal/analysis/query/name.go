@@ -26,6 +26,18 @@ type Name struct {
 	Host                    string // in lower case, without a final dot
 }
 
+// ObjectName reads "namespace/name" or "namespace/Kind/name" without judging it.
+func ObjectName(text string) Name {
+	n := Name{Object: text}
+	if ns, rest, ok := strings.Cut(text, "/"); ok {
+		n.Namespace, n.Object = ns, rest
+	}
+	if kind, rest, ok := strings.Cut(n.Object, "/"); ok {
+		n.Kind, n.Object = kind, rest
+	}
+	return n
+}
+
 func (n Name) String() string {
 	switch {
 	case n.Object != "" && n.Kind != "":

@@ -333,6 +333,16 @@ func TestNames(t *testing.T) {
 		{"web/app", "app/free", "the input has no workload or Service web/app", ""},
 		{"app/free", "dta/db", "the input has no workload or Service dta/db", "did you mean data/db"},
 		{"app/free", "app/Job/web", "the input has no Job app/web", "app/web"},
+		{"app/free", "data/web", "no workload or Service data/web", "did you mean app/web or app/Service/web or data/db?"},
+		{"app/free", "elsewhere/web", "no workload or Service elsewhere/web", "did you mean app/web or app/Service/web?"},
+		{"app/free", "app/Service/free", "no Service app/free", "did you mean app/free?"},
+		{"app/free", "app/Pod/free-5d4f-xyz", "no Pod app/free-5d4f-xyz", "did you mean app/free?"},
+		{"app/free", "App/Web", "no workload or Service App/Web", "did you mean app/web"},
+		{"app/free", "app/db", "no workload or Service app/db", "did you mean data/db?"},
+		{"app/free", "app/zz", "no workload or Service app/zz", ""},
+		{"wbe", "app/free", "FROM wbe is a host name", "did you mean app/web"},
+		{"web.app", "app/free", "FROM web.app is a host name", "did you mean app/web"},
+		{"app/free", "hosst", `"hosst" is neither`, "did you mean app/host?"},
 		{"app/Service/web", "app/free", "a Service opens no connections", "did you mean app/web?"},
 		{"example.com", "app/free", "FROM example.com is a host name", ""},
 		{"127.0.0.1", "app/free", "no address that a connection", ""},
@@ -357,6 +367,43 @@ func TestNames(t *testing.T) {
 		if !strings.Contains(err.Error(), tt.message) || !strings.Contains(hint, tt.hint) {
 			t.Errorf("%s -> %s: error %q, hint %q", tt.from, tt.to, err, hint)
 		}
+	}
+}
+
+// TestFinished: what has finished is found, and is neither denied nor missing.
+func TestFinished(t *testing.T) {
+	const spec = "spec: {containers: [{name: c, image: x}]}"
+	job := func(name, owner, condition string) string {
+		return "---\n{apiVersion: batch/v1, kind: Job, metadata: {namespace: batch, name: " + name + owner + "}, spec: {template: {metadata: {labels: {app: j}}, " + spec + "}}, status: {conditions: [{type: Suspended, status: \"False\"}, {type: " + condition + "}]}}\n"
+	}
+	pod := func(name, more, phase string) string {
+		return "---\n{apiVersion: v1, kind: Pod, metadata: {namespace: batch, name: " + name + ", labels: {app: j}" + more + "}, " + spec + ", status: {phase: " + phase + ", podIP: 10.0.0.9}}\n"
+	}
+	const owned = ", ownerReferences: [{apiVersion: batch/v1, kind: Job, name: gone, controller: true}]"
+	p := program(pod("done", "", "Succeeded") + pod("evicted", "", "Failed") + pod("runs", "", "Running") + pod("gone-1", owned, "Succeeded") +
+		job("complete", "", `Complete, status: "True"`) + job("failed", "", `Failed, status: "True"`) + job("going", "", `Complete, status: "False"`) +
+		job("nightly-1", ", ownerReferences: [{apiVersion: batch/v1, kind: CronJob, name: nightly, controller: true}]", `Complete, status: "True"`) +
+		"---\n{apiVersion: batch/v1, kind: CronJob, metadata: {namespace: batch, name: nightly}, spec: {jobTemplate: {spec: {template: {" + spec + "}}}}}\n" +
+		"---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: batch, name: closed}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}\n")
+	for name, want := range map[string]string{
+		"batch/done": "batch/Pod/done has finished (phase Succeeded)", "batch/pod/evicted": "batch/Pod/evicted has finished (phase Failed)", "batch/gone-1": "batch/Pod/gone-1 has finished",
+		"batch/gone": "the pods of batch/Job/gone have finished", "batch/Job/complete": "batch/Job/complete has finished (Complete)", "batch/failed": "batch/Job/failed has finished (Failed)",
+		"batch/Job/done": "the input has no Job batch/done", "batch/Deployment/gone": "the input has no Deployment batch/gone", "elsewhere/done": "the input has no workload or Service elsewhere/done",
+		"batch/runs": "", "batch/going": "", "batch/nightly": "",
+	} {
+		for _, ends := range [][2]string{{name, "1.1.1.1:443"}, {"8.8.8.8", name}} {
+			q, err := Parse(ends[0], ends[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := Ask(p, q)
+			if want == "" && (err != nil || a.Verdict != reach.Denied) || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+				t.Errorf("%v: %v, %v", ends, a.Verdict, err)
+			}
+		}
+	}
+	if a := ask(t, p, "8.8.8.8", "10.0.0.9"); a.Verdict != reach.Denied || a.To != "batch/Pod/runs" { // what has finished has it no more
+		t.Errorf("%v to %s", a.Verdict, a.To)
 	}
 }
 

@@ -48,7 +48,7 @@ func (a *asker) source(n Name) (place, error) {
 			return pl, nil
 		}
 		message := "FROM %s is a host name, which does not tell the address a connection comes from: give a workload as namespace/name, or an address"
-		return place{}, &NameError{fmt.Sprintf(message, n.Host), nil}
+		return place{}, &NameError{fmt.Sprintf(message, n.Host), alikeHost(a.p.Snapshot, n.Host)}
 	case n.Addr.IsLoopback() || n.Addr.IsUnspecified() || n.Addr.IsMulticast():
 		return place{}, &NameError{"FROM " + n.Addr.String() + " is no address that a connection between two hosts comes from", nil}
 	}
@@ -126,11 +126,14 @@ func (a *asker) object(n Name) (place, error) {
 	if n.Namespace == "default" && n.Object == "kubernetes" && n.Kind != "Pod" {
 		return a.kubeAPI(), nil
 	}
+	if over, ok := s.OverText(n.Namespace, n.Kind, n.Object); ok {
+		return place{}, &NameError{over, nil}
+	}
 	what := "workload or Service"
 	if n.Kind != "" {
 		what = n.Kind
 	}
-	return place{}, &NameError{fmt.Sprintf("the input has no %s %s/%s", what, n.Namespace, n.Object), suggest(s, n)}
+	return place{}, &NameError{fmt.Sprintf("the input has no %s %s/%s", what, n.Namespace, n.Object), Alike(s, n)}
 }
 
 // workload is the pods of the workloads of one name, of which the input may have several: an end
@@ -358,22 +361,15 @@ func (a *asker) hostName(host string, source place) (place, error) {
 	}
 	if len(labels) == 1 {
 		return place{}, &NameError{fmt.Sprintf("%q is neither a host name with a dot nor a Service next to FROM; a workload is written namespace/name", host),
-			a.called(host)}
+			alikeHost(a.p.Snapshot, host)}
+	}
+	if len(labels) == 2 && slices.ContainsFunc(a.p.Snapshot.Namespaces, func(ns model.Namespace) bool { return ns.Name == labels[1] }) {
+		text := fmt.Sprintf("%s is taken for a name outside the cluster: namespace %s has no Service %s", host, labels[1], labels[0])
+		a.note((&NameError{text, alikeHost(a.p.Snapshot, host)}).withHint())
 	}
 	pl := somewhere(host)
 	pl.host = host
 	return pl, nil
-}
-
-// called returns the workloads of a name, in any namespace.
-func (a *asker) called(name string) []string {
-	var out []string
-	for _, w := range a.p.Snapshot.Workloads {
-		if w.Name == name && len(out) < maxSuggestions {
-			out = append(out, w.Namespace+"/"+w.Name)
-		}
-	}
-	return out
 }
 
 // one is a single port.

@@ -4,6 +4,7 @@ package model
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
@@ -16,6 +17,7 @@ import (
 type Snapshot struct {
 	Namespaces []Namespace // every namespace that has a Namespace object or in which some object lives
 	Workloads  []Workload
+	Finished   []Finished
 	Services   []Service
 	Nodes      []Node
 	Networks   []Network // beside the cluster's own
@@ -91,6 +93,16 @@ type Pod struct {
 	Networks    []string // beside the cluster's own, by Network.Name; sorted
 	Default     string   // the network it has instead of the cluster's own; "" for none
 	Origin      origin.Origin
+}
+
+// Finished is a pod, or a Job of its own, that is over: nothing runs for it any more, and its
+// address may be another's.
+type Finished struct {
+	Namespace string
+	Kind      string // Pod or Job
+	Name      string
+	Owner     string // "Kind/name" of what made it; "" if nothing did
+	State     string // a pod's phase, or the condition that ended a Job
 }
 
 // Network is a network that pods may have beside the cluster's own (a NetworkAttachmentDefinition).
@@ -246,6 +258,23 @@ type Evidence struct {
 	Detail string        `json:"detail"` // in words, without values of the environment
 	Strong bool          `json:"strong"`
 	Origin origin.Origin `json:"origin"`
+}
+
+// OverText says that what is called so is over; kind is "" if it was not given. ok is false where
+// nothing that is over is called so.
+func (s *Snapshot) OverText(namespace, kind, name string) (text string, ok bool) {
+	for _, f := range s.Finished {
+		if f.Namespace != namespace {
+			continue
+		}
+		if f.Name == name && (kind == "" || kind == f.Kind) {
+			return namespace + "/" + f.Kind + "/" + name + " has finished (" + f.State + "), so it makes and takes no connections", true
+		}
+		if owner, of, _ := strings.Cut(f.Owner, "/"); of == name && (kind == "" || kind == owner) {
+			text, ok = "the pods of "+namespace+"/"+f.Owner+" have finished, so they make and take no connections", true
+		}
+	}
+	return text, ok
 }
 
 // ID returns "namespace/Kind/name".

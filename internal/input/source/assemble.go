@@ -21,7 +21,7 @@ func assemble(parts []*part) *model.Snapshot {
 		all.merge(p)
 	}
 	all.distinct()
-	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks, Counts: all.counts}
+	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks, Finished: all.finished, Counts: all.counts}
 
 	data := map[ref]map[string]string{}
 	for _, c := range all.configMaps {
@@ -51,6 +51,7 @@ func assemble(parts []*part) *model.Snapshot {
 func (p *part) merge(q *part) {
 	p.namespaces = append(p.namespaces, q.namespaces...)
 	p.workloads = append(p.workloads, q.workloads...)
+	p.finished = append(p.finished, q.finished...)
 	p.services = append(p.services, q.services...)
 	p.slices = append(p.slices, q.slices...)
 	p.nodes = append(p.nodes, q.nodes...)
@@ -243,6 +244,10 @@ func sortSnapshot(s *model.Snapshot) {
 	slices.SortStableFunc(s.Workloads, func(a, b model.Workload) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), a.Origin.Compare(b.Origin))
 	})
+	slices.SortFunc(s.Finished, func(a, b model.Finished) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.State, b.State))
+	})
+	s.Finished = slices.Compact(s.Finished)
 	slices.SortStableFunc(s.Services, func(a, b model.Service) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), a.Origin.Compare(b.Origin))
 	})

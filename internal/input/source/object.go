@@ -162,6 +162,17 @@ func (p *part) ignore(o *object) {
 	p.ignoredKind(doc.Clean(kind, 120), 1)
 }
 
+// over notes a pod or a Job that has finished: it says nothing about reachability, but may be asked
+// about.
+func (p *part) over(o *object, state string) {
+	p.ignore(o)
+	f := model.Finished{Namespace: o.meta.namespace, Kind: o.kind, Name: o.meta.name, State: state}
+	if o.meta.owner.name != "" {
+		f.Owner = o.meta.owner.kind + "/" + o.meta.owner.name
+	}
+	p.finished = append(p.finished, f)
+}
+
 // ignoredKind adds n to the count of a kind. A kind beyond those that are kept is in the total
 // alone.
 func (p *part) ignoredKind(kind string, n int) {

@@ -210,7 +210,7 @@ func (p *part) pod(o *object) {
 	spec := readPodSpec(o.root.Field("spec"))
 	phase := status.Field("phase").Text()
 	if phase == "Succeeded" || phase == "Failed" {
-		p.ignore(o)
+		p.over(o, "phase "+phase)
 		return
 	}
 	if o.meta.namespace == "" {

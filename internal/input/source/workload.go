@@ -88,11 +88,26 @@ func (p *part) workload(o *object) {
 		}
 		pod.Ordinals = model.Ordinals{Base: o.meta.name, First: int(first), Count: max(1, replicas)}
 	}
+	if state := ended(o.root.At("status", "conditions")); o.kind == "Job" && state != "" && o.meta.owner.kind != "CronJob" { // a CronJob's has runs to come
+		p.over(o, state)
+		return
+	}
 	w.Pods = []model.Pod{pod}
 	w.idle = replicas == 0
 	if o.meta.namespace != "" {
 		p.workloads = append(p.workloads, w)
 	}
+}
+
+// ended returns the condition that says of a Job that none of its pods will run again (kubernetes
+// pkg/apis/batch/types.go); "" if none does.
+func ended(conditions *doc.Cursor) string {
+	for _, c := range conditions.Items() {
+		if kind := c.Field("type").Text(); (kind == "Complete" || kind == "Failed") && c.Field("status").Text() == "True" {
+			return kind
+		}
+	}
+	return ""
 }
 
 // readCount reads a number of pods, which is 1 by default.
