@@ -88,7 +88,7 @@ func TestClaims(t *testing.T) {
 		{"mcp/free", "mcp/twin:80", reach.Allowed, "2 times"},
 		{"mcp/twin", "mcp/free:80", reach.Allowed, "2 times"},
 
-		{"mcp/free", "10.244.0.4:80", reach.Allowed, "10.244.0.4 is the address of mcp/Pod/two"},
+		{"mcp/free", "10.244.0.4:80", reach.Depends, "gives 10.244.0.4 to 2 pods, of which one can have it: mcp/Pod/one, mcp/Pod/two"},
 		{"10.244.0.4", "mcp/free:80", reach.Allowed, ""},
 
 		{"mcp/picky", "203.0.113.5:10250", reach.Allowed, ""},

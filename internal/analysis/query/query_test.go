@@ -407,6 +407,55 @@ func TestFinished(t *testing.T) {
 	}
 }
 
+// TestOneAddressOfTwo: of two pods to which the input gives one address, either may have it.
+func TestOneAddressOfTwo(t *testing.T) {
+	pod := func(name, spec, status string) string {
+		return "---\n{apiVersion: v1, kind: Pod, metadata: {namespace: app, name: " + name + ", labels: {app: " + name + "}}, spec: {" + spec + "containers: [{name: c, image: x}]}, status: {" + status + "}}\n"
+	}
+	p := program("{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 10.9.0.1}, {type: ExternalIP, address: 203.0.113.1}]}}\n" +
+		pod("open", "", "podIP: 10.0.0.5") + pod("closed", "", "podIP: 10.0.0.5") + pod("alone", "", "podIP: 10.0.0.6") + pod("twin", "", "podIP: 10.0.0.7") + pod("double", "", "podIP: 10.0.0.7") + pod("client", "", "podIP: 10.0.0.8") +
+		pod("agent", "hostNetwork: true, nodeName: n1, ", "podIP: 10.9.0.1") + pod("proxy", "hostNetwork: true, nodeName: n1, ", "podIP: 10.9.0.1") + `
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: app, name: closed}, spec: {podSelector: {matchExpressions: [{key: app, operator: In, values: [closed, twin, double]}]}, policyTypes: [Ingress, Egress]}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: app, name: hand}, spec: {ports: [{port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: app, name: hand-1, labels: {kubernetes.io/service-name: hand}}, addressType: IPv4, endpoints: [{addresses: [10.0.0.5]}], ports: [{port: 80}]}
+`)
+	for _, tt := range []struct {
+		from, to string
+		want     reach.Verdict
+		when     string
+		notes    []string
+	}{
+		{"app/client", "10.0.0.5:80", reach.Depends, "10.0.0.5 is ", []string{"gives 10.0.0.5 to 2 pods, of which one can have it", "app/Pod/open", "app/Pod/closed"}},
+		{"10.0.0.5", "app/client:80", reach.Depends, "10.0.0.5 is ", []string{"gives 10.0.0.5 to 2 pods"}},
+		{"app/client", "10.0.0.7:80", reach.Denied, "", []string{"gives 10.0.0.7 to 2 pods"}},
+		{"app/client", "10.0.0.6:80", reach.Allowed, "", []string{"10.0.0.6 is the address of app/Pod/alone"}},
+		{"app/client", "app/closed:80", reach.Denied, "", nil},
+		{"app/client", "app/open:80", reach.Allowed, "", nil},
+		{"app/client", "app/Service/hand:80", reach.Allowed, "", nil}, // whoever answers
+		{"app/client", "10.9.0.1:80", reach.Allowed, "", []string{"10.9.0.1 is the address of app/Pod/agent", "10.9.0.1 is the address of app/Pod/proxy", "10.9.0.1 is the address of node n1"}},
+		{"app/client", "203.0.113.1:80", reach.Allowed, "", []string{"203.0.113.1 is the address of app/Pod/agent", "203.0.113.1 is the address of app/Pod/proxy", "203.0.113.1 is the address of node n1"}},
+	} {
+		a := ask(t, p, tt.from, tt.to)
+		if a.Verdict != tt.want || !strings.Contains(a.When.String(), tt.when) {
+			t.Errorf("%s -> %s: %v if %q %q, want %v", tt.from, tt.to, a.Verdict, a.When, a.Notes, tt.want)
+		}
+		for _, note := range tt.notes {
+			if !strings.Contains(strings.Join(a.Notes, "\n"), note) {
+				t.Errorf("%s -> %s: %q lacks %q", tt.from, tt.to, a.Notes, note)
+			}
+		}
+		checkSteps(t, a)
+	}
+	// The engine's own list of what is behind a Service asks the same.
+	backs := p.Backends(0)
+	if len(backs) != 2 || backs[0].Perhaps != reach.AsEndpoint || backs[1].Perhaps != reach.AsEndpoint {
+		t.Errorf("behind the Service: %+v", backs)
+	}
+}
+
 // TestRunningPods asks by addresses that the input shows.
 func TestRunningPods(t *testing.T) {
 	p := program(`

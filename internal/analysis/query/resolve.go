@@ -21,6 +21,8 @@ type place struct {
 	taken     netset.Conns // what the services take, so that it goes to no end
 	host      string       // a name that resolves to addresses nobody knows
 	unknown   netip.Addr   // an address that somebody in the cluster may hold
+	rivals    []end        // pods to all of which the input gives the address at; one of them has it
+	at        netip.Addr   // of rivals
 	namesakes []int        // with a workload: Services that are called the same
 	api       bool         // the ends are the API server, by the name of its Service
 	always    []way        // where no policy has a say
@@ -82,7 +84,7 @@ func (a *asker) target(n Name, source place) (place, error) {
 
 // judged reports whether some end may be a pod.
 func (a *asker) judged(source, target place) bool {
-	return slices.ContainsFunc(slices.Concat(source.ends, target.ends), a.isPods) || source.unknown.IsValid() || target.unknown.IsValid() ||
+	return slices.ContainsFunc(slices.Concat(source.ends, source.rivals, target.ends, target.rivals), a.isPods) || source.unknown.IsValid() || target.unknown.IsValid() ||
 		target.services != nil || target.always != nil || slices.ContainsFunc(target.ends, a.isNode) && (len(a.nodePorts()) > 0 || len(a.hostPorts()) > 0)
 }
 

@@ -110,8 +110,8 @@ type Ground struct {
 	holders    []Holder           // classes first, sorted by namespace; then the others
 	classes    int
 
-	classOf      [][]int // by workload: its classes
-	byAddr       map[netip.Addr]RunningPod
+	classOf      [][]int                         // by workload: its classes
+	byAddr       map[netip.Addr][]RunningPod     // several where an address is one's still and another's already
 	vips         map[netip.Addr]int              // holder by Service address
 	frontends    [][]int                         // by service: the holders of its addresses, its own first
 	backends     [][]Backend                     // by service
@@ -157,7 +157,7 @@ type portIDs struct {
 
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
-	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
+	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr][]RunningPod{}, vips: map[netip.Addr]int{}}
 	g.indexNodes()
 	g.showAPI()
 	g.namespaces = g.Snapshot.Namespaces
@@ -238,10 +238,12 @@ type RunningPod struct {
 	Class int
 }
 
-// PodAt returns the running pod whose own address is a.
+// PodAt returns the running pod whose own address is a, if it is one's alone.
 func (g *Ground) PodAt(a netip.Addr) (pod RunningPod, ok bool) {
-	pod, ok = g.byAddr[a]
-	return pod, ok
+	if pods := g.byAddr[a]; len(pods) == 1 {
+		return pods[0], true
+	}
+	return RunningPod{}, false
 }
 
 // NamespaceOf returns the name of a class's namespace.
@@ -334,7 +336,7 @@ func (g *Ground) addClasses() {
 		for _, m := range d.Members {
 			if !d.host {
 				for _, a := range s.Workloads[m.Workload].Pods[m.Pod].Addrs {
-					g.byAddr[a.Unmap()] = RunningPod{m, i}
+					g.byAddr[a.Unmap()] = append(g.byAddr[a.Unmap()], RunningPod{m, i})
 				}
 			}
 		}
