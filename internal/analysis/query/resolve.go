@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"net/netip"
+	"path"
 	"slices"
 	"strings"
 
@@ -169,7 +170,9 @@ func (a *asker) podEnd(w, c int, told bool) end {
 		}
 		first = false
 		e.pod, e.single = m, !wl.Many && len(wl.Pods) == 1
-		if name := wl.Pods[m.Pod].Name; told && name != "" {
+		if name := wl.Pods[m.Pod].Name; a.p.Scaled(c) != "" {
+			e.name += " (pod " + path.Base(a.p.Scaled(c)) + ", beyond its replicas)"
+		} else if told && name != "" {
 			e.name += " (pod " + name + ")"
 		} else if told {
 			e.name += fmt.Sprintf(" (pods of kind %d)", slices.Index(a.p.ClassesOf(w), c)+1)

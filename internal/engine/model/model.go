@@ -3,6 +3,7 @@
 package model
 
 import (
+	"iter"
 	"net/netip"
 	"strings"
 
@@ -128,11 +129,22 @@ type Placement struct {
 }
 
 // Ordinals says which numbered pods a StatefulSet's template stands for: Count of them, from
-// Base-First up. The zero value: none.
+// Base-First up, and those that there will be once it is scaled. Where Count is 0, running pods
+// show the others. The zero value: it is no StatefulSet's.
 type Ordinals struct {
 	Base         string // the StatefulSet's name
 	First, Count int
 }
+
+// Has reports whether o holds number n.
+func (o Ordinals) Has(n int) bool { return n >= o.First && n-o.First < o.Count }
+
+// The labels that number the pods of a StatefulSet (kubernetes
+// pkg/controller/statefulset/stateful_set_utils.go).
+const (
+	SetPodName  = "statefulset.kubernetes.io/pod-name"
+	SetPodIndex = "apps.kubernetes.io/pod-index"
+)
 
 // ContainerPort is a declared port. Declaring is documentation: a pod may listen on any port.
 type ContainerPort struct {
@@ -258,6 +270,29 @@ type Evidence struct {
 	Detail string        `json:"detail"` // in words, without values of the environment
 	Strong bool          `json:"strong"`
 	Origin origin.Origin `json:"origin"`
+}
+
+// PolicySelectors yields what policies select pods by.
+func (s *Snapshot) PolicySelectors() iter.Seq[label.Selector] {
+	return func(yield func(label.Selector) bool) {
+		for _, p := range s.Policies {
+			for _, st := range p.Isolations {
+				if !yield(st.Subject.Pod) {
+					return
+				}
+			}
+			for _, r := range p.Rules {
+				if !yield(r.Subject.Pod) {
+					return
+				}
+				for _, peer := range r.Peers {
+					if peer.Pod != nil && !yield(*peer.Pod) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // OverText says that what is called so is over; kind is "" if it was not given. ok is false where

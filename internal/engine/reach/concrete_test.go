@@ -338,14 +338,25 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 	if p.Name == "" && wl.Many {
 		copies = 2
 	}
-	copies = max(copies, p.Ordinals.Count)
-	for i := range copies {
+	o := p.Ordinals
+	var numbers []int
+	for i := range max(copies, o.Count) {
+		numbers = append(numbers, o.First+i)
+	}
+	if o.Base != "" { // perhaps the set is scaled up, or starts lower
+		ruled := ordinals(o.Base, g.said.ruled)
+		for n := range 4 {
+			if !o.Has(n) && (ruled[n] || g.said.others) && r.more.IntN(3) == 0 {
+				numbers = append(numbers, n)
+			}
+		}
+	}
+	for i, ordinal := range numbers {
 		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: p.HostNetwork, Networks: p.Networks}
 		pod.Labels = r.labels(p.Labels, words)
-		ordinal := p.Ordinals.First + i
-		if p.Ordinals.Count > 0 {
-			pod.Labels[podNameKey] = fmt.Sprintf("%s-%d", p.Ordinals.Base, ordinal)
-			pod.Labels[podIndexKey] = strconv.Itoa(ordinal)
+		if o.Base != "" {
+			pod.Labels[model.SetPodName] = fmt.Sprintf("%s-%d", o.Base, ordinal)
+			pod.Labels[model.SetPodIndex] = strconv.Itoa(ordinal)
 		}
 		if pod.Node == "" {
 			pod.Node = pick(r, slices.Sorted(maps.Keys(w.Nodes))...)
@@ -380,14 +391,14 @@ func classFor(g *Ground, m Member, ordinal int) int {
 			continue
 		}
 		o := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Ordinals
-		if o.Count == 0 {
+		if o.Base == "" {
 			return c
 		}
-		index, _ := h.labels.Value(podIndexKey)
+		index, _ := h.labels.Value(model.SetPodIndex)
 		if index == strconv.Itoa(ordinal) {
 			return c
 		}
-		if !slices.Contains(g.said.ordinals(o.Base), index) {
+		if n, _ := strconv.Atoi(index); !ordinals(o.Base, g.said.values)[n] || g.Scaled(c) != "" && rest < 0 && !ordinals(o.Base, g.said.ruled)[n] {
 			rest = c
 		}
 	}

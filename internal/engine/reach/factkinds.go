@@ -36,6 +36,7 @@ var FactKinds = []FactKind{
 	{"shares the address of a host pod: labels of <end>: namespace {<selector>} pod {<selector>}", ofEnd, yesOrNo,
 		"whether it has the address of a pod on the host network that a selector names", "shares the address of a host pod: labels of dst: namespace {} pod {app=a}"},
 
+	{"scaled to have <pod>", ofCluster, yesOrNo, "whether there is a pod that a StatefulSet has only once it is scaled, and that a selector names", "scaled to have a/db-5"},
 	{"node", "dst", "same or other", "whether both ends are on one node", "node"},
 	{"node or none of <end>", ofEnd, "same, other or none", "whether it is on the node of the other end, on another one or on none", "node or none of dst"},
 	{"node of the API server: <end>", ofEnd, yesOrNo, "whether it is on a node that the API server runs on", "node of the API server: dst"},

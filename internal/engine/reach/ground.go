@@ -63,6 +63,7 @@ type Holder struct {
 	network   string   // instead of the cluster's own
 	mesh      mesh
 	role      model.Role
+	scaled    string       // the pod of a StatefulSet that there will be once that is scaled; "" for pods that there are
 	others    []netip.Addr // known addresses of further pods of a hostNetwork class: those of their nodes
 }
 
@@ -280,7 +281,7 @@ func (g *Ground) addClasses() {
 		wl := &s.Workloads[w]
 		for _, m := range g.pods(w, said) {
 			m.labels = said.withAccount(m.labels, m.pod)
-			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, mesh: meshOf(&g.namespaces[g.nsIndex[wl.Namespace]], wl, m.pod), role: roles[w]}
+			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, mesh: meshOf(&g.namespaces[g.nsIndex[wl.Namespace]], wl, m.pod), role: roles[w], scaled: m.scaled}
 			addrs := m.pod.Addrs
 			if h.host && addrs == nil {
 				addrs = m.pod.NodeAddrs
@@ -293,6 +294,9 @@ func (g *Ground) addClasses() {
 			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role)
 			if h.nodes != (nodeKinds{}) || h.networks != nil || h.network != "" || h.mesh != noMesh {
 				fmt.Fprintf(&b, "%v%q%q%d", h.nodes, h.networks, h.network, h.mesh)
+			}
+			if h.scaled != "" {
+				b.WriteString("scaled " + h.scaled)
 			}
 			for _, f := range Families {
 				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, unknown)
@@ -361,60 +365,87 @@ type drafted struct {
 	Member
 	pod    *model.Pod
 	labels label.Labels
+	scaled string
 }
-
-const (
-	podNameKey  = "statefulset.kubernetes.io/pod-name"
-	podIndexKey = "apps.kubernetes.io/pod-index"
-)
 
 // maxOrdinals is how many pods of one StatefulSet are told apart.
 const maxOrdinals = 256
 
 // pods lists a workload's pods. A StatefulSet's template becomes a pod for each ordinal that some
-// selector can name, and one for the rest.
+// selector can name, and one for the rest. Those that there will be only once the set is scaled, as
+// far as policies tell them apart, are marked: its replicas and its first ordinal may change at any
+// time.
 func (g *Ground) pods(w int, said mentions) []drafted {
 	var out []drafted
 	wl := &g.Snapshot.Workloads[w]
 	for i := range wl.Pods {
 		p := &wl.Pods[i]
-		m := Member{w, i}
-		o := p.Ordinals
-		if o.Count == 0 {
-			out = append(out, drafted{m, p, p.Labels})
-			continue
-		}
-		named := map[int]bool{}
-		for _, text := range said.ordinals(o.Base) {
-			if n, err := strconv.Atoi(text); err == nil && n >= o.First && n-o.First < o.Count && strconv.Itoa(n) == text {
-				named[n] = true
-			}
-		}
-		if len(named) > maxOrdinals { // too many to tell apart: any of them
-			out = append(out, drafted{m, p, p.Labels.WithUnknown(podNameKey, podIndexKey)})
-			continue
-		}
-		if len(named) < o.Count {
-			n := o.First
-			for named[n] {
-				n++
-			}
-			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
-		}
-		for n := range named {
-			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
+		if p.Ordinals.Base == "" {
+			out = append(out, drafted{Member{w, i}, p, p.Labels, ""})
+		} else {
+			out = append(out, numbered(Member{w, i}, wl, said)...)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b drafted) int { return cmp.Compare(a.labels.Only(ordinalKeys), b.labels.Only(ordinalKeys)) })
 	return out
 }
 
-var ordinalKeys = []string{podIndexKey, podNameKey}
+var ordinalKeys = []string{model.SetPodIndex, model.SetPodName}
 
-func ordinalLabels(l label.Labels, base string, n int) label.Labels {
-	index := strconv.Itoa(n)
-	return l.With(podNameKey, base+"-"+index).With(podIndexKey, index)
+// numbered lists the pods that a StatefulSet's template stands for.
+func numbered(m Member, w *model.Workload, said mentions) []drafted {
+	p := &w.Pods[m.Pod]
+	o, named, ruled := p.Ordinals, ordinals(p.Ordinals.Base, said.values), ordinals(p.Ordinals.Base, said.ruled)
+	if len(named) > maxOrdinals { // too many to tell apart: any of them
+		return []drafted{{m, p, p.Labels.WithUnknown(ordinalKeys...), ""}}
+	}
+	runs, plain := map[int]bool{}, !said.others // plain: no policy names pods to leave them out, or there is one that none names
+	for i := range w.Pods {
+		if n, ok := ordinalOf(w.Pods[i].Name, o.Base); ok && o.Count == 0 {
+			runs[n], plain = true, plain || !ruled[n]
+		}
+	}
+	var out []drafted
+	add := func(n int) {
+		name := fmt.Sprintf("%s-%d", o.Base, n)
+		one := drafted{m, p, p.Labels.With(model.SetPodName, name).With(model.SetPodIndex, strconv.Itoa(n)), ""}
+		if !o.Has(n) {
+			one.scaled = w.Namespace + "/" + name
+		}
+		out = append(out, one)
+	}
+	for n := range named {
+		if o.Has(n) || ruled[n] && !runs[n] {
+			add(n)
+			plain = plain || !ruled[n]
+		}
+	}
+	n := o.First
+	for ; named[n] || runs[n]; n++ {
+	}
+	if o.Has(n) || !plain {
+		add(n)
+	}
+	return out
 }
+
+// ordinalOf returns the number of a StatefulSet's pod.
+func ordinalOf(pod, base string) (n int, ok bool) {
+	text, ok := strings.CutPrefix(pod, base+"-")
+	if !ok {
+		return 0, false
+	}
+	return parseOrdinal(text)
+}
+
+func parseOrdinal(text string) (n int, ok bool) {
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 0 && strconv.Itoa(n) == text
+}
+
+// Scaled returns the pod of a StatefulSet that a class stands for if there will be one only once
+// that is scaled, as "namespace/name"; "" for pods that there are.
+func (g *Ground) Scaled(class int) string { return g.holders[class].scaled }
 
 // Holders returns how many holders there are; the classes come first.
 func (g *Ground) Holders() int { return len(g.holders) }

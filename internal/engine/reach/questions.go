@@ -124,6 +124,11 @@ func (q *questions) ask(id string, end when.End, rank int, yes, no string) when.
 	return q.space.Fact(id, end, rank, yes, no).Has(when.Yes)
 }
 
+// scaled is the condition that there is a pod which a StatefulSet has only once it is scaled.
+func (q *questions) scaled(pod string) when.When {
+	return q.ask("scaled to have "+pod, when.Cluster, 0, "the StatefulSet is scaled to have the pod "+pod, "the StatefulSet is not scaled to have the pod "+pod)
+}
+
 // note says when a fact is first asked.
 func (q *questions) note(id string, rank int) {
 	if _, ok := q.ranks[id]; !ok {

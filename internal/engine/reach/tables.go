@@ -113,6 +113,12 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 			segs[i].pass = segs[i].pass.Or(loose)
 		}
 	}
+	if g.like != nil && g.like.scaled != "" {
+		exists := p.asks.scaled(g.like.scaled)
+		for i := range segs {
+			segs[i].pass = segs[i].pass.And(exists)
+		}
+	}
 	return join(segs)
 }
 

@@ -33,9 +33,9 @@ func assemble(parts []*part) *model.Snapshot {
 		w.Containers = w.spec.containers
 	}
 	place(all.workloads, all.runtimeClasses)
-	snap.Workloads = join(all.workloads)
 	snap.Services = joinEndpoints(all.services, all.slices)
 	snap.Policies = resolve(all.policies, all.groups, snap.Services)
+	snap.Workloads = join(all.workloads, namesOrdinals(snap))
 	for _, r := range all.routes {
 		for _, class := range r.classes {
 			r.Class = class

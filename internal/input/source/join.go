@@ -27,8 +27,9 @@ type joiner struct {
 
 // join gives every workload that was read its running pods, makes workloads of the pods whose owner
 // was not read, and leaves out what another workload made. A template stays beside the running pods
-// where none of them is as it says: during a rollout, its pods are those to come.
-func join(all []workload) []model.Workload {
+// where none of them is as it says: during a rollout, its pods are those to come. So does that of a
+// StatefulSet if policies name pods by number: they may name one that a larger set has.
+func join(all []workload, numbered bool) []model.Workload {
 	j := joiner{all, map[ref]int{}}
 	for i := range all {
 		if _, ok := j.read[all[i].ref()]; !ok {
@@ -74,7 +75,7 @@ func join(all []workload) []model.Workload {
 		if w.Kind == "Pod" || j.isMade(w) {
 			continue
 		}
-		w.Pods = withTemplates(running[i], append(w.Pods, sets[i]...))
+		w.Pods = withTemplates(running[i], append(w.Pods, sets[i]...), numbered)
 		w.Many = w.Many || len(w.Pods) > 1
 		out = append(out, w.Workload)
 	}
@@ -84,9 +85,19 @@ func join(all []workload) []model.Workload {
 	return out
 }
 
+// namesOrdinals reports whether policies name pods of StatefulSets by their number.
+func namesOrdinals(s *model.Snapshot) bool {
+	for sel := range s.PolicySelectors() {
+		if slices.ContainsFunc(sel.Keys(), func(k string) bool { return k == model.SetPodName || k == model.SetPodIndex }) {
+			return true
+		}
+	}
+	return false
+}
+
 // withTemplates returns the running pods, and of the templates' pods those that are like none
-// before them.
-func withTemplates(running, templates []model.Pod) []model.Pod {
+// before them; those that are stand for the pods of a set that is scaled, where numbered.
+func withTemplates(running, templates []model.Pod, numbered bool) []model.Pod {
 	if len(running) == 0 && len(templates) == 1 {
 		return templates
 	}
@@ -99,6 +110,9 @@ func withTemplates(running, templates []model.Pod) []model.Pod {
 		if key := likeness(&templates[i]); !seen[key] {
 			seen[key] = true
 			out = append(out, templates[i])
+		} else if t := templates[i]; numbered && t.Ordinals.Base != "" {
+			t.Ordinals.Count = 0
+			out = append(out, t)
 		}
 	}
 	return out
@@ -122,7 +136,7 @@ func likeness(p *model.Pod) string {
 // with this key.
 func isAdded(key string) bool {
 	switch key {
-	case templateHash, revisionHash, generation, setPodName, setPodIndex, oldJobName, oldUID, model.FargateProfile:
+	case templateHash, revisionHash, generation, model.SetPodName, model.SetPodIndex, oldJobName, oldUID, model.FargateProfile:
 		return true
 	}
 	return strings.HasPrefix(key, "batch.kubernetes.io/")

@@ -124,15 +124,13 @@ func readCount(c *doc.Cursor) int {
 }
 
 // What controllers add to the labels of the pods they make (kubernetes
-// pkg/controller/deployment/sync.go, pkg/controller/statefulset/stateful_set_utils.go,
+// pkg/controller/deployment/sync.go,
 // pkg/controller/daemon/daemon_controller.go, pkg/registry/batch/job/strategy.go and
 // pkg/controller/job/indexed_job_utils.go). What they set replaces what a template says.
 const (
 	templateHash    = "pod-template-hash"
 	revisionHash    = "controller-revision-hash"
 	generation      = "pod-template-generation"
-	setPodName      = "statefulset.kubernetes.io/pod-name"
-	setPodIndex     = "apps.kubernetes.io/pod-index"
 	jobName         = "batch.kubernetes.io/job-name"
 	oldJobName      = "job-name"
 	controllerUID   = "batch.kubernetes.io/controller-uid"
@@ -153,8 +151,8 @@ func (o *object) templateLabels(set label.Set, sound bool, spec *doc.Cursor) lab
 		unknown = []string{templateHash}
 	case "StatefulSet":
 		unknown = []string{revisionHash}
-		delete(known, setPodName) // Ordinals stand for these two
-		delete(known, setPodIndex)
+		delete(known, model.SetPodName) // Ordinals stand for these two
+		delete(known, model.SetPodIndex)
 	case "DaemonSet":
 		unknown = []string{revisionHash, generation}
 	case "Job", "CronJob":
