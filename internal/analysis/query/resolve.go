@@ -190,7 +190,7 @@ func shortName(namespace, kind, name string) string {
 }
 
 func (a *asker) noteHost(e end) {
-	if a.quiet == 0 && a.isPods(e) && a.p.HostNetwork(e.Holder) && !slices.Contains(a.hosts, e.name) {
+	if a.quiet == 0 && a.isPods(e) && a.p.HostNetwork(e.Holder) && a.p.Certain(e.Holder) && !slices.Contains(a.hosts, e.name) {
 		a.hosts = append(a.hosts, e.name)
 	}
 }

@@ -88,6 +88,7 @@ type Pod struct {
 	Node        string       // "" when unknown
 	NodeAddrs   []netip.Addr // of its node (status.hostIPs); nil when unknown
 	HostNetwork bool
+	MayBeHost   bool // HostNetwork is false because what the input says could not be read
 	Ports       []ContainerPort
 	Ordinals    Ordinals // only for the template of a StatefulSet
 	Placement   Placement

@@ -351,8 +351,12 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 			}
 		}
 	}
+	host, networks := p.HostNetwork, p.Networks
+	if p.MayBeHost && r.more.IntN(2) == 0 {
+		host, networks = true, nil
+	}
 	for i, ordinal := range numbers {
-		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: p.HostNetwork, Networks: p.Networks}
+		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: host, Networks: networks}
 		pod.Labels = r.labels(p.Labels, words)
 		if o.Base != "" {
 			pod.Labels[model.SetPodName] = fmt.Sprintf("%s-%d", o.Base, ordinal)
@@ -371,7 +375,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 				pod.Ports = append(pod.Ports, slow.NamedPort{Name: c.Name, Protocol: c.Protocol.String(), Number: int(c.Port), Init: c.Sidecar})
 			}
 		}
-		c := classFor(g, m, ordinal)
+		c := classFor(g, m, host, ordinal)
 		w.of[c] = append(w.of[c], len(w.Pods))
 		w.member = append(w.member, m)
 		pod.Mesh = g.holders[c].mesh.String()
@@ -383,11 +387,11 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 
 // classFor finds the class that stands for a pod; ordinal counts only where a template stands for
 // numbered pods.
-func classFor(g *Ground, m Member, ordinal int) int {
+func classFor(g *Ground, m Member, host bool, ordinal int) int {
 	rest := -1
 	for _, c := range g.ClassesOf(m.Workload) {
 		h := g.Class(c)
-		if !slices.Contains(h.Members, m) {
+		if !slices.Contains(h.Members, m) || h.host != host {
 			continue
 		}
 		o := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Ordinals

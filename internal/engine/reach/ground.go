@@ -64,6 +64,7 @@ type Holder struct {
 	mesh      mesh
 	role      model.Role
 	scaled    string       // the pod of a StatefulSet that there will be once that is scaled; "" for pods that there are
+	mayBeHost string       // the pod or workload, where it is not known whether it is on the host network: host says which case this is
 	others    []netip.Addr // known addresses of further pods of a hostNetwork class: those of their nodes
 }
 
@@ -282,6 +283,12 @@ func (g *Ground) addClasses() {
 		for _, m := range g.pods(w, said) {
 			m.labels = said.withAccount(m.labels, m.pod)
 			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, mesh: meshOf(&g.namespaces[g.nsIndex[wl.Namespace]], wl, m.pod), role: roles[w], scaled: m.scaled}
+			if orig := &wl.Pods[m.Pod]; orig.MayBeHost {
+				h.mayBeHost = wl.ID()
+				if orig.Name != "" {
+					h.mayBeHost = wl.Namespace + "/Pod/" + orig.Name
+				}
+			}
 			addrs := m.pod.Addrs
 			if h.host && addrs == nil {
 				addrs = m.pod.NodeAddrs
@@ -295,8 +302,8 @@ func (g *Ground) addClasses() {
 			if h.nodes != (nodeKinds{}) || h.networks != nil || h.network != "" || h.mesh != noMesh {
 				fmt.Fprintf(&b, "%v%q%q%d", h.nodes, h.networks, h.network, h.mesh)
 			}
-			if h.scaled != "" {
-				b.WriteString("scaled " + h.scaled)
+			if h.scaled != "" || h.mayBeHost != "" {
+				fmt.Fprintf(&b, "%q%q", h.scaled, h.mayBeHost)
 			}
 			for _, f := range Families {
 				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, unknown)
@@ -374,7 +381,7 @@ const maxOrdinals = 256
 // pods lists a workload's pods. A StatefulSet's template becomes a pod for each ordinal that some
 // selector can name, and one for the rest. Those that there will be only once the set is scaled, as
 // far as policies tell them apart, are marked: its replicas and its first ordinal may change at any
-// time.
+// time. A pod of which it is not known whether it is on the host network is two.
 func (g *Ground) pods(w int, said mentions) []drafted {
 	var out []drafted
 	wl := &g.Snapshot.Workloads[w]
@@ -384,6 +391,14 @@ func (g *Ground) pods(w int, said mentions) []drafted {
 			out = append(out, drafted{Member{w, i}, p, p.Labels, ""})
 		} else {
 			out = append(out, numbered(Member{w, i}, wl, said)...)
+		}
+	}
+	for _, d := range out {
+		if d.pod.MayBeHost {
+			host := *d.pod
+			host.HostNetwork, host.Networks, host.Default = true, nil, ""
+			d.pod = &host
+			out = append(out, d)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b drafted) int { return cmp.Compare(a.labels.Only(ordinalKeys), b.labels.Only(ordinalKeys)) })
@@ -441,6 +456,11 @@ func ordinalOf(pod, base string) (n int, ok bool) {
 func parseOrdinal(text string) (n int, ok bool) {
 	n, err := strconv.Atoi(text)
 	return n, err == nil && n >= 0 && strconv.Itoa(n) == text
+}
+
+// Certain reports whether there are pods of a class, whatever the input leaves open.
+func (g *Ground) Certain(class int) bool {
+	return g.holders[class].scaled == "" && g.holders[class].mayBeHost == ""
 }
 
 // Scaled returns the pod of a StatefulSet that a class stands for if there will be one only once

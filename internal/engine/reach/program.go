@@ -178,8 +178,8 @@ func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 		if h.networks != nil || h.network != "" {
 			key += fmt.Sprintf("\x00networks%q%q", h.networks, h.network)
 		}
-		if h.scaled != "" {
-			key += "\x00scaled" + h.scaled
+		if h.scaled != "" || h.mayBeHost != "" {
+			key += fmt.Sprintf("\x00there%q%q", h.scaled, h.mayBeHost)
 		}
 		at, ok := byKey[key]
 		if !ok {

@@ -332,6 +332,9 @@ func (r *random) placeAll(s *model.Snapshot) {
 			case 1:
 				s.Workloads[i].Containers = []model.Container{{Name: "linkerd-proxy"}}
 			}
+			if pod.Addrs == nil && !pod.HostNetwork && r.more.IntN(8) == 0 {
+				pod.MayBeHost = true
+			}
 			p := &pod.Placement
 			switch r.more.IntN(12) {
 			case 0:

@@ -113,10 +113,9 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 			segs[i].pass = segs[i].pass.Or(loose)
 		}
 	}
-	if g.like != nil && g.like.scaled != "" {
-		exists := p.asks.scaled(g.like.scaled)
+	if there := p.asks.there(g.like); !there.IsAlways() {
 		for i := range segs {
-			segs[i].pass = segs[i].pass.And(exists)
+			segs[i].pass = segs[i].pass.And(there)
 		}
 	}
 	return join(segs)

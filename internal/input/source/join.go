@@ -129,7 +129,7 @@ func likeness(p *model.Pod) string {
 	}
 	slices.Sort(ports)
 	place := &p.Placement
-	return fmt.Sprintf("%q %q %t %v %q %q %v %q %q", p.Labels.Only(keys), p.Account, p.HostNetwork, ports, p.Networks, p.Default, place.Nodes, place.OS, place.RuntimeClass)
+	return fmt.Sprintf("%q %q %t%t %v %q %q %v %q %q", p.Labels.Only(keys), p.Account, p.HostNetwork, p.MayBeHost, ports, p.Networks, p.Default, place.Nodes, place.OS, place.RuntimeClass)
 }
 
 // isAdded reports whether controllers, or EKS as it places pods on Fargate, add a label of their own

@@ -16,6 +16,7 @@ type podSpec struct {
 	imports     []envImport // of the containers, by index
 	ports       []model.ContainerPort
 	hostNetwork bool
+	mayBeHost   bool // hostNetwork could not be read
 	node        string
 	placement   model.Placement
 	networks    []string // beside the cluster's own
@@ -34,7 +35,9 @@ type envImport struct {
 
 // readPodSpec reads the spec of a pod.
 func readPodSpec(c *doc.Cursor) podSpec {
-	s := podSpec{hostNetwork: c.Field("hostNetwork").Bool(), node: readName(c.Field("nodeName"), nameForm), account: readAccount(c), placement: readPlacement(c)}
+	before := c.Problems()
+	host := c.Field("hostNetwork").Bool()
+	s := podSpec{hostNetwork: host, mayBeHost: c.Problems() > before, node: readName(c.Field("nodeName"), nameForm), account: readAccount(c), placement: readPlacement(c)}
 	for _, item := range c.Field("initContainers").Items() {
 		s.container(item, true)
 	}
@@ -232,7 +235,7 @@ func (p *part) pod(o *object) {
 	}
 	spec.attach(o.root.At("metadata", "annotations"), o.meta.annotations, o.meta.namespace)
 	w.Pods = []model.Pod{{Name: o.meta.name, Networks: spec.networks, Default: spec.first, Labels: podLabels(o.meta.labels, o.meta.sound), Account: spec.account, Addrs: onePerFamily(addrs), MoreAddrs: more,
-		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Placement: spec.placement, Origin: o.at}}
+		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, MayBeHost: spec.mayBeHost, Ports: spec.ports, Placement: spec.placement, Origin: o.at}}
 	p.workloads = append(p.workloads, w)
 }
 

@@ -77,7 +77,7 @@ func (p *part) workload(o *object) {
 	if selector := spec.Field("selector"); o.kind != "ReplicationController" {
 		readSelector(selector) // for its problems only: the API server sees to it that it selects the template
 	}
-	pod := model.Pod{Networks: pods.networks, Default: pods.first, Account: pods.account, HostNetwork: pods.hostNetwork, Node: pods.node, Ports: pods.ports, Placement: pods.placement, Origin: o.at.At(template.Line())}
+	pod := model.Pod{Networks: pods.networks, Default: pods.first, Account: pods.account, HostNetwork: pods.hostNetwork, MayBeHost: pods.mayBeHost, Node: pods.node, Ports: pods.ports, Placement: pods.placement, Origin: o.at.At(template.Line())}
 	pod.Labels = o.templateLabels(set, sound, spec)
 	if o.kind == "StatefulSet" {
 		start := spec.Field("ordinals").Field("start")
