@@ -74,7 +74,8 @@ type Workload struct {
 	Annotations label.Set // of the object and of its pod template; the object's win
 	Many        bool      // more than one of its pods may run at once
 	Containers  []Container
-	Pods        []Pod // never empty: the running pods that the input has, and one for each template that none of them shows
+	Powers      []Power // of any of its pods
+	Pods        []Pod   // never empty: the running pods that the input has, and one for each template that none of them shows
 	Origin      origin.Origin
 }
 
@@ -168,6 +169,15 @@ type Container struct {
 	Init    bool     // runs before the others, or, if Sidecar, starts before them
 	Sidecar bool     // an init container with restartPolicy Always: runs beside the others
 	Line    int
+}
+
+// Power is something that lets the processes of a pod past network policy.
+type Power struct {
+	Name      string // privileged, hostProcess, hostPID, hostIPC, or a capability without "CAP_"
+	Container string // "" for all of the pod
+	Init      bool   // the container runs before the others
+	Unread    bool   // what the input says could not be read, so that it may be so
+	Origin    origin.Origin
 }
 
 // EnvVar is an environment variable. Values come from untrusted manifests and may hold secrets:

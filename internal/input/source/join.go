@@ -39,7 +39,8 @@ func join(all []workload, numbered bool) []model.Workload {
 	var out []model.Workload
 	made := map[ref]int{} // index in out of what was made of pods
 	running := map[int][]model.Pod{}
-	runs := map[ref]bool{} // direct owners of running pods
+	powers := map[int][]model.Power{} // of these
+	runs := map[ref]bool{}            // direct owners of running pods
 	for i := range all {
 		w := &all[i]
 		if w.Kind != "Pod" {
@@ -52,9 +53,9 @@ func join(all []workload, numbered bool) []model.Workload {
 			continue
 		}
 		if at, ok := j.read[top]; ok {
-			running[at] = append(running[at], w.Pods...)
+			running[at], powers[at] = append(running[at], w.Pods...), append(powers[at], w.Powers...)
 		} else if at, ok := made[top]; ok {
-			out[at].Pods = append(out[at].Pods, w.Pods...)
+			out[at].Pods, out[at].Powers = append(out[at].Pods, w.Pods...), append(out[at].Powers, w.Powers...)
 			out[at].Many = true
 		} else {
 			made[top] = len(out)
@@ -75,6 +76,7 @@ func join(all []workload, numbered bool) []model.Workload {
 		if w.Kind == "Pod" || j.isMade(w) {
 			continue
 		}
+		w.Powers = append(w.Powers, powers[i]...)
 		w.Pods = withTemplates(running[i], append(w.Pods, sets[i]...), numbered)
 		w.Many = w.Many || len(w.Pods) > 1
 		out = append(out, w.Workload)

@@ -22,6 +22,7 @@ type podSpec struct {
 	networks    []string // beside the cluster's own
 	first       string   // instead of the cluster's own
 	account     string
+	powers      []model.Power
 }
 
 // envImport is an environment variable, or all of them, that a container takes from a ConfigMap.
@@ -37,7 +38,7 @@ type envImport struct {
 func readPodSpec(c *doc.Cursor) podSpec {
 	before := c.Problems()
 	host := c.Field("hostNetwork").Bool()
-	s := podSpec{hostNetwork: host, mayBeHost: c.Problems() > before, node: readName(c.Field("nodeName"), nameForm), account: readAccount(c), placement: readPlacement(c)}
+	s := podSpec{hostNetwork: host, mayBeHost: c.Problems() > before, node: readName(c.Field("nodeName"), nameForm), account: readAccount(c), placement: readPlacement(c), powers: readPowers(c)}
 	for _, item := range c.Field("initContainers").Items() {
 		s.container(item, true)
 	}

@@ -28,8 +28,12 @@ func (o *object) workload(spec podSpec, podAnnotations label.Set) workload {
 		}
 		maps.Copy(annotations, o.meta.annotations)
 	}
+	powers := slices.Clone(spec.powers)
+	for i := range powers {
+		powers[i].Origin = o.at.At(powers[i].Origin.Line)
+	}
 	return workload{owner: o.meta.owner, spec: spec, Workload: model.Workload{Namespace: o.meta.namespace, Kind: o.kind, Name: o.meta.name,
-		Labels: o.meta.labels, Annotations: annotations, Containers: spec.containers, Origin: o.at}}
+		Labels: o.meta.labels, Annotations: annotations, Containers: spec.containers, Powers: powers, Origin: o.at}}
 }
 
 // roles are the values of the annotation that gives a workload its role.
