@@ -43,8 +43,11 @@ var mutants = []mutant{
 	{"engine/reach/region.go", "return r.IDs.Overlaps(o.IDs) || r.Addrs.Overlaps(o.Addrs) ||", "return r.IDs.Overlaps(o.IDs) ||", "blocks are not seen to match"},
 
 	// Classes and the index.
-	{"engine/reach/ground.go", "n-o.First < o.Count", "n-o.First <= o.Count", "a StatefulSet has one pod more"},
-	{"engine/reach/ground.go", "if len(named) < o.Count {", "if len(named) == 0 {", "the pods of a StatefulSet that nothing names are forgotten"},
+	{"engine/model/model.go", "n-o.First < o.Count", "n-o.First <= o.Count", "a StatefulSet has one pod more"},
+	{"engine/reach/ground.go", "if o.Has(n) || !plain {", "if len(named) == 0 {", "the pods of a StatefulSet that nothing names are forgotten"},
+	{"engine/reach/ground.go", "if o.Has(n) || ruled[n] && !runs[n] {", "if o.Has(n) {", "the pods that a StatefulSet has once it is scaled are forgotten"},
+	{"engine/reach/questions.go", "if pod := h.scaled; pod != \"\" {", "if pod := h.scaled; pod == \"?\" {", "the pods that a StatefulSet has once it is scaled are there already"},
+	{"engine/reach/questions.go", "host = host.Not()", "host = when.Never", "a pod whose hostNetwork cannot be read is on the host network"},
 	{"engine/reach/ground.go", "atoms.of(h.Addrs[f].Addr)", "0*atoms.of(h.Addrs[f].Addr)", "pods are one class whatever blocks hold them"},
 	{"engine/reach/ground.go", `\x00%d/%s/%d/%t", p.Protocol, p.Name, p.Port, p.Sidecar`, `\x00%d/%s/%t", p.Protocol, p.Name, p.Sidecar`, "pods are one class whatever their ports are called"},
 	{"engine/reach/ground.go", `%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role`, `%d", h.namespace, m.labels.Only(said.keys), h.role`, "pods on the host network are of the class of others"},
@@ -95,6 +98,7 @@ var mutants = []mutant{
 	{"engine/reach/placement.go", "out.must |= g.nodeKind(p.Node)", "out.must |= 0", "the node that a pod runs on is forgotten"},
 	{"engine/reach/placement.go", "everywhere &= g.nodeKinds[i]", "everywhere = 0", "that only nodes of one kind fit is forgotten"},
 	{"engine/reach/mesh.go", "t.pass.And(carries)", "t.pass.And(carries).Minus(carries)", "a mesh carries nothing"},
+	{"engine/reach/mesh.go", "return s.pass.Minus(carries).Or(through)", "return s.pass.Or(through)", "a mesh whose port is closed keeps nothing from passing"},
 	{"engine/reach/peers.go", "if r.plain && excludes(peer) {", "if false {", "selectors that only exclude match pods alone everywhere"},
 	{"engine/reach/networks.go", "always(Region{Addrs: n.addrs, IDs: n.classes})", "always(Region{Addrs: n.addrs})", "pods of one more network do not reach each other over it"},
 	{"engine/reach/networks.go", "n.addrs = netset.Prefixes(def.Ranges...)", "n.addrs = netset.Addrs{}", "one more network leads to no address"},

@@ -289,9 +289,8 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 	if w.NotEnforced || w.IPv6Escapes && !a.Is4() || w.overNetwork(pod, peer, a) {
 		return true
 	}
-	if carrier, ok := w.Meshes[pod.Mesh]; ok && protocol == "TCP" && port != carrier && peer.Pod >= 0 && w.Pods[peer.Pod].Mesh == pod.Mesh &&
-		w.side(subject, peer, a, ingress, dst, protocol, carrier) {
-		return true
+	if carrier, ok := w.Meshes[pod.Mesh]; ok && protocol == "TCP" && port != carrier && peer.Pod >= 0 && w.Pods[peer.Pod].Mesh == pod.Mesh {
+		return w.side(subject, peer, a, ingress, dst, protocol, carrier)
 	}
 	if w.UnselectedDenied && !slices.ContainsFunc(w.Policies, func(p Policy) bool { return p.Namespace == pod.Namespace && p.PodSelector.matches(pod.Labels) }) {
 		return false
