@@ -133,7 +133,7 @@ func (m *Matrix) Notes() []string {
 	}
 	var hosts []string
 	for w, id := range m.ids {
-		if slices.ContainsFunc(m.p.ClassesOf(w), func(c int) bool { return m.p.HostNetwork(c) && m.p.Certain(c) }) {
+		if slices.ContainsFunc(m.p.ClassesOf(w), m.p.HostNetwork) {
 			hosts = append(hosts, id)
 		}
 	}

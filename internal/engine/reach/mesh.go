@@ -105,3 +105,13 @@ func (q *questions) carries(m mesh) when.When {
 		fmt.Sprintf("%s carries the connection to port %d of {dst}, and its own policy allows it", m, meshPorts[m]),
 		fmt.Sprintf("%s does not carry the connection to port %d of {dst}", m, meshPorts[m]))
 }
+
+// MeshOf returns the mesh that the pods of a class are in, the port to which it carries connections
+// between its pods, and the condition that it does; ok is false for pods in none.
+func (p *Program) MeshOf(class int) (name string, port netset.Port, carries when.When, ok bool) {
+	m := p.holders[class].mesh
+	if m == noMesh {
+		return "", 0, when.Never, false
+	}
+	return m.String(), meshPorts[m], p.asks.carries(m), true
+}
