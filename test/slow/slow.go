@@ -46,6 +46,7 @@ type World struct {
 	UnselectedDenied         bool // a pod that no policy selects is denied everything
 	NodeSelectors            bool // peers that select nodes are enabled
 	PortNamesShared          bool // a port name in an egress rule is one number in the whole cluster, and none if pods differ
+	PortNamesOfAll           bool // or each of them
 	LabelsLeftOut            bool // selectors do not see the labels that the platform sets
 	NotEnforced              bool // no policy is
 	IgnoresNetworkPolicies   bool
@@ -434,10 +435,10 @@ func (w *World) named(name string, dst End, ingress bool, protocol string, port 
 			if pod.HostNetwork || n.Init || n.Name != name || n.Protocol != protocol {
 				continue
 			}
-			if n.Number != port {
+			if n.Number != port && !w.PortNamesOfAll {
 				return false
 			}
-			same = true
+			same = same || n.Number == port
 		}
 	}
 	return same

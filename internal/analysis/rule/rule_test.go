@@ -24,7 +24,7 @@ var severities = map[string]finding.Severity{
 	"TM307": finding.Medium, "TM308": finding.Medium, "TM309": finding.Medium, "TM310": finding.Low, "TM311": finding.Medium, "TM313": finding.Medium,
 	"TM107": finding.Medium, "TM112": finding.Medium, "TM401": finding.High, "TM402": finding.High, "TM403": finding.Medium, "TM404": finding.Medium, "TM405": finding.Low,
 	"TM406": finding.High, "TM407": finding.Medium, "TM408": finding.Low, "TM409": finding.Medium, "TM410": finding.Medium,
-	"TM416": finding.Medium, "TM417": finding.Medium, "TM419": finding.Critical, "TM420": finding.Medium, "TM421": finding.Low,
+	"TM416": finding.Medium, "TM417": finding.Medium, "TM418": finding.Medium, "TM419": finding.Critical, "TM420": finding.Medium, "TM421": finding.Low,
 	"TM901": finding.Incomplete, "TM902": finding.Incomplete, "TM903": finding.Incomplete, "TM904": finding.Incomplete, "TM905": finding.Incomplete,
 	"TM906": finding.Incomplete, "TM907": finding.Incomplete,
 }

@@ -72,6 +72,7 @@ type Workload struct {
 	Name        string
 	Labels      label.Set // of the object itself; the pods' own are in Pods
 	Annotations label.Set // of the object and of its pod template; the object's win
+	Idle        bool      // it asks for no pods
 	Many        bool      // more than one of its pods may run at once
 	Containers  []Container
 	Powers      []Power // of any of its pods

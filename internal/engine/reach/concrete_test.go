@@ -126,6 +126,8 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	w.IgnoresNetworkPolicies = !judges(policy.NetworkPolicy)
 	w.IgnoresCilium, w.IgnoresCiliumClusterwide = !judges(policy.CiliumNetworkPolicy), !judges(policy.CiliumClusterwideNetworkPolicy)
 	w.PortNamesShared, w.IPv6Escapes = says(cni.PortNamesShared), w.ipv6Pods && says(cni.IPv6Escapes)
+	of := profile.Says(cni.PortNamesOfAll)
+	w.PortNamesOfAll = of == cni.Yes || of == cni.Uncertain && r.more.IntN(2) == 0
 	w.LabelsLeftOut = profile.Says(cni.LabelsLeftOut) != cni.No && r.one(2)
 	w.RequestsFit = r.one(2)
 	for _, n := range w.snap.Networks {

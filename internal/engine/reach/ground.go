@@ -150,7 +150,7 @@ type Ground struct {
 }
 
 // shared is the numbers that pods give a port name.
-type shared struct{ all, running []netset.Port } // by any pod of the input, and by pods that it shows running
+type shared struct{ all, sure []netset.Port } // by any pod of the input, and by pods that there are
 
 // portIDs says to which number classes resolve a port name.
 type portIDs struct {

@@ -66,7 +66,7 @@ func join(all []workload, numbered bool) []model.Workload {
 	}
 	sets := map[int][]model.Pod{} // by Deployment: templates of its ReplicaSets whose pods run but were not read
 	for i := range all {
-		if w := &all[i]; w.Kind == "ReplicaSet" && !w.idle && j.isMade(w) && !runs[w.ref()] {
+		if w := &all[i]; w.Kind == "ReplicaSet" && !w.Idle && j.isMade(w) && !runs[w.ref()] {
 			at := j.read[ref{w.Namespace, w.owner.kind, w.owner.name}]
 			sets[at] = append(sets[at], w.Pods...)
 		}

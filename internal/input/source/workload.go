@@ -15,7 +15,6 @@ type workload struct {
 	model.Workload
 	owner owner
 	spec  podSpec
-	idle  bool // it asks for no pods
 }
 
 // workload returns what o's metadata and the pods' annotations say of a workload.
@@ -97,7 +96,7 @@ func (p *part) workload(o *object) {
 		return
 	}
 	w.Pods = []model.Pod{pod}
-	w.idle = replicas == 0
+	w.Idle = replicas == 0
 	if o.meta.namespace != "" {
 		p.workloads = append(p.workloads, w)
 	}
