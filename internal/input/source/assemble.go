@@ -129,18 +129,21 @@ func setAside(q *draft) {
 			subjects = append(subjects, s)
 		}
 	}
+	var dirs []policy.Direction
 	for _, s := range q.Isolations {
 		add(s.Subject)
+		dirs = append(dirs, s.Dir)
 	}
 	for _, r := range q.Rules {
 		if r.Action == policy.Unjudged {
 			return // not judged as it is
 		}
 		add(r.Subject)
+		dirs = append(dirs, r.Dir)
 	}
 	q.Rules, q.Isolations, q.open = nil, nil, nil
 	for _, s := range subjects {
-		q.Rules = append(q.Rules, notJudged(q.Dialect, s, q.Origin)...)
+		q.Rules = append(q.Rules, onlyIn(notJudged(q.Dialect, s, q.Origin), dirs)...)
 	}
 }
 

@@ -145,10 +145,13 @@ func (p *part) typeless(o *object, apiVersion string) {
 
 // notJudged records a problem with an object of a policy kind, and lets a policy that judges
 // nothing stand for it.
-func (p *part) notJudged(o *object, rule, message, hint string, dialect policy.Dialect, tier policy.Tier, order float64, subject policy.Subject) {
+func (p *part) notJudged(o *object, rule, message, hint string, dialect policy.Dialect, tier policy.Tier, order float64, subject policy.Subject, dirs ...policy.Direction) {
 	if p.problem(rule, o.at, message, hint) {
-		p.stand(policy.Policy{Origin: o.at, Dialect: dialect, Namespace: o.meta.namespace, Name: o.meta.name,
-			Rules: policy.NotJudged(tier, order, subject, o.at)})
+		rules := policy.NotJudged(tier, order, subject, o.at)
+		if dirs != nil {
+			rules = onlyIn(rules, dirs)
+		}
+		p.stand(policy.Policy{Origin: o.at, Dialect: dialect, Namespace: o.meta.namespace, Name: o.meta.name, Rules: rules})
 	}
 }
 

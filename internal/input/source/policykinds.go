@@ -1,5 +1,7 @@
 package source
 
+import "github.com/toolmoat/toolmoat/internal/engine/policy"
+
 // scope says which pods an object of a policy kind may be about.
 type scope uint8
 
@@ -13,8 +15,18 @@ const (
 // policyKind is a kind of policy that is recognised.
 type policyKind struct {
 	scope   scope
-	subject string // where a plain label selector narrows the scope; "" if none can be read
+	subject string     // where a plain label selector narrows the scope; "" if none can be read
+	dirs    directions // nil for both
 }
+
+// What the kinds say of their directions: a NetworkPolicy in its policyTypes, the others by which
+// rules they have.
+var (
+	byTypes        = typed("policyTypes")
+	adminSections  = sections("subject", "priority", "tier")
+	antreaSections = sections("appliedTo", "priority", "tier")
+	ciliumSections = sections("endpointSelector", "nodeSelector", "enableDefaultDeny", "labels", "description", "log")
+)
 
 // policyGroup is an API group with policies in it. A kind that neither list knows is taken for a
 // policy about everything.
@@ -30,20 +42,20 @@ type policyGroup struct {
 var policyGroups = map[string]policyGroup{
 	// v1 NetworkPolicy is decoded; any other version of the group is not.
 	"networking.k8s.io": {
-		policies: map[string]policyKind{"NetworkPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"NetworkPolicy": {namespaced, "spec.podSelector", byTypes}},
 		ignored:  []string{"Ingress", "IngressClass", "IPAddress", "ServiceCIDR"},
 	},
 	// The old home of NetworkPolicy among workloads; the API server has not served it since 1.16.
 	"extensions": {
-		policies: map[string]policyKind{"NetworkPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"NetworkPolicy": {namespaced, "spec.podSelector", byTypes}},
 		ignored:  []string{"Deployment", "DaemonSet", "ReplicaSet", "Ingress", "PodSecurityPolicy", "Scale"},
 	},
 	// https://network-policy-api.sigs.k8s.io
 	"policy.networking.k8s.io": {
 		policies: map[string]policyKind{
-			"AdminNetworkPolicy":         {clusterWide, "spec.subject"},
-			"BaselineAdminNetworkPolicy": {clusterWide, "spec.subject"},
-			"ClusterNetworkPolicy":       {clusterWide, "spec.subject"},
+			"AdminNetworkPolicy":         {clusterWide, "spec.subject", adminSections},
+			"BaselineAdminNetworkPolicy": {clusterWide, "spec.subject", adminSections},
+			"ClusterNetworkPolicy":       {clusterWide, "spec.subject", adminSections},
 		},
 	},
 	// v2 of the first two is decoded, as are v2 and v2alpha1 of CiliumCIDRGroup; any other version
@@ -51,9 +63,9 @@ var policyGroups = map[string]policyGroup{
 	// is one here.
 	"cilium.io": {
 		policies: map[string]policyKind{
-			"CiliumNetworkPolicy":            {namespaced, "spec.endpointSelector"},
-			"CiliumClusterwideNetworkPolicy": {clusterWide, "spec.endpointSelector"},
-			"CiliumLocalRedirectPolicy":      {clusterWide, ""},
+			"CiliumNetworkPolicy":            {namespaced, "spec.endpointSelector", ciliumSections},
+			"CiliumClusterwideNetworkPolicy": {clusterWide, "spec.endpointSelector", ciliumSections},
+			"CiliumLocalRedirectPolicy":      {clusterWide, "", nil},
 		},
 		ignored: []string{"CiliumBGPAdvertisement", "CiliumBGPClusterConfig", "CiliumBGPNodeConfig", "CiliumBGPNodeConfigOverride",
 			"CiliumBGPPeerConfig", "CiliumBGPPeeringPolicy", "CiliumCIDRGroup", "CiliumClusterwideEnvoyConfig",
@@ -65,8 +77,8 @@ var policyGroups = map[string]policyGroup{
 	"projectcalico.org":     calico,
 	"crd.antrea.io": {
 		policies: map[string]policyKind{
-			"NetworkPolicy":        {namespaced, ""}, // what it applies to is a list of selectors
-			"ClusterNetworkPolicy": {clusterWide, ""},
+			"NetworkPolicy":        {namespaced, "", antreaSections}, // what it applies to is a list of selectors
+			"ClusterNetworkPolicy": {clusterWide, "", antreaSections},
 		},
 		ignored: []string{"AntreaAgentInfo", "AntreaControllerInfo", "BGPPolicy", "ClusterGroup", "Egress", "ExternalEntity",
 			"ExternalIPPool", "ExternalNode", "Group", "IPPool", "NodeLatencyMonitor", "PacketCapture", "SupportBundleCollection", "Tier",
@@ -75,17 +87,17 @@ var policyGroups = map[string]policyGroup{
 	// https://docs.aws.amazon.com/eks; a PolicyEndpoint is what the controller makes of a policy.
 	"networking.k8s.aws": {
 		policies: map[string]policyKind{
-			"ApplicationNetworkPolicy": {namespaced, "spec.podSelector"},
-			"ClusterNetworkPolicy":     {clusterWide, "spec.subject"},
+			"ApplicationNetworkPolicy": {namespaced, "spec.podSelector", byTypes},
+			"ClusterNetworkPolicy":     {clusterWide, "spec.subject", adminSections},
 		},
 		ignored: []string{"ClusterPolicyEndpoint", "PolicyEndpoint"},
 	},
 	"vpcresources.k8s.aws": {
-		policies: map[string]policyKind{"SecurityGroupPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"SecurityGroupPolicy": {namespaced, "spec.podSelector", nil}},
 		ignored:  []string{"CNINode"},
 	},
 	"networking.gke.io": {
-		policies: map[string]policyKind{"FQDNNetworkPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"FQDNNetworkPolicy": {namespaced, "spec.podSelector", only(policy.Egress)}},
 		ignored: []string{"FrontendConfig", "GCPBackendPolicy", "GCPGatewayPolicy", "GCPSessionAffinityFilter",
 			"GCPSessionAffinityPolicy", "GCPTrafficDistributionPolicy", "GKENetworkParamSet", "HealthCheckPolicy", "ManagedCertificate",
 			"Network", "NetworkInterface", "NetworkLogging", "ServiceNetworkEndpointGroup"},
@@ -93,17 +105,17 @@ var policyGroups = map[string]policyGroup{
 	// User-defined networks cut pods off from those of other networks.
 	"k8s.ovn.org": {
 		policies: map[string]policyKind{
-			"EgressFirewall":            {namespaced, ""},
-			"UserDefinedNetwork":        {namespaced, ""},
-			"ClusterUserDefinedNetwork": {clusterWide, ""},
+			"EgressFirewall":            {namespaced, "", only(policy.Egress)},
+			"UserDefinedNetwork":        {namespaced, "", nil},
+			"ClusterUserDefinedNetwork": {clusterWide, "", nil},
 		},
 		ignored: []string{"AdminPolicyBasedExternalRoute", "EgressIP", "EgressQoS", "EgressService", "NetworkQoS", "RouteAdvertisements"},
 	},
 	// A NetNamespace joins or parts the networks of projects.
 	"network.openshift.io": {
 		policies: map[string]policyKind{
-			"EgressNetworkPolicy": {namespaced, ""},
-			"NetNamespace":        {clusterWide, ""},
+			"EgressNetworkPolicy": {namespaced, "", only(policy.Egress)},
+			"NetNamespace":        {clusterWide, "", nil},
 		},
 		ignored: []string{"ClusterNetwork", "HostSubnet"},
 	},
@@ -111,8 +123,8 @@ var policyGroups = map[string]policyGroup{
 	// token.
 	"security.istio.io": {
 		policies: map[string]policyKind{
-			"AuthorizationPolicy": {meshWide, "spec.selector"},
-			"PeerAuthentication":  {meshWide, "spec.selector"},
+			"AuthorizationPolicy": {meshWide, "spec.selector", atWorkloads},
+			"PeerAuthentication":  {meshWide, "spec.selector", atWorkloads},
 		},
 		ignored: []string{"RequestAuthentication"},
 	},
@@ -124,16 +136,16 @@ var policyGroups = map[string]policyGroup{
 			"WorkloadEntry", "WorkloadGroup"},
 	},
 	"k8s.cni.cncf.io": {
-		policies: map[string]policyKind{"MultiNetworkPolicy": {namespaced, "spec.podSelector"}},
+		policies: map[string]policyKind{"MultiNetworkPolicy": {namespaced, "spec.podSelector", byTypes}},
 		ignored:  []string{"IPAMClaim", "NetworkAttachmentDefinition"},
 	},
 	"policy.linkerd.io": {
 		policies: map[string]policyKind{
-			"AuthorizationPolicy":      {meshWide, ""}, // its target is a server or a namespace
-			"EgressNetwork":            {meshWide, ""},
-			"Server":                   {namespaced, "spec.podSelector"},
-			"ServerAuthorization":      {namespaced, ""},
-			"HTTPLocalRateLimitPolicy": {namespaced, ""},
+			"AuthorizationPolicy":      {meshWide, "", only(policy.Ingress)}, // its target is a server or a namespace
+			"EgressNetwork":            {meshWide, "", only(policy.Egress)},
+			"Server":                   {namespaced, "spec.podSelector", only(policy.Ingress)},
+			"ServerAuthorization":      {namespaced, "", only(policy.Ingress)},
+			"HTTPLocalRateLimitPolicy": {namespaced, "", only(policy.Ingress)},
 		},
 		ignored: []string{"ExternalWorkload", "GRPCRoute", "HTTPRoute", "MeshTLSAuthentication", "NetworkAuthentication", "TCPRoute", "TLSRoute"},
 	},
@@ -144,9 +156,9 @@ var policyGroups = map[string]policyGroup{
 // itself where Kubernetes holds its data.
 var calico = policyGroup{
 	policies: map[string]policyKind{
-		"NetworkPolicy":       {namespaced, ""}, // its selectors are expressions
-		"GlobalNetworkPolicy": {clusterWide, ""},
-		"HostEndpoint":        {clusterWide, ""},
+		"NetworkPolicy":       {namespaced, "", typed("types")}, // its selectors are expressions
+		"GlobalNetworkPolicy": {clusterWide, "", typed("types")},
+		"HostEndpoint":        {clusterWide, "", nil},
 	},
 	ignored: []string{"BGPConfiguration", "BGPFilter", "BGPPeer", "BlockAffinity", "CalicoNodeStatus", "ClusterInformation",
 		"FelixConfiguration", "GlobalNetworkSet", "IPAMBlock", "IPAMConfig", "IPAMConfiguration", "IPAMHandle", "IPPool",
