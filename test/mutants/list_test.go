@@ -124,7 +124,7 @@ var mutants = []mutant{
 	{"engine/reach/rules.go", "at.when = at.when.And(p.sidecarPort(when.Destination, name, number))", "", "an ambiguous port name is certain on egress"},
 	{"engine/reach/rules.go", "if !slices.Contains(must, number) {", "if false {", "an ambiguous port name is certain on ingress"},
 	{"engine/reach/rules.go", `fmt.Sprintf("port name %s of %s is %d", name, endName(end), number), end, 0,`, `fmt.Sprintf("port name %s of %s", name, endName(end)), end, 0,`, "an ambiguous port name is all of its numbers or none"},
-	{"engine/reach/rules.go", "if len(numbers.all) > 1 {", "if false {", "a shared port name with two numbers is certain"},
+	{"engine/reach/rules.go", "case len(numbers.all) == 1:", "case true:", "a shared port name with two numbers is certain"},
 	{"engine/reach/rules.go", "at.when = at.when.And(p.says.where[cni.PortNamesOfAll])", "", "a shared port name that running pods give two numbers stands for both"},
 	{"engine/reach/rules.go", "m.when.And(given)", "m.when.And(given.Or(when.Always))", "a port name that no pod gives is given"},
 	{"engine/reach/rules.go", "return append(out, within(p.ownNames(r, m), shared.Not())...)", "return append(out, p.ownNames(r, m)...)", "a shared port name is resolved for each pod too"},
