@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/toolmoat/toolmoat/internal/analysis/audit"
+	"github.com/toolmoat/toolmoat/internal/analysis/query"
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
@@ -53,7 +55,7 @@ read or judged (wins over 1).`,
 			}
 			return c.run(cmd.Context(), s, paths, "audit", func(program *reach.Program) (outcome, error) {
 				res := audit.Of(program, func(w *model.Workload) bool { return wanted(w, servers, sel) })
-				if err := unselected(res, servers, selector); err != nil {
+				if err := unselected(program.Snapshot, res, servers, selector); err != nil {
 					return outcome{problems: res.Problems}, err
 				}
 				if allowEmpty {
@@ -84,19 +86,46 @@ read or judged (wins over 1).`,
 
 // unselected is the error that --server or -l do not select what they name: who asks for one server
 // must not take silence for a pass.
-func unselected(res audit.Result, servers []string, selector string) error {
+func unselected(s *model.Snapshot, res audit.Result, servers []string, selector string) error {
 	const hint = "toolmoat audit without --server and -l lists the servers"
 	for _, name := range servers {
 		if !slices.ContainsFunc(res.Servers, func(srv audit.Server) bool {
 			return name == srv.ID || name == srv.Namespace+"/"+srv.Kind+"/"+srv.Name
 		}) {
-			return hinted{fmt.Errorf("--server %s selects no MCP server of the input", name), hint}
+			return hinted{fmt.Errorf("--server %s %s", name, noServer(s, name)), cmp.Or(alike(s, name), hint)}
 		}
 	}
 	if selector != "" && len(res.Servers) == 0 {
 		return hinted{fmt.Errorf("-l %s selects no MCP server of the input", selector), hint}
 	}
 	return nil
+}
+
+// noServer says why no MCP server is called name.
+func noServer(s *model.Snapshot, name string) string {
+	n := query.ObjectName(name)
+	if over, ok := s.OverText(n.Namespace, n.Kind, n.Object); ok {
+		return "is no MCP server that runs: " + over
+	}
+	for i := range s.Workloads {
+		if w := &s.Workloads[i]; name == w.Namespace+"/"+w.Name || name == w.ID() {
+			return "is a workload, but no MCP server: toolmoat.dev/role: server makes it one"
+		}
+	}
+	return "selects no MCP server of the input"
+}
+
+// alike is the hint that names servers whose names are like name; "" if none is.
+func alike(s *model.Snapshot, name string) string {
+	servers := model.Snapshot{}
+	for _, srv := range s.Servers {
+		if w := s.Workloads[srv.Workload]; srv.Role == model.IsServer {
+			w.Pods = nil
+			servers.Workloads = append(servers.Workloads, w)
+		}
+	}
+	names := query.NameError{Names: query.Alike(&servers, query.ObjectName(name))}
+	return names.Hint()
 }
 
 func wanted(w *model.Workload, servers []string, sel label.Selector) bool {

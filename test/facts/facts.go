@@ -19,7 +19,8 @@ type Patterns struct {
 	exprs []*regexp.Regexp
 }
 
-// Compile returns patterns, which match also the IDs of facts that were moved to another end.
+// Compile returns patterns, which match also the IDs of facts that were moved to another end, or are
+// about one of several.
 func Compile(patterns ...string) Patterns {
 	out := Patterns{texts: patterns}
 	for _, p := range patterns {
@@ -34,7 +35,7 @@ func Compile(patterns ...string) Patterns {
 			}
 			at = m[1]
 		}
-		out.exprs = append(out.exprs, regexp.MustCompile("^"+expr.String()+regexp.QuoteMeta(p[at:])+"( @[0-9])?$"))
+		out.exprs = append(out.exprs, regexp.MustCompile("^"+expr.String()+regexp.QuoteMeta(p[at:])+"( of .+ #[0-9]+| of [0-9a-f.:]+)?( @[0-9])?$"))
 	}
 	return out
 }

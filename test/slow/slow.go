@@ -45,6 +45,7 @@ type World struct {
 	UnselectedDenied         bool // a pod that no policy selects is denied everything
 	NodeSelectors            bool // peers that select nodes are enabled
 	PortNamesShared          bool // a port name in an egress rule is one number in the whole cluster, and none if pods differ
+	PortNamesOfAll           bool // or each of them
 	LabelsLeftOut            bool // selectors do not see the labels that the platform sets
 	NotEnforced              bool // no policy is
 	IgnoresNetworkPolicies   bool
@@ -393,9 +394,8 @@ func (w *World) side(subject int, peer End, a netip.Addr, ingress bool, dst End,
 	if w.NotEnforced || w.IPv6Escapes && !a.Is4() || w.overNetwork(pod, peer, a) {
 		return true
 	}
-	if carrier, ok := w.Meshes[pod.Mesh]; ok && protocol == "TCP" && port != carrier && peer.Pod >= 0 && w.Pods[peer.Pod].Mesh == pod.Mesh &&
-		w.side(subject, peer, a, ingress, dst, protocol, carrier) {
-		return true
+	if carrier, ok := w.Meshes[pod.Mesh]; ok && protocol == "TCP" && port != carrier && peer.Pod >= 0 && w.Pods[peer.Pod].Mesh == pod.Mesh {
+		return w.side(subject, peer, a, ingress, dst, protocol, carrier)
 	}
 	if pod.HeldTo > 0 {
 		subject = pod.HeldTo - 1
@@ -543,10 +543,10 @@ func (w *World) named(name string, dst End, ingress bool, protocol string, port 
 			if pod.HostNetwork || n.Init || n.Name != name || n.Protocol != protocol {
 				continue
 			}
-			if n.Number != port {
+			if n.Number != port && !w.PortNamesOfAll {
 				return false
 			}
-			same = true
+			same = same || n.Number == port
 		}
 	}
 	return same

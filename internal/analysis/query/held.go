@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // An address may be claimed by several objects of the input, and what claims it need not have it:
-// manifests can say anything. All who may answer are choices.
+// manifests can say anything. All who may answer are choices, but of several pods with an address of
+// their own one answers.
 
 // index says who has which address.
 type index struct {
@@ -39,6 +41,10 @@ func (a *asker) holding() *index {
 			}
 		}
 	}
+	ofNode := map[string][]netip.Addr{}
+	for _, n := range s.Nodes {
+		ofNode[n.Name] = append(ofNode[n.Name], n.Addrs...)
+	}
 	for n := range a.p.Holders() {
 		h := a.p.Class(n)
 		switch {
@@ -46,7 +52,7 @@ func (a *asker) holding() *index {
 		case h.Kind == reach.Class:
 			for _, m := range h.Members {
 				pod := &s.Workloads[m.Workload].Pods[m.Pod]
-				for _, at := range slices.Concat(pod.Addrs, pod.NodeAddrs) {
+				for _, at := range slices.Concat(pod.Addrs, pod.NodeAddrs, ofNode[nodeOf(pod, x.nodes)]) {
 					put(x.holders, at, n)
 				}
 			}
@@ -144,16 +150,20 @@ func (a *asker) listening(addr netip.Addr) place {
 // address resolves an address without its Services: to what is known to hold it, or to what may.
 func (a *asker) address(addr netip.Addr) place {
 	pl := somewhere(addr.String())
-	for i, pod := range a.holding().pods[addr] {
-		one := a.onePod(pod)
+	switch pods := a.holding().pods[addr]; len(pods) {
+	case 0:
+	case 1:
+		one := a.onePod(pods[0])
 		a.note(addr.String() + " is the address of " + one.name)
-		pl.ends = append(pl.ends, one.ends...)
-		if i == 0 {
-			pl.namespace = one.namespace
-			pl.name = one.name
-		} else {
-			pl.name = addr.String()
+		pl.ends, pl.namespace, pl.name = one.ends, one.namespace, one.name
+	default: // what one of them had before may not be known to be gone
+		pl.at = addr
+		names := make([]string, len(pods))
+		for i, pod := range pods {
+			one := a.onePod(pod)
+			names[i], pl.rivals = one.name, append(pl.rivals, one.ends...)
 		}
+		a.note(fmt.Sprintf("the input gives %s to %d pods, of which one can have it: %s", addr, len(pods), listed(names, 3)))
 	}
 	alone := pl.ends != nil
 	for _, n := range a.holding().holders[addr] {
@@ -166,9 +176,9 @@ func (a *asker) address(addr netip.Addr) place {
 		}
 	}
 	switch {
-	case pl.ends == nil && a.p.Plan(familyOf(addr)).Contains(addr) && !reserved(addr):
+	case pl.ends == nil && pl.rivals == nil && a.p.Plan(familyOf(addr)).Contains(addr) && !reserved(addr):
 		pl.unknown = addr
-	case pl.ends == nil:
+	case pl.ends == nil && pl.rivals == nil:
 		pl.ends = []end{plain(addr)}
 	case reserved(addr):
 		pl.ends = append(pl.ends, plain(addr))

@@ -7,7 +7,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// TestMesh demands that what a mesh carries to a port of its own is not denied where policies open that port at both ends, and all else is.
+// TestMesh demands that what a mesh carries to a port of its own passes where policies open that port at both ends, and only there.
 func TestMesh(t *testing.T) {
 	const scene = `
 {apiVersion: v1, kind: Namespace, metadata: {name: a%s}}
@@ -36,6 +36,14 @@ func TestMesh(t *testing.T) {
 		{"ambient, to outside", ambient, "", "", 15008, 15008, "8.8.8.8:8080", reach.Denied},
 		{"a pod that left", ambient, ", istio.io/dataplane-mode: none", "", 15008, 15008, "a/dst:8080", reach.Denied},
 		{"no mesh", "", "", "", 15008, 15008, "a/dst:8080", reach.Denied},
+		{"ambient, its port closed", ambient, "", "", 8080, 8080, "a/dst:8080", reach.Depends},
+		{"ambient, its port closed at the client", ambient, "", "", 15008, 8080, "a/dst:8080", reach.Denied},
+		{"ambient, its port closed, over UDP", ambient, "", "", 8080, 8080, "a/dst:8080/udp", reach.Denied},
+		{"ambient, its port closed, to outside", ambient, "", "", 8080, 8080, "8.8.8.8:8080", reach.Allowed},
+		{"ambient, its port closed, a pod that left", ambient, ", istio.io/dataplane-mode: none", "", 8080, 8080, "a/dst:8080", reach.Allowed},
+		{"no mesh, its port closed", "", "", "", 8080, 8080, "a/dst:8080", reach.Allowed},
+		{"linkerd, its port closed", "", "", linkerd, 8080, 8080, "a/dst:8080", reach.Depends},
+		{"linkerd with the port of another mesh open", "", "", linkerd, 8080, 8080, "a/dst:8080", reach.Depends},
 		{"linkerd", "", "", linkerd, 4143, 4143, "a/dst:8080", reach.Depends},
 		{"linkerd by its namespace", linkerd, "", "", 4143, 4143, "a/dst:8080", reach.Depends},
 		{"linkerd by its namespace, and not", linkerd, "", opted, 4143, 4143, "a/dst:8080", reach.Denied},

@@ -3,8 +3,11 @@ package query
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
@@ -21,6 +24,18 @@ type Name struct {
 	Namespace, Kind, Object string // Kind is "" if it was not given
 	Addr                    netip.Addr
 	Host                    string // in lower case, without a final dot
+}
+
+// ObjectName reads "namespace/name" or "namespace/Kind/name" without judging it.
+func ObjectName(text string) Name {
+	n := Name{Object: text}
+	if ns, rest, ok := strings.Cut(text, "/"); ok {
+		n.Namespace, n.Object = ns, rest
+	}
+	if kind, rest, ok := strings.Cut(n.Object, "/"); ok {
+		n.Kind, n.Object = kind, rest
+	}
+	return n
 }
 
 func (n Name) String() string {
@@ -92,7 +107,8 @@ func cutProtocol(text string) (netset.Protocol, string, error) {
 	}
 	before, last := text[:i], text[i+1:]
 	p, err := netset.ParseProtocol(strings.ToUpper(last))
-	switch hasPort := strings.ContainsRune(before[strings.LastIndexByte(before, '/')+1:], ':'); {
+	_, rest, badPort := cutPort(before)
+	switch hasPort := rest != before || badPort != nil; {
 	case err == nil && (hasPort || !isKindOnly(before)):
 		return p, before, nil
 	case err != nil && hasPort && !strings.Contains(last, ":"):
@@ -127,7 +143,8 @@ func kindOf(text string) string {
 // cutPort takes a final ":PORT" off.
 func cutPort(text string) (netset.Port, string, error) {
 	i := strings.LastIndexByte(text, ':')
-	if i < 0 || strings.Count(text, ":") > 1 && !strings.HasPrefix(text, "[") || strings.HasSuffix(text, "]") {
+	closing := strings.LastIndexByte(text, ']')
+	if i < 0 || i < closing || closing < strings.LastIndexByte(text, '[') || strings.Count(text, ":") > 1 && !strings.HasPrefix(text, "[") {
 		return 0, text, nil
 	}
 	n, err := strconv.ParseUint(text[i+1:], 10, 16)
@@ -164,6 +181,13 @@ func parseEnd(which, text string) (Name, error) {
 	if _, err := netip.ParsePrefix(text); err == nil {
 		return refuse("this is a range; ask for one address")
 	}
+	before, _, cut := strings.Cut(text, "/")
+	if _, err := netip.ParseAddr(before); (err == nil || nearAddr(before)) && (!cut || strings.ContainsAny(before, ".:")) {
+		if addr, ok := looseAddr(strings.TrimSuffix(strings.ToLower(text), ".")); ok {
+			return refuse("this is not an IP address; some programs read it as %s: ask for that", addr)
+		}
+		return refuse("this is not an IP address")
+	}
 	if strings.ContainsAny(text, ":[]") {
 		if which == "FROM" {
 			return refuse("this is no workload, address or host name; a port belongs on TO")
@@ -175,14 +199,11 @@ func parseEnd(which, text string) (Name, error) {
 		if !isName(host) {
 			return refuse("this is no host name")
 		}
-		if addr, ok := looseAddr(host); ok {
-			return refuse("this is no host name: programs read it as the address %s; ask for that", addr)
-		}
 		return Name{Host: host}, nil
 	}
 	parts := strings.Split(text, "/")
-	for _, p := range parts {
-		if !isName(strings.ToLower(p)) {
+	for i, p := range parts {
+		if !isName(strings.ToLower(p)) || i == 0 && strings.Contains(p, ".") { // no namespace has a dot
 			return refuse("an object is written namespace/name or namespace/Kind/name")
 		}
 	}
@@ -197,6 +218,51 @@ func parseEnd(which, text string) (Name, error) {
 		return Name{Namespace: parts[0], Kind: kind, Object: parts[2]}, nil
 	}
 	return refuse("an object is written namespace/name or namespace/Kind/name")
+}
+
+// nearAddr reports whether text, which is no IP address, was meant as one. The last label of a host
+// name is never a number (RFC 3696 section 2, WHATWG URL "ends in a number"), and no name has two
+// colons.
+func nearAddr(text string) bool {
+	text = strings.ToLower(strings.Map(asASCII, text))
+	if colons := strings.Count(text, ":"); colons > 0 {
+		return colons > 1
+	}
+	text, _, _ = strings.Cut(text, "%")
+	labels := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(".,[]", r) || unicode.IsSpace(r) })
+	if len(labels) == 0 {
+		return false
+	}
+	last := labels[len(labels)-1]
+	if isNumber(last) {
+		return true
+	}
+	// "10.0.0.x", "10.0.0.1a", "10.0.0.1-5": no top-level domain is a letter or begins with a digit.
+	short := len(last) == 1 || '0' <= last[0] && last[0] <= '9' || last[0] == '-'
+	return len(labels) == 4 && short && !slices.ContainsFunc(labels[:3], func(l string) bool { return !isNumber(l) })
+}
+
+// isNumber reports whether a label is a number, decimal or hexadecimal.
+func isNumber(label string) bool {
+	digits, chars := label, "0123456789"
+	if hex, ok := strings.CutPrefix(label, "0x"); ok {
+		digits, chars = hex, chars+"abcdef"
+	}
+	return digits != "" && strings.Trim(digits, chars) == ""
+}
+
+// asASCII makes ASCII of other scripts' digits and of the dots and colons that stand for ASCII's.
+func asASCII(r rune) rune {
+	switch {
+	case r < utf8.RuneSelf:
+	case unicode.IsDigit(r):
+		return '0' // which one does not matter
+	case strings.ContainsRune("\u3002\uff0e\uff61", r): // IDNA's other full stops (UTS 46)
+		return '.'
+	case r == '\uff1a':
+		return ':'
+	}
+	return r
 }
 
 // looseAddr reads what is no address by the book and is one to the C library's inet_aton, which

@@ -65,6 +65,37 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestNotAnAddress: what was meant as an address and is none is never a host name.
+func TestNotAnAddress(t *testing.T) {
+	const none, read = ": this is not an IP address", ": this is not an IP address; some programs read it as "
+	for text, want := range map[string]string{
+		"10.0.0.300": none, "256.1.1.1": none, "10.0.0.300.": none, "1.2.3.4.5": none, "10.0.0.1.2": none, "0.0.0.0.0": none, "10..0.1": none, ".10.0.0.1": none, "10.0.0.1..": none,
+		"10.0.0.-1": none, "10.0.0.1-5": none, "10.0.0.x": none, "10.0.0.*": none, "10.0.0.1a": none, "1O.0.0.1": none, "10,0,0,1": none, "10. 0.0.1": none, "10.0.0.1 ": none, "10.0.0.1%eth0": none,
+		"4294967296": none, "256.1": none, "example.123": none, "a.b.0x7f": none, "08.0.0.1": none, "10.0.0.0x100": none,
+		"10.0.0": read + "10.0.0.0", "10.1": read + "10.0.0.1", "010.0.0.1": read + "8.0.0.1", "0x0a000001": read + "10.0.0.1", "0XA.0.0.1": read + "10.0.0.1", "167772161": read + "10.0.0.1", "0x7f.1": read + "127.0.0.1", "127.1.": read + "127.0.0.1", "169.254.43518": read + "169.254.169.254", "2852039166": read + "169.254.169.254", "0xA9.0xfe.0xA9.0xfe": read + "169.254.169.254", "0": read + "0.0.0.0",
+		"1.2.3.4/33": none, "10.0.0.300/24": none, "10.0.0.1/foo": none, "10.0.0.1/Pod/a": none, "::1/129": none, "fd00::/x": none, "::g/64": none, "[fd00::1]/64": none,
+		"[::1": none, "::1]": none, "[::1]]": none, "::g": none, "[::g]": none, ":::": none, "1::2::3": none, "1:2:3:4:5:6:7:8:9": none, "::ffff:10.0.0.300": none, "fd00::12345": none, "00:1a:2b:3c:4d:5e": none,
+		"１０.0.0.1": none, "10。0。0。1": none, "١٠.0.0.1": none, "：：1": none,
+	} {
+		for _, suffix := range []string{"", ":443", ":443/udp"} {
+			if strings.Contains(text, ":") && suffix != "" || text == "10.0.0.1/foo" && suffix == ":443/udp" {
+				continue
+			}
+			if q, err := Parse("ns/a", text+suffix); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %+v, %v", text+suffix, q.To, err)
+			}
+		}
+		if q, err := Parse(text, "ns/a"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("from %q: %+v, %v", text, q.From, err)
+		}
+	}
+	for _, text := range []string{"10.0.0.1.nip.io", "ip-10-0-0-1.ec2.internal", "1.0.0.127.in-addr.arpa", "4.example", "0x", "1e100.net", "web.123.svc", "v1.2.3.example.com", "a.b.c.d", "0x7f.example", "1.2.3.xn--p1ai", "123/10.0.0.300", "ns/5", "5/a", "ns/Pod/1.2.3.4"} {
+		if q, err := Parse("ns/a", text); err != nil || q.To.Host != text && q.To.String() != text {
+			t.Errorf("%q is a name: %+v, %v", text, q.To, err)
+		}
+	}
+}
+
 func TestConns(t *testing.T) {
 	for to, want := range map[string]netset.Conns{
 		"ns/a":    netset.AllConns,

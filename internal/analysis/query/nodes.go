@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -123,13 +124,7 @@ func (a *asker) nodesOf(e end) (names []string, all bool) {
 				continue
 			}
 			pod := &a.p.Snapshot.Workloads[m.Workload].Pods[m.Pod]
-			name := pod.Node
-			for _, at := range pod.NodeAddrs {
-				if name == "" {
-					name = nodes[at.Unmap()]
-				}
-			}
-			add(name)
+			add(nodeOf(pod, nodes))
 		}
 	case reach.Node:
 		if h.Node < 0 {
@@ -145,6 +140,15 @@ func (a *asker) nodesOf(e end) (names []string, all bool) {
 		}
 	}
 	return names, all && names != nil
+}
+
+// nodeOf returns the name of the node that a pod is on; "" if the input does not show it.
+func nodeOf(pod *model.Pod, nodes map[netip.Addr]string) string {
+	name := pod.Node
+	for _, at := range pod.NodeAddrs {
+		name = cmp.Or(name, nodes[at.Unmap()])
+	}
+	return name
 }
 
 // nodesByAddr says which node has which address. An address that several claim is nobody's.

@@ -142,18 +142,18 @@ func (a *asker) answer() (decision, error) {
 func (a *asker) between(source, target place) decision {
 	ways := target.always
 	if ways == nil {
-		for _, from := range source.ends {
+		ways = a.eachOf(source, func(from end) []way {
 			direct := a.choices(from, target)
-			ways = append(ways, direct...)
 			if a.straight || a.q.To.Object == "" || len(target.services) > 0 || !a.isPods(from) || a.allPass(direct) {
-				continue
+				return direct
 			}
 			for _, to := range target.ends {
 				if a.isPods(to) {
-					ways = append(ways, a.throughDoors(from, to)...)
+					direct = append(direct, a.throughDoors(from, to)...)
 				}
 			}
-		}
+			return direct
+		})
 		if source.unknown.IsValid() {
 			ways = append(ways, a.fromUnknown(source.unknown, target)...)
 		}
@@ -170,6 +170,19 @@ func (a *asker) between(source, target place) decision {
 	return d
 }
 
+// eachOf decides for each end of a place: all are choices, but of rivals only one is there.
+func (a *asker) eachOf(pl place, decide func(end) []way) []way {
+	var out []way
+	for _, e := range pl.ends {
+		out = append(out, decide(e)...)
+	}
+	var worlds []world
+	for _, e := range pl.rivals {
+		worlds = append(worlds, world{e.name, decide(e)})
+	}
+	return append(out, a.oneOf(nil, worlds, func(names []string) when.When { return a.has(pl.at, names) })...)
+}
+
 // allPass reports whether everything that is asked about passes in any case.
 func (a *asker) allPass(ways []way) bool {
 	all := parts(ways)
@@ -180,19 +193,20 @@ func (a *asker) allPass(ways []way) bool {
 func (a *asker) choices(from end, target place) []way {
 	var tried []way
 	rest := a.conns.Minus(target.taken)
-	for _, to := range target.ends {
+	tried = append(tried, a.eachOf(target, func(to end) []way {
 		switch {
 		case rest.IsEmpty():
 		case target.api && a.q.Port == apiService:
 			door := to
 			door.name = target.name
-			tried = append(tried, a.toKubeAPI(from, to, door)...)
+			return a.toKubeAPI(from, to, door)
 		case a.isNode(to):
-			tried = append(tried, a.toNode(from, to)...)
+			return a.toNode(from, to)
 		case !a.nodeTaken(to, target):
-			tried = append(tried, a.try(from, to, rest)...)
+			return a.try(from, to, rest)
 		}
-	}
+		return nil
+	})...)
 	for _, at := range target.services {
 		tried = append(tried, a.toService(from, at)...)
 	}

@@ -333,6 +333,16 @@ func TestNames(t *testing.T) {
 		{"web/app", "app/free", "the input has no workload or Service web/app", ""},
 		{"app/free", "dta/db", "the input has no workload or Service dta/db", "did you mean data/db"},
 		{"app/free", "app/Job/web", "the input has no Job app/web", "app/web"},
+		{"app/free", "data/web", "no workload or Service data/web", "did you mean app/web or app/Service/web or data/db?"},
+		{"app/free", "elsewhere/web", "no workload or Service elsewhere/web", "did you mean app/web or app/Service/web?"},
+		{"app/free", "app/Service/free", "no Service app/free", "did you mean app/free?"},
+		{"app/free", "app/Pod/free-5d4f-xyz", "no Pod app/free-5d4f-xyz", "did you mean app/free?"},
+		{"app/free", "App/Web", "no workload or Service App/Web", "did you mean app/web"},
+		{"app/free", "app/db", "no workload or Service app/db", "did you mean data/db?"},
+		{"app/free", "app/zz", "no workload or Service app/zz", ""},
+		{"wbe", "app/free", "FROM wbe is a host name", "did you mean app/web"},
+		{"web.app", "app/free", "FROM web.app is a host name", "did you mean app/web"},
+		{"app/free", "hosst", `"hosst" is neither`, "did you mean app/host?"},
 		{"app/Service/web", "app/free", "a Service opens no connections", "did you mean app/web?"},
 		{"example.com", "app/free", "FROM example.com is a host name", ""},
 		{"127.0.0.1", "app/free", "no address that a connection", ""},
@@ -357,6 +367,92 @@ func TestNames(t *testing.T) {
 		if !strings.Contains(err.Error(), tt.message) || !strings.Contains(hint, tt.hint) {
 			t.Errorf("%s -> %s: error %q, hint %q", tt.from, tt.to, err, hint)
 		}
+	}
+}
+
+// TestFinished: what has finished is found, and is neither denied nor missing.
+func TestFinished(t *testing.T) {
+	const spec = "spec: {containers: [{name: c, image: x}]}"
+	job := func(name, owner, condition string) string {
+		return "---\n{apiVersion: batch/v1, kind: Job, metadata: {namespace: batch, name: " + name + owner + "}, spec: {template: {metadata: {labels: {app: j}}, " + spec + "}}, status: {conditions: [{type: Suspended, status: \"False\"}, {type: " + condition + "}]}}\n"
+	}
+	pod := func(name, more, phase string) string {
+		return "---\n{apiVersion: v1, kind: Pod, metadata: {namespace: batch, name: " + name + ", labels: {app: j}" + more + "}, " + spec + ", status: {phase: " + phase + ", podIP: 10.0.0.9}}\n"
+	}
+	const owned = ", ownerReferences: [{apiVersion: batch/v1, kind: Job, name: gone, controller: true}]"
+	p := program(pod("done", "", "Succeeded") + pod("evicted", "", "Failed") + pod("runs", "", "Running") + pod("gone-1", owned, "Succeeded") +
+		job("complete", "", `Complete, status: "True"`) + job("failed", "", `Failed, status: "True"`) + job("going", "", `Complete, status: "False"`) +
+		job("nightly-1", ", ownerReferences: [{apiVersion: batch/v1, kind: CronJob, name: nightly, controller: true}]", `Complete, status: "True"`) +
+		"---\n{apiVersion: batch/v1, kind: CronJob, metadata: {namespace: batch, name: nightly}, spec: {jobTemplate: {spec: {template: {" + spec + "}}}}}\n" +
+		"---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: batch, name: closed}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}\n")
+	for name, want := range map[string]string{
+		"batch/done": "batch/Pod/done has finished (phase Succeeded)", "batch/pod/evicted": "batch/Pod/evicted has finished (phase Failed)", "batch/gone-1": "batch/Pod/gone-1 has finished",
+		"batch/gone": "the pods of batch/Job/gone have finished", "batch/Job/complete": "batch/Job/complete has finished (Complete)", "batch/failed": "batch/Job/failed has finished (Failed)",
+		"batch/Job/done": "the input has no Job batch/done", "batch/Deployment/gone": "the input has no Deployment batch/gone", "elsewhere/done": "the input has no workload or Service elsewhere/done",
+		"batch/runs": "", "batch/going": "", "batch/nightly": "",
+	} {
+		for _, ends := range [][2]string{{name, "1.1.1.1:443"}, {"8.8.8.8", name}} {
+			q, err := Parse(ends[0], ends[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := Ask(p, q)
+			if want == "" && (err != nil || a.Verdict != reach.Denied) || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+				t.Errorf("%v: %v, %v", ends, a.Verdict, err)
+			}
+		}
+	}
+	if a := ask(t, p, "8.8.8.8", "10.0.0.9"); a.Verdict != reach.Denied || a.To != "batch/Pod/runs" { // what has finished has it no more
+		t.Errorf("%v to %s", a.Verdict, a.To)
+	}
+}
+
+// TestOneAddressOfTwo: of two pods to which the input gives one address, either may have it.
+func TestOneAddressOfTwo(t *testing.T) {
+	pod := func(name, spec, status string) string {
+		return "---\n{apiVersion: v1, kind: Pod, metadata: {namespace: app, name: " + name + ", labels: {app: " + name + "}}, spec: {" + spec + "containers: [{name: c, image: x}]}, status: {" + status + "}}\n"
+	}
+	p := program("{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 10.9.0.1}, {type: ExternalIP, address: 203.0.113.1}]}}\n" +
+		pod("open", "", "podIP: 10.0.0.5") + pod("closed", "", "podIP: 10.0.0.5") + pod("alone", "", "podIP: 10.0.0.6") + pod("twin", "", "podIP: 10.0.0.7") + pod("double", "", "podIP: 10.0.0.7") + pod("client", "", "podIP: 10.0.0.8") +
+		pod("agent", "hostNetwork: true, nodeName: n1, ", "podIP: 10.9.0.1") + pod("proxy", "hostNetwork: true, nodeName: n1, ", "podIP: 10.9.0.1") + `
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: app, name: closed}, spec: {podSelector: {matchExpressions: [{key: app, operator: In, values: [closed, twin, double]}]}, policyTypes: [Ingress, Egress]}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: app, name: hand}, spec: {ports: [{port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: app, name: hand-1, labels: {kubernetes.io/service-name: hand}}, addressType: IPv4, endpoints: [{addresses: [10.0.0.5]}], ports: [{port: 80}]}
+`)
+	for _, tt := range []struct {
+		from, to string
+		want     reach.Verdict
+		when     string
+		notes    []string
+	}{
+		{"app/client", "10.0.0.5:80", reach.Depends, "10.0.0.5 is ", []string{"gives 10.0.0.5 to 2 pods, of which one can have it", "app/Pod/open", "app/Pod/closed"}},
+		{"10.0.0.5", "app/client:80", reach.Depends, "10.0.0.5 is ", []string{"gives 10.0.0.5 to 2 pods"}},
+		{"app/client", "10.0.0.7:80", reach.Denied, "", []string{"gives 10.0.0.7 to 2 pods"}},
+		{"app/client", "10.0.0.6:80", reach.Allowed, "", []string{"10.0.0.6 is the address of app/Pod/alone"}},
+		{"app/client", "app/closed:80", reach.Denied, "", nil},
+		{"app/client", "app/open:80", reach.Allowed, "", nil},
+		{"app/client", "app/Service/hand:80", reach.Allowed, "", nil}, // whoever answers
+		{"app/client", "10.9.0.1:80", reach.Allowed, "", []string{"10.9.0.1 is the address of app/Pod/agent", "10.9.0.1 is the address of app/Pod/proxy", "10.9.0.1 is the address of node n1"}},
+		{"app/client", "203.0.113.1:80", reach.Allowed, "", []string{"203.0.113.1 is the address of app/Pod/agent", "203.0.113.1 is the address of app/Pod/proxy", "203.0.113.1 is the address of node n1"}},
+	} {
+		a := ask(t, p, tt.from, tt.to)
+		if a.Verdict != tt.want || !strings.Contains(a.When.String(), tt.when) {
+			t.Errorf("%s -> %s: %v if %q %q, want %v", tt.from, tt.to, a.Verdict, a.When, a.Notes, tt.want)
+		}
+		for _, note := range tt.notes {
+			if !strings.Contains(strings.Join(a.Notes, "\n"), note) {
+				t.Errorf("%s -> %s: %q lacks %q", tt.from, tt.to, a.Notes, note)
+			}
+		}
+		checkSteps(t, a)
+	}
+	// The engine's own list of what is behind a Service asks the same.
+	backs := p.Backends(0)
+	if len(backs) != 2 || backs[0].Perhaps != reach.AsEndpoint || backs[1].Perhaps != reach.AsEndpoint {
+		t.Errorf("behind the Service: %+v", backs)
 	}
 }
 

@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"net/netip"
+	"path"
 	"slices"
 	"strings"
 
@@ -21,6 +22,8 @@ type place struct {
 	taken     netset.Conns // what the services take, so that it goes to no end
 	host      string       // a name that resolves to addresses nobody knows
 	unknown   netip.Addr   // an address that somebody in the cluster may hold
+	rivals    []end        // pods to all of which the input gives the address at; one of them has it
+	at        netip.Addr   // of rivals
 	namesakes []int        // with a workload: Services that are called the same
 	api       bool         // the ends are the API server, by the name of its Service
 	always    []way        // where no policy has a say
@@ -48,7 +51,7 @@ func (a *asker) source(n Name) (place, error) {
 			return pl, nil
 		}
 		message := "FROM %s is a host name, which does not tell the address a connection comes from: give a workload as namespace/name, or an address"
-		return place{}, &NameError{fmt.Sprintf(message, n.Host), nil}
+		return place{}, &NameError{fmt.Sprintf(message, n.Host), alikeHost(a.p.Snapshot, n.Host)}
 	case n.Addr.IsLoopback() || n.Addr.IsUnspecified() || n.Addr.IsMulticast():
 		return place{}, &NameError{"FROM " + n.Addr.String() + " is no address that a connection between two hosts comes from", nil}
 	}
@@ -82,7 +85,7 @@ func (a *asker) target(n Name, source place) (place, error) {
 
 // judged reports whether some end may be a pod.
 func (a *asker) judged(source, target place) bool {
-	return slices.ContainsFunc(slices.Concat(source.ends, target.ends), a.isPods) || source.unknown.IsValid() || target.unknown.IsValid() ||
+	return slices.ContainsFunc(slices.Concat(source.ends, source.rivals, target.ends, target.rivals), a.isPods) || source.unknown.IsValid() || target.unknown.IsValid() ||
 		target.services != nil || target.always != nil || slices.ContainsFunc(target.ends, a.isNode) && (len(a.nodePorts()) > 0 || len(a.hostPorts()) > 0)
 }
 
@@ -126,11 +129,14 @@ func (a *asker) object(n Name) (place, error) {
 	if n.Namespace == "default" && n.Object == "kubernetes" && n.Kind != "Pod" {
 		return a.kubeAPI(), nil
 	}
+	if over, ok := s.OverText(n.Namespace, n.Kind, n.Object); ok {
+		return place{}, &NameError{over, nil}
+	}
 	what := "workload or Service"
 	if n.Kind != "" {
 		what = n.Kind
 	}
-	return place{}, &NameError{fmt.Sprintf("the input has no %s %s/%s", what, n.Namespace, n.Object), suggest(s, n)}
+	return place{}, &NameError{fmt.Sprintf("the input has no %s %s/%s", what, n.Namespace, n.Object), Alike(s, n)}
 }
 
 // workload is the pods of the workloads of one name, of which the input may have several: an end
@@ -164,7 +170,9 @@ func (a *asker) podEnd(w, c int, told bool) end {
 		}
 		first = false
 		e.pod, e.single = m, !wl.Many && len(wl.Pods) == 1
-		if name := wl.Pods[m.Pod].Name; told && name != "" {
+		if name := wl.Pods[m.Pod].Name; a.p.Scaled(c) != "" {
+			e.name += " (pod " + path.Base(a.p.Scaled(c)) + ", beyond its replicas)"
+		} else if told && name != "" {
 			e.name += " (pod " + name + ")"
 		} else if told {
 			e.name += fmt.Sprintf(" (pods of kind %d)", slices.Index(a.p.ClassesOf(w), c)+1)
@@ -182,7 +190,7 @@ func shortName(namespace, kind, name string) string {
 }
 
 func (a *asker) noteHost(e end) {
-	if a.quiet == 0 && a.isPods(e) && a.p.HostNetwork(e.Holder) && !slices.Contains(a.hosts, e.name) {
+	if a.quiet == 0 && a.isPods(e) && a.p.HostNetwork(e.Holder) && a.p.Certain(e.Holder) && !slices.Contains(a.hosts, e.name) {
 		a.hosts = append(a.hosts, e.name)
 	}
 }
@@ -358,22 +366,15 @@ func (a *asker) hostName(host string, source place) (place, error) {
 	}
 	if len(labels) == 1 {
 		return place{}, &NameError{fmt.Sprintf("%q is neither a host name with a dot nor a Service next to FROM; a workload is written namespace/name", host),
-			a.called(host)}
+			alikeHost(a.p.Snapshot, host)}
+	}
+	if len(labels) == 2 && slices.ContainsFunc(a.p.Snapshot.Namespaces, func(ns model.Namespace) bool { return ns.Name == labels[1] }) {
+		text := fmt.Sprintf("%s is taken for a name outside the cluster: namespace %s has no Service %s", host, labels[1], labels[0])
+		a.note((&NameError{text, alikeHost(a.p.Snapshot, host)}).withHint())
 	}
 	pl := somewhere(host)
 	pl.host = host
 	return pl, nil
-}
-
-// called returns the workloads of a name, in any namespace.
-func (a *asker) called(name string) []string {
-	var out []string
-	for _, w := range a.p.Snapshot.Workloads {
-		if w.Name == name && len(out) < maxSuggestions {
-			out = append(out, w.Namespace+"/"+w.Name)
-		}
-	}
-	return out
 }
 
 // one is a single port.

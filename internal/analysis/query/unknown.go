@@ -65,7 +65,7 @@ func (a *asker) fromUnknown(addr netip.Addr, target place) []way {
 		held = append(held, world{e.name, a.choices(e, target)})
 	}
 	out := a.heldBy(addr, base, held)
-	for _, to := range target.ends {
+	for _, to := range slices.Concat(target.ends, target.rivals) {
 		if a.isPods(to) {
 			out = append(out, a.newPods(to, policy.Ingress, addr, a.conns)...)
 		}

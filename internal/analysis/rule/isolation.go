@@ -203,7 +203,7 @@ func (p *Pass) defaultAllow(namespace string, d policy.Direction) *policy.Rule {
 
 func (p *Pass) hostNetwork() bool {
 	for _, class := range p.Radius.Class {
-		if p.HostNetwork(class) {
+		if p.HostNetwork(class) && p.Certain(class) {
 			return true
 		}
 	}
@@ -221,7 +221,7 @@ func selectsNothing(o *Overall) {
 			continue
 		}
 		sub := pol.Isolations[0].Subject
-		if len(o.Selected(sub)) > 0 || sub.Pod.SelectsAll() && declared[pol.Namespace] { // the latter waits for the pods of a new namespace
+		if slices.ContainsFunc(o.Selected(sub), o.Certain) || sub.Pod.SelectsAll() && declared[pol.Namespace] { // the latter waits for the pods of a new namespace
 			continue
 		}
 		none := fmt.Sprintf("none in namespace %s carries %s", pol.Namespace, sub.Pod)

@@ -70,8 +70,8 @@ func (d destination) run(p *Pass) {
 	p.Found(p.reaching(got, d.what+listed(got), d.fix))
 }
 
-func only(ts []blast.Target, keep func(blast.Target) bool) []blast.Target {
-	return slices.DeleteFunc(slices.Clone(ts), func(t blast.Target) bool { return !keep(t) })
+func only[T any](ts []T, keep func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(ts), func(t T) bool { return !keep(t) })
 }
 
 // widest puts the target with the largest range first, of those that are reached most surely.

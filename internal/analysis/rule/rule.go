@@ -35,7 +35,7 @@ type Rule struct {
 }
 
 // All lists every rule, by id.
-var All = slices.SortedFunc(slices.Values(slices.Concat(isolationRules, pairRules, callerRules, reachRules, meaningRules, pluginRules, knownRules, inputRules)),
+var All = slices.SortedFunc(slices.Values(slices.Concat(isolationRules, powerRules, meshRules, portNameRules, pairRules, callerRules, reachRules, meaningRules, pluginRules, knownRules, inputRules)),
 	func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 
 // ByID returns a rule.

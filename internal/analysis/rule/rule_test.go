@@ -19,12 +19,12 @@ import (
 // it is written down twice.
 var severities = map[string]finding.Severity{
 	"TM101": finding.High, "TM102": finding.High, "TM103": finding.Medium, "TM104": finding.High, "TM105": finding.Medium, "TM106": finding.High,
-	"TM110": finding.Medium, "TM201": finding.High, "TM202": finding.High, "TM203": finding.Medium, "TM206": finding.Medium,
+	"TM110": finding.Medium, "TM111": finding.High, "TM201": finding.High, "TM202": finding.High, "TM203": finding.Medium, "TM206": finding.Medium,
 	"TM301": finding.Critical, "TM302": finding.High, "TM303": finding.Medium, "TM304": finding.High, "TM305": finding.High, "TM306": finding.High,
 	"TM307": finding.Medium, "TM308": finding.Medium, "TM309": finding.Medium, "TM310": finding.Low, "TM311": finding.Medium, "TM313": finding.Medium,
 	"TM107": finding.Medium, "TM112": finding.Medium, "TM401": finding.High, "TM402": finding.High, "TM403": finding.Medium, "TM404": finding.Medium, "TM405": finding.Low,
 	"TM406": finding.High, "TM407": finding.Medium, "TM408": finding.Low, "TM409": finding.Medium, "TM410": finding.Medium,
-	"TM416": finding.Medium, "TM417": finding.Medium, "TM419": finding.Critical, "TM420": finding.Medium,
+	"TM416": finding.Medium, "TM417": finding.Medium, "TM418": finding.Medium, "TM419": finding.Critical, "TM420": finding.Medium, "TM421": finding.Low,
 	"TM901": finding.Incomplete, "TM902": finding.Incomplete, "TM903": finding.Incomplete, "TM904": finding.Incomplete, "TM905": finding.Incomplete,
 	"TM906": finding.Incomplete, "TM907": finding.Incomplete,
 }

@@ -22,6 +22,7 @@ var antrea = Profile{
 		UnselectedDenied:          {No, "antrea docs: a pod that no policy selects is not isolated"},
 		LabelsLeftOut:             {No, "antrea docs: selectors are Kubernetes label selectors"},
 		PortNamesShared:           {No, "antrea pkg/agent/controller/networkpolicy: port names are resolved for each address of the group"},
+		PortNamesOfAll:            {Yes, "antrea pkg/agent/controller/networkpolicy: port names are resolved for each address of the group"},
 		IPv6Escapes:               {No, "antrea docs: NetworkPolicy in dual-stack clusters"},
 		NodesUsePodRange:          {Yes, "antrea issue 3078: from the address of the gateway"},
 		NodeSelectors:             {Yes, "antrea docs/antrea-network-policy.md: nodeSelector peers in ClusterNetworkPolicy"},

@@ -28,6 +28,7 @@ var awsVPCCNI = Profile{
 		UnselectedDenied:          {No, "amazon-network-policy-controller-k8s README.md: a pod that no policy selects is open, in standard mode"},
 		LabelsLeftOut:             {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: lists pods by their labels"},
 		PortNamesShared:           {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go, getPortList: resolved for each pod"},
+		PortNamesOfAll:            {Yes, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go, getPortList: resolved for each pod"},
 		IPv6Escapes:               {No, "aws-network-policy-agent pkg/ebpf/c/tc.v6ingress.bpf.c: judges the family of the cluster"},
 		NodesUsePodRange:          {No, "EKS documentation: nodes and pods have addresses of the VPC; a node's own traffic has the node's"},
 		NodeSelectors:             {Uncertain, "NetworkPolicy has no such peers; not confirmed for the AWS kinds"},

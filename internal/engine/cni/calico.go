@@ -26,6 +26,7 @@ var calico = Profile{
 		UnselectedDenied:          {No, "calico-docs kubernetes-policy: pods are open until a policy selects them"},
 		LabelsLeftOut:             {No, "calico libcalico-go conversion: labels of the pod become those of the endpoint"},
 		PortNamesShared:           {No, "calico felix, named ports: sets of address and port"},
+		PortNamesOfAll:            {Yes, "calico felix, named ports: sets of address and port"},
 		IPv6Escapes:               {No, "calico-docs: policy for IPv4 and IPv6"},
 		NodesUsePodRange:          {Yes, "calico-docs: with tunnels, from the tunnel's address"},
 		NodeSelectors:             {Uncertain, "calico-docs: peers of NetworkPolicy and GlobalNetworkPolicy select no nodes; not confirmed for the admin policies"},

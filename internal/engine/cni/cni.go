@@ -51,6 +51,7 @@ const (
 	UnselectedDenied
 	LabelsLeftOut
 	PortNamesShared
+	PortNamesOfAll
 	IPv6Escapes
 	NodesUsePodRange
 	NodeSelectors
@@ -106,6 +107,8 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"all labels of pods count for selectors"},
 	PortNamesShared: {"portNamesShared", "a port name in an egress rule stands for one number in the whole cluster, for every peer",
 		"each pod resolves a port name for itself"},
+	PortNamesOfAll: {"portNamesOfAll", "a port name in an egress rule that pods give to several numbers stands for each of them",
+		"a port name in an egress rule that pods give to several numbers stands for none"},
 	IPv6Escapes: {"ipv6Escapes", "IPv6 traffic is not judged, where pods have IPv6 addresses",
 		"IPv6 traffic is judged"},
 	NodesUsePodRange: {"nodesUsePodRange", "what a node sends to pods of other nodes may come from an address in the pods' range",

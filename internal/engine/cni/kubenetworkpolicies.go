@@ -22,6 +22,7 @@ var kubeNetworkPolicies = Profile{
 		UnselectedDenied:          {No, "kube-network-policies pkg/networkpolicy: a pod that no policy selects is accepted"},
 		LabelsLeftOut:             {No, "kube-network-policies pkg/networkpolicy: Kubernetes label selectors"},
 		PortNamesShared:           {No, "kube-network-policies pkg/networkpolicy: resolved for the destination pod"},
+		PortNamesOfAll:            {Yes, "kube-network-policies pkg/networkpolicy: resolved for the destination pod"},
 		IPv6Escapes:               {No, "kube-network-policies pkg/dataplane: tables of both families"},
 		NodesUsePodRange:          {Uncertain, "not confirmed: it depends on the plugin that routes"},
 		NodeSelectors:             {Uncertain, "NetworkPolicy has no such peers; kube-network-policies plugins: the builds for admin policies have"},

@@ -23,6 +23,7 @@ var kubeRouter = Profile{
 		UnselectedDenied:          {No, "kube-router docs: pods are open until a policy selects them"},
 		LabelsLeftOut:             {No, "kube-router pkg/controllers/netpol: lists pods by their labels"},
 		PortNamesShared:           {No, "kube-router pkg/controllers/netpol: named ports are resolved for each pod"},
+		PortNamesOfAll:            {Yes, "kube-router pkg/controllers/netpol: named ports are resolved for each pod"},
 		IPv6Escapes:               {No, "kube-router pkg/controllers/netpol: ip6tables as well"},
 		NodesUsePodRange:          {Yes, "rancher/rke2 issue 1227: from an address in the pods' range"},
 		NodeSelectors:             {No, "kube-router pkg/controllers/netpol: reads NetworkPolicy only, which has no such peers"},

@@ -23,6 +23,7 @@ var ovnKubernetes = Profile{
 		UnselectedDenied:          {No, "ovn-kubernetes docs: pods are open until a policy selects them"},
 		LabelsLeftOut:             {No, "ovn-kubernetes docs: address sets of pods by Kubernetes label selectors"},
 		PortNamesShared:           {Uncertain, "not confirmed"},
+		PortNamesOfAll:            {Uncertain, "not confirmed"},
 		IPv6Escapes:               {No, "ovn-kubernetes docs: dual-stack policies"},
 		NodesUsePodRange:          {Yes, "ovn-kubernetes go-controller, syncNodeManagementPort: from the management port's address"},
 		NodeSelectors:             {Yes, "ovn-kubernetes docs: EgressFirewall nodeSelector and the nodes peers of admin policies"},

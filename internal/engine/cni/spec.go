@@ -27,6 +27,7 @@ var spec = Profile{
 		UnselectedDenied:          {No, "k8s.io/api networking/v1: a pod that no policy selects is not isolated"},
 		LabelsLeftOut:             {No, "k8s.io/api networking/v1: a podSelector selects by the labels of the pod"},
 		PortNamesShared:           {No, "k8s.io/api networking/v1: a named port on a pod"},
+		PortNamesOfAll:            {Yes, "k8s.io/api networking/v1: a named port on a pod"},
 		IPv6Escapes:               {No, "k8s.io/api networking/v1: makes no such exception"},
 		NodesUsePodRange:          {No, "k8s.io/api networking/v1: says nothing of it"},
 		NodeSelectors:             {No, "k8s.io/api networking/v1: has no such peers"},

@@ -3,7 +3,9 @@
 package model
 
 import (
+	"iter"
 	"net/netip"
+	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
@@ -16,6 +18,7 @@ import (
 type Snapshot struct {
 	Namespaces []Namespace // every namespace that has a Namespace object or in which some object lives
 	Workloads  []Workload
+	Finished   []Finished
 	Services   []Service
 	Nodes      []Node
 	Networks   []Network // beside the cluster's own
@@ -69,9 +72,11 @@ type Workload struct {
 	Name        string
 	Labels      label.Set // of the object itself; the pods' own are in Pods
 	Annotations label.Set // of the object and of its pod template; the object's win
+	Idle        bool      // it asks for no pods
 	Many        bool      // more than one of its pods may run at once
 	Containers  []Container
-	Pods        []Pod // never empty: the running pods that the input has, and one for each template that none of them shows
+	Powers      []Power // of any of its pods
+	Pods        []Pod   // never empty: the running pods that the input has, and one for each template that none of them shows
 	Origin      origin.Origin
 }
 
@@ -85,12 +90,23 @@ type Pod struct {
 	Node        string       // "" when unknown
 	NodeAddrs   []netip.Addr // of its node (status.hostIPs); nil when unknown
 	HostNetwork bool
+	MayBeHost   bool // HostNetwork is false because what the input says could not be read
 	Ports       []ContainerPort
 	Ordinals    Ordinals // only for the template of a StatefulSet
 	Placement   Placement
 	Networks    []string // beside the cluster's own, by Network.Name; sorted
 	Default     string   // the network it has instead of the cluster's own; "" for none
 	Origin      origin.Origin
+}
+
+// Finished is a pod, or a Job of its own, that is over: nothing runs for it any more, and its
+// address may be another's.
+type Finished struct {
+	Namespace string
+	Kind      string // Pod or Job
+	Name      string
+	Owner     string // "Kind/name" of what made it; "" if nothing did
+	State     string // a pod's phase, or the condition that ended a Job
 }
 
 // Network is a network that pods may have beside the cluster's own (a NetworkAttachmentDefinition).
@@ -116,11 +132,22 @@ type Placement struct {
 }
 
 // Ordinals says which numbered pods a StatefulSet's template stands for: Count of them, from
-// Base-First up. The zero value: none.
+// Base-First up, and those that there will be once it is scaled. Where Count is 0, running pods
+// show the others. The zero value: it is no StatefulSet's.
 type Ordinals struct {
 	Base         string // the StatefulSet's name
 	First, Count int
 }
+
+// Has reports whether o holds number n.
+func (o Ordinals) Has(n int) bool { return n >= o.First && n-o.First < o.Count }
+
+// The labels that number the pods of a StatefulSet (kubernetes
+// pkg/controller/statefulset/stateful_set_utils.go).
+const (
+	SetPodName  = "statefulset.kubernetes.io/pod-name"
+	SetPodIndex = "apps.kubernetes.io/pod-index"
+)
 
 // ContainerPort is a declared port. Declaring is documentation: a pod may listen on any port.
 type ContainerPort struct {
@@ -143,6 +170,15 @@ type Container struct {
 	Init    bool     // runs before the others, or, if Sidecar, starts before them
 	Sidecar bool     // an init container with restartPolicy Always: runs beside the others
 	Line    int
+}
+
+// Power is something that lets the processes of a pod past network policy.
+type Power struct {
+	Name      string // privileged, hostProcess, hostPID, hostIPC, or a capability without "CAP_"
+	Container string // "" for all of the pod
+	Init      bool   // the container runs before the others
+	Unread    bool   // what the input says could not be read, so that it may be so
+	Origin    origin.Origin
 }
 
 // EnvVar is an environment variable. Values come from untrusted manifests and may hold secrets:
@@ -277,6 +313,46 @@ type Evidence struct {
 	Detail string        `json:"detail"` // in words, without values of the environment
 	Strong bool          `json:"strong"`
 	Origin origin.Origin `json:"origin"`
+}
+
+// PolicySelectors yields what policies select pods by.
+func (s *Snapshot) PolicySelectors() iter.Seq[label.Selector] {
+	return func(yield func(label.Selector) bool) {
+		for _, p := range s.Policies {
+			for _, st := range p.Isolations {
+				if !yield(st.Subject.Pod) {
+					return
+				}
+			}
+			for _, r := range p.Rules {
+				if !yield(r.Subject.Pod) {
+					return
+				}
+				for _, peer := range r.Peers {
+					if peer.Pod != nil && !yield(*peer.Pod) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// OverText says that what is called so is over; kind is "" if it was not given. ok is false where
+// nothing that is over is called so.
+func (s *Snapshot) OverText(namespace, kind, name string) (text string, ok bool) {
+	for _, f := range s.Finished {
+		if f.Namespace != namespace {
+			continue
+		}
+		if f.Name == name && (kind == "" || kind == f.Kind) {
+			return namespace + "/" + f.Kind + "/" + name + " has finished (" + f.State + "), so it makes and takes no connections", true
+		}
+		if owner, of, _ := strings.Cut(f.Owner, "/"); of == name && (kind == "" || kind == owner) {
+			text, ok = "the pods of "+namespace+"/"+f.Owner+" have finished, so they make and take no connections", true
+		}
+	}
+	return text, ok
 }
 
 // ID returns "namespace/Kind/name".

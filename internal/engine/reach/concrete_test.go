@@ -128,6 +128,8 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	w.IgnoresNetworkPolicies = !judges(policy.NetworkPolicy)
 	w.IgnoresCilium, w.IgnoresCiliumClusterwide = !judges(policy.CiliumNetworkPolicy), !judges(policy.CiliumClusterwideNetworkPolicy)
 	w.PortNamesShared, w.IPv6Escapes = says(cni.PortNamesShared), w.ipv6Pods && says(cni.IPv6Escapes)
+	of := profile.Says(cni.PortNamesOfAll)
+	w.PortNamesOfAll = of == cni.Yes || of == cni.Uncertain && r.more.IntN(2) == 0
 	w.LabelsLeftOut = profile.Says(cni.LabelsLeftOut) != cni.No && r.one(2)
 	w.RequestsFit = r.one(2)
 	for _, n := range w.snap.Networks {
@@ -376,14 +378,29 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 	if p.Name == "" && wl.Many {
 		copies = 2
 	}
-	copies = max(copies, p.Ordinals.Count)
-	for i := range copies {
-		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: p.HostNetwork, Networks: p.Networks}
+	o := p.Ordinals
+	var numbers []int
+	for i := range max(copies, o.Count) {
+		numbers = append(numbers, o.First+i)
+	}
+	if o.Base != "" { // perhaps the set is scaled up, or starts lower
+		ruled := ordinals(o.Base, g.said.ruled)
+		for n := range 4 {
+			if !o.Has(n) && (ruled[n] || g.said.others) && r.more.IntN(3) == 0 {
+				numbers = append(numbers, n)
+			}
+		}
+	}
+	host, networks := p.HostNetwork, p.Networks
+	if p.MayBeHost && r.more.IntN(2) == 0 {
+		host, networks = true, nil
+	}
+	for i, ordinal := range numbers {
+		pod := slow.Pod{Namespace: wl.Namespace, Name: fmt.Sprintf("%s~%d.%d", wl.Name, m.Pod, i), Addrs: p.Addrs, Node: p.Node, HostNetwork: host, Networks: networks}
 		pod.Labels = r.labels(p.Labels, words)
-		ordinal := p.Ordinals.First + i
-		if p.Ordinals.Count > 0 {
-			pod.Labels[podNameKey] = fmt.Sprintf("%s-%d", p.Ordinals.Base, ordinal)
-			pod.Labels[podIndexKey] = strconv.Itoa(ordinal)
+		if o.Base != "" {
+			pod.Labels[model.SetPodName] = fmt.Sprintf("%s-%d", o.Base, ordinal)
+			pod.Labels[model.SetPodIndex] = strconv.Itoa(ordinal)
 		}
 		if pod.Node == "" {
 			pod.Node = pick(r, slices.Sorted(maps.Keys(w.Nodes))...)
@@ -402,7 +419,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 				pod.Ports = append(pod.Ports, slow.NamedPort{Name: c.Name, Protocol: c.Protocol.String(), Number: int(c.Port), Init: c.Sidecar})
 			}
 		}
-		c := classFor(g, m, ordinal)
+		c := classFor(g, m, host, ordinal)
 		w.of[c] = append(w.of[c], len(w.Pods))
 		w.member = append(w.member, m)
 		pod.Mesh = g.holders[c].mesh.String()
@@ -414,22 +431,22 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 
 // classFor finds the class that stands for a pod; ordinal counts only where a template stands for
 // numbered pods.
-func classFor(g *Ground, m Member, ordinal int) int {
+func classFor(g *Ground, m Member, host bool, ordinal int) int {
 	rest := -1
 	for _, c := range g.ClassesOf(m.Workload) {
 		h := g.Class(c)
-		if !slices.Contains(h.Members, m) {
+		if !slices.Contains(h.Members, m) || h.host != host {
 			continue
 		}
 		o := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Ordinals
-		if o.Count == 0 {
+		if o.Base == "" {
 			return c
 		}
-		index, _ := h.labels.Value(podIndexKey)
+		index, _ := h.labels.Value(model.SetPodIndex)
 		if index == strconv.Itoa(ordinal) {
 			return c
 		}
-		if !slices.Contains(g.said.ordinals(o.Base), index) {
+		if n, _ := strconv.Atoi(index); !ordinals(o.Base, g.said.values)[n] || g.Scaled(c) != "" && rest < 0 && !ordinals(o.Base, g.said.ruled)[n] {
 			rest = c
 		}
 	}

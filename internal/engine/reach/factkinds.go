@@ -2,7 +2,8 @@ package reach
 
 // FactKind is one kind of fact that a condition may ask for. Its pattern is what the fact's ID in
 // JSON looks like, and stays as it is: <end> is src, dst or via; <rule> is a policy, a direction
-// and a number; all else in <> is what the input says.
+// and a number; all else in <> is what the input says. Where a question has several clients or
+// destinations, " of <name>" follows and says whose it is.
 type FactKind struct {
 	Pattern string `json:"pattern"`
 	End     string `json:"end"`     // whose it is: the cluster's, the client's (src), the destination's (dst), or that of the one named (end)
@@ -40,6 +41,8 @@ var FactKinds = []FactKind{
 	{"shares the address of a host pod: labels of <end>: namespace {<selector>} pod {<selector>}", ofEnd, yesOrNo,
 		"whether it has the address of a pod on the host network that a selector names", "shares the address of a host pod: labels of dst: namespace {} pod {app=a}"},
 
+	{"scaled to have <pod>", ofCluster, yesOrNo, "whether there is a pod that a StatefulSet has only once it is scaled, and that a selector names", "scaled to have a/db-5"},
+	{"on the host network: <pod>", ofCluster, yesOrNo, "whether a pod is on its node's network, where that could not be read", "on the host network: a/Pod/b"},
 	{"node", "dst", "same or other", "whether both ends are on one node", "node"},
 	{"node or none of <end>", ofEnd, "same, other or none", "whether it is on the node of the other end, on another one or on none", "node or none of dst"},
 	{"node of the API server: <end>", ofEnd, yesOrNo, "whether it is on a node that the API server runs on", "node of the API server: dst"},

@@ -63,6 +63,8 @@ type Holder struct {
 	network   string   // instead of the cluster's own
 	mesh      mesh
 	role      model.Role
+	scaled    string       // the pod of a StatefulSet that there will be once that is scaled; "" for pods that there are
+	mayBeHost string       // the pod or workload, where it is not known whether it is on the host network: host says which case this is
 	others    []netip.Addr // known addresses of further pods of a hostNetwork class: those of their nodes
 }
 
@@ -111,8 +113,8 @@ type Ground struct {
 	holders    []Holder           // classes first, sorted by namespace; then the others
 	classes    int
 
-	classOf      [][]int // by workload: its classes
-	byAddr       map[netip.Addr]RunningPod
+	classOf      [][]int                         // by workload: its classes
+	byAddr       map[netip.Addr][]RunningPod     // several where an address is one's still and another's already
 	vips         map[netip.Addr]int              // holder by Service address
 	frontends    [][]int                         // by service: the holders of its addresses, its own first
 	external     [][]int                         // by service and external IP: its holder, -1 if that is none
@@ -152,7 +154,10 @@ type Ground struct {
 }
 
 // shared is the numbers that pods give a port name.
-type shared struct{ all, running []netset.Port } // by any pod of the input, and by pods that it shows running
+type shared struct {
+	all, sure []netset.Port         // by any pod of the input, and by pods that there are
+	by        map[netset.Port][]int // the classes that give a number
+}
 
 // portIDs says to which number classes resolve a port name.
 type portIDs struct {
@@ -161,7 +166,7 @@ type portIDs struct {
 
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
-	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr]RunningPod{}, vips: map[netip.Addr]int{}}
+	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr][]RunningPod{}, vips: map[netip.Addr]int{}}
 	g.indexNodes()
 	g.showAPI()
 	g.namespaces = g.Snapshot.Namespaces
@@ -248,10 +253,12 @@ type RunningPod struct {
 	Class int
 }
 
-// PodAt returns the running pod whose own address is a.
+// PodAt returns the running pod whose own address is a, if it is one's alone.
 func (g *Ground) PodAt(a netip.Addr) (pod RunningPod, ok bool) {
-	pod, ok = g.byAddr[a]
-	return pod, ok
+	if pods := g.byAddr[a]; len(pods) == 1 {
+		return pods[0], true
+	}
+	return RunningPod{}, false
 }
 
 // NamespaceOf returns the name of a class's namespace.
@@ -288,7 +295,13 @@ func (g *Ground) addClasses() {
 		wl := &s.Workloads[w]
 		for _, m := range g.pods(w, said) {
 			m.labels = said.withAccount(m.labels, m.pod)
-			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, mesh: meshOf(&g.namespaces[g.nsIndex[wl.Namespace]], wl, m.pod), role: roles[w]}
+			h := Holder{namespace: g.nsIndex[wl.Namespace], labels: m.labels, host: m.pod.HostNetwork, nodes: g.kindsOf(m.pod), networks: m.pod.Networks, network: m.pod.Default, mesh: meshOf(&g.namespaces[g.nsIndex[wl.Namespace]], wl, m.pod), role: roles[w], scaled: m.scaled}
+			if orig := &wl.Pods[m.Pod]; orig.MayBeHost {
+				h.mayBeHost = wl.ID()
+				if orig.Name != "" {
+					h.mayBeHost = wl.Namespace + "/Pod/" + orig.Name
+				}
+			}
 			addrs := m.pod.Addrs
 			if h.host && addrs == nil {
 				addrs = m.pod.NodeAddrs
@@ -301,6 +314,9 @@ func (g *Ground) addClasses() {
 			fmt.Fprintf(&b, "%08d\x00%s\x00%t%d", h.namespace, m.labels.Only(said.keys), h.host, h.role)
 			if h.nodes != (nodeKinds{}) || h.networks != nil || h.network != "" || h.mesh != noMesh {
 				fmt.Fprintf(&b, "%v%q%q%d", h.nodes, h.networks, h.network, h.mesh)
+			}
+			if h.scaled != "" || h.mayBeHost != "" {
+				fmt.Fprintf(&b, "%q%q", h.scaled, h.mayBeHost)
 			}
 			for _, f := range Families {
 				h.Addrs[f] = stateOf(addrs, m.pod.MoreAddrs, f, unknown)
@@ -344,7 +360,7 @@ func (g *Ground) addClasses() {
 		for _, m := range d.Members {
 			if !d.host {
 				for _, a := range s.Workloads[m.Workload].Pods[m.Pod].Addrs {
-					g.byAddr[a.Unmap()] = RunningPod{m, i}
+					g.byAddr[a.Unmap()] = append(g.byAddr[a.Unmap()], RunningPod{m, i})
 				}
 			}
 		}
@@ -369,60 +385,100 @@ type drafted struct {
 	Member
 	pod    *model.Pod
 	labels label.Labels
+	scaled string
 }
-
-const (
-	podNameKey  = "statefulset.kubernetes.io/pod-name"
-	podIndexKey = "apps.kubernetes.io/pod-index"
-)
 
 // maxOrdinals is how many pods of one StatefulSet are told apart.
 const maxOrdinals = 256
 
 // pods lists a workload's pods. A StatefulSet's template becomes a pod for each ordinal that some
-// selector can name, and one for the rest.
+// selector can name, and one for the rest. Those that there will be only once the set is scaled, as
+// far as policies tell them apart, are marked: its replicas and its first ordinal may change at any
+// time. A pod of which it is not known whether it is on the host network is two.
 func (g *Ground) pods(w int, said mentions) []drafted {
 	var out []drafted
 	wl := &g.Snapshot.Workloads[w]
 	for i := range wl.Pods {
 		p := &wl.Pods[i]
-		m := Member{w, i}
-		o := p.Ordinals
-		if o.Count == 0 {
-			out = append(out, drafted{m, p, p.Labels})
-			continue
+		if p.Ordinals.Base == "" {
+			out = append(out, drafted{Member{w, i}, p, p.Labels, ""})
+		} else {
+			out = append(out, numbered(Member{w, i}, wl, said)...)
 		}
-		named := map[int]bool{}
-		for _, text := range said.ordinals(o.Base) {
-			if n, err := strconv.Atoi(text); err == nil && n >= o.First && n-o.First < o.Count && strconv.Itoa(n) == text {
-				named[n] = true
-			}
-		}
-		if len(named) > maxOrdinals { // too many to tell apart: any of them
-			out = append(out, drafted{m, p, p.Labels.WithUnknown(podNameKey, podIndexKey)})
-			continue
-		}
-		if len(named) < o.Count {
-			n := o.First
-			for named[n] {
-				n++
-			}
-			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
-		}
-		for n := range named {
-			out = append(out, drafted{m, p, ordinalLabels(p.Labels, o.Base, n)})
+	}
+	for _, d := range out {
+		if d.pod.MayBeHost {
+			host := *d.pod
+			host.HostNetwork, host.Networks, host.Default = true, nil, ""
+			d.pod = &host
+			out = append(out, d)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b drafted) int { return cmp.Compare(a.labels.Only(ordinalKeys), b.labels.Only(ordinalKeys)) })
 	return out
 }
 
-var ordinalKeys = []string{podIndexKey, podNameKey}
+var ordinalKeys = []string{model.SetPodIndex, model.SetPodName}
 
-func ordinalLabels(l label.Labels, base string, n int) label.Labels {
-	index := strconv.Itoa(n)
-	return l.With(podNameKey, base+"-"+index).With(podIndexKey, index)
+// numbered lists the pods that a StatefulSet's template stands for.
+func numbered(m Member, w *model.Workload, said mentions) []drafted {
+	p := &w.Pods[m.Pod]
+	o, named, ruled := p.Ordinals, ordinals(p.Ordinals.Base, said.values), ordinals(p.Ordinals.Base, said.ruled)
+	if len(named) > maxOrdinals { // too many to tell apart: any of them
+		return []drafted{{m, p, p.Labels.WithUnknown(ordinalKeys...), ""}}
+	}
+	runs, plain := map[int]bool{}, !said.others // plain: no policy names pods to leave them out, or there is one that none names
+	for i := range w.Pods {
+		if n, ok := ordinalOf(w.Pods[i].Name, o.Base); ok && o.Count == 0 {
+			runs[n], plain = true, plain || !ruled[n]
+		}
+	}
+	var out []drafted
+	add := func(n int) {
+		name := fmt.Sprintf("%s-%d", o.Base, n)
+		one := drafted{m, p, p.Labels.With(model.SetPodName, name).With(model.SetPodIndex, strconv.Itoa(n)), ""}
+		if !o.Has(n) {
+			one.scaled = w.Namespace + "/" + name
+		}
+		out = append(out, one)
+	}
+	for n := range named {
+		if o.Has(n) || ruled[n] && !runs[n] {
+			add(n)
+			plain = plain || !ruled[n]
+		}
+	}
+	n := o.First
+	for ; named[n] || runs[n]; n++ {
+	}
+	if o.Has(n) || !plain {
+		add(n)
+	}
+	return out
 }
+
+// ordinalOf returns the number of a StatefulSet's pod.
+func ordinalOf(pod, base string) (n int, ok bool) {
+	text, ok := strings.CutPrefix(pod, base+"-")
+	if !ok {
+		return 0, false
+	}
+	return parseOrdinal(text)
+}
+
+func parseOrdinal(text string) (n int, ok bool) {
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 0 && strconv.Itoa(n) == text
+}
+
+// Certain reports whether there are pods of a class, whatever the input leaves open.
+func (g *Ground) Certain(class int) bool {
+	return g.holders[class].scaled == "" && g.holders[class].mayBeHost == ""
+}
+
+// Scaled returns the pod of a StatefulSet that a class stands for if there will be one only once
+// that is scaled, as "namespace/name"; "" for pods that there are.
+func (g *Ground) Scaled(class int) string { return g.holders[class].scaled }
 
 // Holders returns how many holders there are; the classes come first.
 func (g *Ground) Holders() int { return len(g.holders) }

@@ -38,8 +38,12 @@ func (g *Ground) index() {
 				if !slices.Contains(all.all, p.Port) {
 					all.all = append(all.all, p.Port)
 				}
-				if h.shown() && !slices.Contains(all.running, p.Port) {
-					all.running = append(all.running, p.Port)
+				if all.by == nil {
+					all.by = map[netset.Port][]int{}
+				}
+				all.by[p.Port] = append(all.by[p.Port], n)
+				if g.runs(n) && !slices.Contains(all.sure, p.Port) {
+					all.sure = append(all.sure, p.Port)
 				}
 				g.clusterwide[name] = all
 			}
@@ -84,6 +88,16 @@ func (g *Ground) index() {
 		}
 	}
 	g.local = g.IDs(local...)
+}
+
+// runs reports whether pods of a class run now, as far as the input says: not if their workload asks
+// for none, or for some at times only.
+func (g *Ground) runs(class int) bool {
+	h := &g.holders[class]
+	return g.Certain(class) && (h.shown() || slices.ContainsFunc(h.Members, func(m Member) bool {
+		w := &g.Snapshot.Workloads[m.Workload]
+		return !w.Idle && w.Kind != "Job" && w.Kind != "CronJob"
+	}))
 }
 
 // resolve returns the numbers to which a class resolves a port name: may holds all of them, must

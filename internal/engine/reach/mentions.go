@@ -1,9 +1,9 @@
 package reach
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
@@ -15,6 +15,8 @@ import (
 type mentions struct {
 	keys   []string            // sorted
 	values map[string][]string // of the keys that StatefulSets number pods by
+	ruled  map[string][]string // of these, what policies name
+	others bool                // policies name them to leave them out
 	ports  map[portName]bool
 }
 
@@ -29,23 +31,19 @@ func mentioned(s *model.Snapshot) mentions {
 	add := func(sel label.Selector) {
 		for _, k := range sel.Keys() {
 			keys[k] = true
-			if k == podNameKey || k == podIndexKey {
-				values, _ := sel.On(k).Listed()
+			if k == model.SetPodName || k == model.SetPodIndex {
+				values, others := sel.On(k).Listed()
 				said.values[k] = append(said.values[k], values...)
+				said.others = said.others || others && values != nil
 			}
 		}
 	}
+	for sel := range s.PolicySelectors() {
+		add(sel)
+	}
+	said.ruled = maps.Clone(said.values)
 	for _, p := range s.Policies {
-		for _, st := range p.Isolations {
-			add(st.Subject.Pod)
-		}
 		for _, r := range p.Rules {
-			add(r.Subject.Pod)
-			for _, peer := range r.Peers {
-				if peer.Pod != nil {
-					add(*peer.Pod)
-				}
-			}
 			for _, port := range r.Ports {
 				if port.Name != "" {
 					said.ports[portName{port.Protocol, port.Name}] = true
@@ -87,12 +85,18 @@ func (m mentions) withAccount(l label.Labels, pod *model.Pod) label.Labels {
 	return l.With(accountKey, pod.Account)
 }
 
-// ordinals returns the numbers, as text, by which selectors name pods of the StatefulSet base.
-func (m mentions) ordinals(base string) []string {
-	out := slices.Clone(m.values[podIndexKey])
-	for _, name := range m.values[podNameKey] {
-		if n, ok := strings.CutPrefix(name, base+"-"); ok {
-			out = append(out, n)
+// ordinals returns the numbers by which selectors name pods of the StatefulSet base; values are all
+// that they name, or what policies do.
+func ordinals(base string, values map[string][]string) map[int]bool {
+	out := map[int]bool{}
+	for _, text := range values[model.SetPodIndex] {
+		if n, ok := parseOrdinal(text); ok {
+			out[n] = true
+		}
+	}
+	for _, name := range values[model.SetPodName] {
+		if n, ok := ordinalOf(name, base); ok {
+			out[n] = true
 		}
 	}
 	return out

@@ -72,21 +72,46 @@ func (g *Ground) indexMeshes() {
 	}
 }
 
-// carried lets through what a mesh carries between a group's pods and others of it: everything over
-// TCP where policies let its port through, unless the mesh's own policy denies it. Pods that do not
-// exist may be in any.
+// carried judges what a mesh carries between a group's pods and others of it, over TCP, as policies
+// do its port: that they let that port through is enough, and needed. Pods that do not exist may be
+// in any mesh or in none, whichever gets further.
 func (p *Program) carried(g *group, segs []segment) []segment {
 	for m := ambient; m < meshes; m++ {
 		if p.meshes[m].IsEmpty() || g.like != nil && g.like.mesh != m {
 			continue
 		}
-		port := netset.ConnsOf(netset.TCP, netset.PortRange(meshPorts[m], meshPorts[m]))
-		carries := p.asks.ask(fmt.Sprintf("carried by %s to port %d", m, meshPorts[m]), when.Destination, 0,
-			fmt.Sprintf("%s carries the connection to port %d of {dst}, and its own policy allows it", m, meshPorts[m]),
-			fmt.Sprintf("%s does not carry the connection to port %d of {dst}, or its own policy denies it", m, meshPorts[m]))
-		for _, t := range p.fold(Region{IDs: p.meshes[m], Cubes: newIn[m]}, port, g.steps(), p.isolation(g)) {
-			segs = exemptOn(segs, t.ends, netset.ConnsOf(netset.TCP, netset.AllPorts), t.pass.And(carries))
+		carries := p.asks.carries(m)
+		for _, t := range p.ruled(g, Region{IDs: p.meshes[m], Cubes: newIn[m]}, meshConns(m)) {
+			through, strange := t.pass.And(carries), t.ends
+			if g.like != nil {
+				segs = alter(segs, Region{IDs: t.ends.IDs}, tcp, func(s *segment) when.When { return s.pass.Minus(carries).Or(through) })
+				strange.IDs = netset.IDs{}
+			}
+			segs = exemptOn(segs, strange, tcp, through)
 		}
 	}
 	return segs
+}
+
+var tcp = netset.ConnsOf(netset.TCP, netset.AllPorts)
+
+func meshConns(m mesh) netset.Conns {
+	return netset.ConnsOf(netset.TCP, netset.PortRange(meshPorts[m], meshPorts[m]))
+}
+
+// carries is the condition that a mesh carries a connection to its own port.
+func (q *questions) carries(m mesh) when.When {
+	return q.ask(fmt.Sprintf("carried by %s to port %d", m, meshPorts[m]), when.Destination, 0,
+		fmt.Sprintf("%s carries the connection to port %d of {dst}, and its own policy allows it", m, meshPorts[m]),
+		fmt.Sprintf("%s does not carry the connection to port %d of {dst}", m, meshPorts[m]))
+}
+
+// MeshOf returns the mesh that the pods of a class are in, the port to which it carries connections
+// between its pods, and the condition that it does; ok is false for pods in none.
+func (p *Program) MeshOf(class int) (name string, port netset.Port, carries when.When, ok bool) {
+	m := p.holders[class].mesh
+	if m == noMesh {
+		return "", 0, when.Never, false
+	}
+	return m.String(), meshPorts[m], p.asks.carries(m), true
 }

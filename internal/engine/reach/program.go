@@ -189,6 +189,9 @@ func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 		if h.networks != nil || h.network != "" {
 			key += fmt.Sprintf("\x00networks%q%q", h.networks, h.network)
 		}
+		if h.scaled != "" || h.mayBeHost != "" {
+			key += fmt.Sprintf("\x00there%q%q", h.scaled, h.mayBeHost)
+		}
 		at, ok := byKey[key]
 		if !ok {
 			at = len(p.groups[d])

@@ -125,6 +125,25 @@ func (q *questions) ask(id string, end when.End, rank int, yes, no string) when.
 	return q.space.Fact(id, end, rank, yes, no).Has(when.Yes)
 }
 
+// there is the condition that there are pods like h, which is nil for those that do not exist.
+func (q *questions) there(h *Holder) when.When {
+	out := when.Always
+	if h == nil {
+		return out
+	}
+	if pod := h.scaled; pod != "" {
+		out = q.ask("scaled to have "+pod, when.Cluster, 0, "the StatefulSet is scaled to have the pod "+pod, "the StatefulSet is not scaled to have the pod "+pod)
+	}
+	if pod := h.mayBeHost; pod != "" {
+		host := q.ask("on the host network: "+pod, when.Cluster, 0, pod+" is on the host network", pod+" is not on the host network")
+		if !h.host {
+			host = host.Not()
+		}
+		out = out.And(host)
+	}
+	return out
+}
+
 // note says when a fact is first asked.
 func (q *questions) note(id string, rank int) {
 	if _, ok := q.ranks[id]; !ok {

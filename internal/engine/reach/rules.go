@@ -117,7 +117,7 @@ func (n portName) String() string { return n.protocol.String() + "/" + n.name }
 
 // sharedNames resolves the port names of an egress rule where they stand for one number in the
 // whole cluster. A name with several numbers stands for none (cilium v1.19.1,
-// pkg/endpoint/policy.go, pkg/types/portmap.go).
+// pkg/endpoint/policy.go, pkg/types/portmap.go), or for each of them.
 func (p *Program) sharedNames(r *ruleIn, m match) (out []match) {
 	for _, name := range r.names {
 		numbers := p.clusterwide[name]
@@ -126,17 +126,27 @@ func (p *Program) sharedNames(r *ruleIn, m match) (out []match) {
 				"some pod, which the input does not show, gives a port the name "+name.name, "no pod gives a port the name "+name.name)
 			out = append(out, m.on(netset.ConnsOf(name.protocol, netset.AllPorts), given))
 		}
-		if len(numbers.running) > 1 {
-			continue
-		}
 		for _, number := range numbers.all {
-			at := m.on(netset.ConnsOf(name.protocol, netset.PortRange(number, number)), when.Always)
-			if len(numbers.all) > 1 {
-				at.when = at.when.And(p.asks.ask(fmt.Sprintf("port name %s is %d everywhere", name, number), when.Cluster, 0,
-					fmt.Sprintf("every running pod gives the port name %s the number %d", name.name, number),
-					fmt.Sprintf("some running pod gives the port name %s another number than %d", name.name, number)))
+			given := when.Never
+			for _, class := range numbers.by[number] {
+				if given = given.Or(p.asks.there(&p.holders[class])); given.IsAlways() {
+					break
+				}
 			}
-			out = append(out, at)
+			at := m.on(netset.ConnsOf(name.protocol, netset.PortRange(number, number)), given)
+			switch {
+			case len(numbers.all) == 1:
+			case slices.ContainsFunc(numbers.sure, func(n netset.Port) bool { return n != number }):
+				at.when = at.when.And(p.says.where[cni.PortNamesOfAll])
+			default:
+				everywhere := p.asks.ask(fmt.Sprintf("port name %s is %d everywhere", name, number), when.Cluster, 0,
+					fmt.Sprintf("every running pod gives the port name %s the number %d", name.name, number),
+					fmt.Sprintf("some running pod gives the port name %s another number than %d", name.name, number))
+				at.when = at.when.And(everywhere.Or(p.says.where[cni.PortNamesOfAll]))
+			}
+			if !at.when.IsNever() {
+				out = append(out, at)
+			}
 		}
 	}
 	return out
@@ -234,4 +244,16 @@ func (p *Program) numbers(r *ruleIn, name portName, g *group) []numberIn {
 		out = append(out, n)
 	}
 	return out
+}
+
+// NumbersOf returns the numbers that the containers of a class give a port name.
+func (g *Ground) NumbersOf(class int, protocol netset.Protocol, name string) []netset.Port {
+	_, may := g.holders[class].resolve(portName{protocol, name})
+	return may
+}
+
+// SharedNumbers returns the numbers that pods which there are give a port name, where a CNI takes a
+// name for one number in the whole cluster.
+func (g *Ground) SharedNumbers(protocol netset.Protocol, name string) []netset.Port {
+	return slices.Sorted(slices.Values(g.clusterwide[portName{protocol, name}].sure))
 }

@@ -115,9 +115,9 @@ func (r *random) podSelector() slow.Selector {
 	case r.one(5):
 		return nil
 	case r.one(12):
-		return slow.Selector{{Key: podNameKey, Operator: pick(r, "In", "NotIn"), Values: []string{pick(r, "w0-0", "w1-0", "w1-1")}}}
+		return slow.Selector{{Key: model.SetPodName, Operator: pick(r, "In", "NotIn"), Values: []string{pick(r, "w0-0", "w1-0", "w1-1")}}}
 	case r.one(12):
-		return slow.Selector{{Key: podIndexKey, Operator: pick(r, "In", "NotIn"), Values: []string{pick(r, "0", "1", "02")}}}
+		return slow.Selector{{Key: model.SetPodIndex, Operator: pick(r, "In", "NotIn"), Values: []string{pick(r, "0", "1", "02")}}}
 	}
 	return r.selector([]string{"app", "app", "app", "tier", "hash"}, labelValues)
 }
@@ -361,6 +361,9 @@ func (r *random) placeAll(s *model.Snapshot) {
 				pod.Labels = pod.Labels.With(ambientMode, "ambient")
 			case 1:
 				s.Workloads[i].Containers = []model.Container{{Name: "linkerd-proxy"}}
+			}
+			if pod.Addrs == nil && !pod.HostNetwork && r.more.IntN(8) == 0 {
+				pod.MayBeHost = true
 			}
 			p := &pod.Placement
 			switch r.more.IntN(12) {

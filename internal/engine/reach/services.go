@@ -75,11 +75,16 @@ func (g *Ground) addBackends() {
 	for i := range s.Services {
 		svc := &s.Services[i]
 		for _, e := range svc.Endpoints {
-			if pod, ok := g.byAddr[e.Addr.Unmap()]; !ok {
+			pods := g.byAddr[e.Addr.Unmap()]
+			if pods == nil {
 				g.bareBackends = append(g.bareBackends, bareBackend{i, e.Addr.Unmap(), EndpointPorts(svc, e), byNodes(i, svc)})
-			} else if svc.Selector == nil || !g.Matches(*svc.Selector, pod.Class) {
+			}
+			for n, pod := range pods {
+				if svc.Selector != nil && g.Matches(*svc.Selector, pod.Class) || slices.ContainsFunc(pods[:n], func(q RunningPod) bool { return q.Class == pod.Class }) {
+					continue
+				}
 				b := Backend{Class: pod.Class, Ports: EndpointPorts(svc, e)}
-				if len(g.holders[pod.Class].Members) > 1 {
+				if len(pods) > 1 || len(g.holders[pod.Class].Members) > 1 {
 					b.Perhaps = AsEndpoint
 				}
 				g.backends[i] = append(g.backends[i], b)

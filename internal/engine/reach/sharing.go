@@ -78,9 +78,10 @@ func (p *Program) findSharing() [][]int {
 // maxSharing bounds with how many other classes one is said to share a table.
 const maxSharing = 8
 
-// shared decides a region as the pods of a group are held to the policies of others, whose table of
-// rules they share.
-func (p *Program) shared(g *group, segs []segment, ends Region, conns netset.Conns) []segment {
+// ruled folds the rules that the pods of a group are held to over a region: their own, or those of
+// others whose table of rules they share.
+func (p *Program) ruled(g *group, ends Region, conns netset.Conns) []segment {
+	segs := p.fold(ends, conns, g.steps(), p.isolation(g))
 	where := p.says.where[cni.PodsShareTables]
 	if where.IsNever() {
 		return segs

@@ -84,7 +84,7 @@ func (p *Program) isolation(g *group) when.When {
 
 // decide folds a group's rules over a region, and applies what CNIs do whatever the policies say.
 func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
-	segs := p.shared(g, p.fold(ends, conns, g.steps(), p.isolation(g)), ends, conns)
+	segs := p.carried(g, p.ruled(g, ends, conns))
 	end := peerEnd(g.dir)
 	own := p.says.where[[...]cni.Question{policy.Ingress: cni.OwnNodeMayEnter, policy.Egress: cni.OwnNodeReachable}[g.dir]]
 	for _, m := range p.onNode(end, ownNode) {
@@ -101,7 +101,7 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 		segs = exempt(segs, Region{Addrs: familySpace[IPv6]}, free)
 		segs = exempt(segs, p.everyone().without(netset.Universe), free.And(p.asks.over(IPv6)))
 	}
-	segs = p.overNetworks(g, p.carried(g, segs))
+	segs = p.overNetworks(g, segs)
 	if loose := p.asks.on(p.unenforced | p.says.maybe[cni.Enforces]); !loose.IsNever() {
 		loose = loose.Minus(p.enforced)
 		for i := range segs {
@@ -111,6 +111,11 @@ func (p *Program) decide(g *group, ends Region, conns netset.Conns) []segment {
 	if loose := p.loose(g); !loose.IsNever() {
 		for i := range segs {
 			segs[i].pass = segs[i].pass.Or(loose)
+		}
+	}
+	if there := p.asks.there(g.like); !there.IsAlways() {
+		for i := range segs {
+			segs[i].pass = segs[i].pass.And(there)
 		}
 	}
 	return join(segs)
@@ -128,9 +133,14 @@ func exemptOn(segs []segment, region Region, conns netset.Conns, where when.When
 	if where.IsNever() {
 		return segs
 	}
+	return alter(segs, region, conns, func(s *segment) when.When { return s.pass.Or(where.Minus(s.vague)) })
+}
+
+// alter changes when something passes between the subject and region, on some connections.
+func alter(segs []segment, region Region, conns netset.Conns, to func(*segment) when.When) []segment {
 	for i, n := 0, len(segs); i < n; i++ {
 		seg := &segs[i]
-		pass := seg.pass.Or(where.Minus(seg.vague))
+		pass := to(seg)
 		if pass.Equal(seg.pass) || !seg.conns.Overlaps(conns) || !seg.ends.Overlaps(region) {
 			continue
 		}

@@ -93,12 +93,24 @@ func TestSharedPortNames(t *testing.T) {
 		{"b alone", "", Allowed},
 		{"another with that number", "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: c}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 8080}]}]}}\n", Allowed},
 		{"another with another number", "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: c}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 80}]}]}}\n", Depends},
+		{"another that runs at times", "{apiVersion: batch/v1, kind: CronJob, metadata: {namespace: default, name: c}, spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 80}]}]}}}}}}\n", Depends},
 		{"two that run and differ", "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: c}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 80}]}]}, status: {phase: Running, podIP: 10.0.0.3, podIPs: [{ip: 10.0.0.3}]}}\n---\n" +
-			"{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: d}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 8080}]}]}, status: {phase: Running, podIP: 10.0.0.4, podIPs: [{ip: 10.0.0.4}]}}\n", Denied},
+			"{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: d}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 8080}]}]}, status: {phase: Running, podIP: 10.0.0.4, podIPs: [{ip: 10.0.0.4}]}}\n", Depends},
 	} {
 		p := under(t, "cilium", onePod+"{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: b, labels: {app: b}}, spec: {containers: [{name: c, image: x, ports: [{name: web, containerPort: 8080}]}]}}\n---\n"+rest+tt.more)
 		if got := p.Explain(AtHolder(named(p, "a")), AtHolder(named(p, "b")), netset.TCP, 8080); got.Verdict != tt.want {
 			t.Errorf("%s: %v if %q, want %v", tt.name, got.Verdict, got.When, tt.want)
+		}
+		if tt.want != Depends || tt.name == "another that runs at times" {
+			continue
+		}
+		for answer, want := range map[cni.Answer]Verdict{cni.Yes: Allowed, cni.No: Denied} { // as versions of Cilium do
+			profile := p.AllProfiles()[0]
+			profile.Facts[cni.PortNamesOfAll].Answer = answer
+			p := NewProgram(p.Ground, profile)
+			if got := p.Explain(AtHolder(named(p, "a")), AtHolder(named(p, "b")), netset.TCP, 8080); got.Verdict != want {
+				t.Errorf("%s, for each number %v: %v if %q, want %v", tt.name, answer, got.Verdict, got.When, want)
+			}
 		}
 	}
 }

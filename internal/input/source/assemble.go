@@ -21,7 +21,7 @@ func assemble(parts []*part) *model.Snapshot {
 		all.merge(p)
 	}
 	all.distinct()
-	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks}
+	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks, Finished: all.finished}
 
 	data := map[ref]map[string]string{}
 	for _, c := range all.configMaps {
@@ -33,9 +33,9 @@ func assemble(parts []*part) *model.Snapshot {
 		w.Containers = w.spec.containers
 	}
 	place(all.workloads, all.runtimeClasses)
-	snap.Workloads = join(all.workloads)
 	snap.Services = joinEndpoints(all.services, all.slices)
 	snap.Policies = resolve(all.policies, all.groups, snap.Services)
+	snap.Workloads = join(all.workloads, namesOrdinals(snap))
 	snap.Namespaces = withHomes(all.namespaces, all.homes)
 	snap.Routes = all.waysIn(snap.Services, snap.Namespaces)
 	snap.Counts = all.counts
@@ -47,6 +47,7 @@ func assemble(parts []*part) *model.Snapshot {
 func (p *part) merge(q *part) {
 	p.namespaces = append(p.namespaces, q.namespaces...)
 	p.workloads = append(p.workloads, q.workloads...)
+	p.finished = append(p.finished, q.finished...)
 	p.services = append(p.services, q.services...)
 	p.slices = append(p.slices, q.slices...)
 	p.nodes = append(p.nodes, q.nodes...)
@@ -129,18 +130,21 @@ func setAside(q *draft) {
 			subjects = append(subjects, s)
 		}
 	}
+	var dirs []policy.Direction
 	for _, s := range q.Isolations {
 		add(s.Subject)
+		dirs = append(dirs, s.Dir)
 	}
 	for _, r := range q.Rules {
 		if r.Action == policy.Unjudged {
 			return // not judged as it is
 		}
 		add(r.Subject)
+		dirs = append(dirs, r.Dir)
 	}
 	q.Rules, q.Isolations, q.open = nil, nil, nil
 	for _, s := range subjects {
-		q.Rules = append(q.Rules, notJudged(q.Dialect, s, q.Origin)...)
+		q.Rules = append(q.Rules, onlyIn(notJudged(q.Dialect, s, q.Origin), dirs)...)
 	}
 }
 
@@ -244,6 +248,10 @@ func sortSnapshot(s *model.Snapshot) {
 	slices.SortStableFunc(s.Workloads, func(a, b model.Workload) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), a.Origin.Compare(b.Origin))
 	})
+	slices.SortFunc(s.Finished, func(a, b model.Finished) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.State, b.State))
+	})
+	s.Finished = slices.Compact(s.Finished)
 	slices.SortStableFunc(s.Services, func(a, b model.Service) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), a.Origin.Compare(b.Origin))
 	})

@@ -57,7 +57,7 @@ func (p *part) ciliumPolicy(o *object) {
 	}
 	pol := policy.Policy{Origin: o.at, Dialect: d.Dialect, Namespace: o.meta.namespace, Name: o.meta.name}
 	for _, s := range subjects {
-		pol.Rules = append(pol.Rules, notJudged(d.Dialect, s, o.at)...)
+		pol.Rules = append(pol.Rules, onlyIn(notJudged(d.Dialect, s, o.at), o.directions(ciliumSections))...)
 	}
 	p.stand(pol)
 }

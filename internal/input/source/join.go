@@ -27,8 +27,9 @@ type joiner struct {
 
 // join gives every workload that was read its running pods, makes workloads of the pods whose owner
 // was not read, and leaves out what another workload made. A template stays beside the running pods
-// where none of them is as it says: during a rollout, its pods are those to come.
-func join(all []workload) []model.Workload {
+// where none of them is as it says: during a rollout, its pods are those to come. So does that of a
+// StatefulSet if policies name pods by number: they may name one that a larger set has.
+func join(all []workload, numbered bool) []model.Workload {
 	j := joiner{all, map[ref]int{}}
 	for i := range all {
 		if _, ok := j.read[all[i].ref()]; !ok {
@@ -38,7 +39,8 @@ func join(all []workload) []model.Workload {
 	var out []model.Workload
 	made := map[ref]int{} // index in out of what was made of pods
 	running := map[int][]model.Pod{}
-	runs := map[ref]bool{} // direct owners of running pods
+	powers := map[int][]model.Power{} // of these
+	runs := map[ref]bool{}            // direct owners of running pods
 	for i := range all {
 		w := &all[i]
 		if w.Kind != "Pod" {
@@ -51,9 +53,9 @@ func join(all []workload) []model.Workload {
 			continue
 		}
 		if at, ok := j.read[top]; ok {
-			running[at] = append(running[at], w.Pods...)
+			running[at], powers[at] = append(running[at], w.Pods...), append(powers[at], w.Powers...)
 		} else if at, ok := made[top]; ok {
-			out[at].Pods = append(out[at].Pods, w.Pods...)
+			out[at].Pods, out[at].Powers = append(out[at].Pods, w.Pods...), append(out[at].Powers, w.Powers...)
 			out[at].Many = true
 		} else {
 			made[top] = len(out)
@@ -64,7 +66,7 @@ func join(all []workload) []model.Workload {
 	}
 	sets := map[int][]model.Pod{} // by Deployment: templates of its ReplicaSets whose pods run but were not read
 	for i := range all {
-		if w := &all[i]; w.Kind == "ReplicaSet" && !w.idle && j.isMade(w) && !runs[w.ref()] {
+		if w := &all[i]; w.Kind == "ReplicaSet" && !w.Idle && j.isMade(w) && !runs[w.ref()] {
 			at := j.read[ref{w.Namespace, w.owner.kind, w.owner.name}]
 			sets[at] = append(sets[at], w.Pods...)
 		}
@@ -74,7 +76,8 @@ func join(all []workload) []model.Workload {
 		if w.Kind == "Pod" || j.isMade(w) {
 			continue
 		}
-		w.Pods = withTemplates(running[i], append(w.Pods, sets[i]...))
+		w.Powers = append(w.Powers, powers[i]...)
+		w.Pods = withTemplates(running[i], append(w.Pods, sets[i]...), numbered)
 		w.Many = w.Many || len(w.Pods) > 1
 		out = append(out, w.Workload)
 	}
@@ -84,9 +87,19 @@ func join(all []workload) []model.Workload {
 	return out
 }
 
+// namesOrdinals reports whether policies name pods of StatefulSets by their number.
+func namesOrdinals(s *model.Snapshot) bool {
+	for sel := range s.PolicySelectors() {
+		if slices.ContainsFunc(sel.Keys(), func(k string) bool { return k == model.SetPodName || k == model.SetPodIndex }) {
+			return true
+		}
+	}
+	return false
+}
+
 // withTemplates returns the running pods, and of the templates' pods those that are like none
-// before them.
-func withTemplates(running, templates []model.Pod) []model.Pod {
+// before them; those that are stand for the pods of a set that is scaled, where numbered.
+func withTemplates(running, templates []model.Pod, numbered bool) []model.Pod {
 	if len(running) == 0 && len(templates) == 1 {
 		return templates
 	}
@@ -99,6 +112,9 @@ func withTemplates(running, templates []model.Pod) []model.Pod {
 		if key := likeness(&templates[i]); !seen[key] {
 			seen[key] = true
 			out = append(out, templates[i])
+		} else if t := templates[i]; numbered && t.Ordinals.Base != "" {
+			t.Ordinals.Count = 0
+			out = append(out, t)
 		}
 	}
 	return out
@@ -115,14 +131,14 @@ func likeness(p *model.Pod) string {
 	}
 	slices.Sort(ports)
 	place := &p.Placement
-	return fmt.Sprintf("%q %q %t %v %q %q %v %q %q", p.Labels.Only(keys), p.Account, p.HostNetwork, ports, p.Networks, p.Default, place.Nodes, place.OS, place.RuntimeClass)
+	return fmt.Sprintf("%q %q %t%t %v %q %q %v %q %q", p.Labels.Only(keys), p.Account, p.HostNetwork, p.MayBeHost, ports, p.Networks, p.Default, place.Nodes, place.OS, place.RuntimeClass)
 }
 
 // isAdded reports whether controllers, or EKS as it places pods on Fargate, add a label of their own
 // with this key.
 func isAdded(key string) bool {
 	switch key {
-	case templateHash, revisionHash, generation, setPodName, setPodIndex, oldJobName, oldUID, model.FargateProfile:
+	case templateHash, revisionHash, generation, model.SetPodName, model.SetPodIndex, oldJobName, oldUID, model.FargateProfile:
 		return true
 	}
 	return strings.HasPrefix(key, "batch.kubernetes.io/")

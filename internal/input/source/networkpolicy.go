@@ -2,7 +2,6 @@ package source
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +30,7 @@ func (p *part) networkPolicy(o *object) {
 	d.subject = policy.Subject{NS: label.Named(o.meta.namespace), Pod: readSelector(spec.Field("podSelector"))}
 	selected := root.Problems() == before
 	pol := d.decode(spec)
-	dirs := directionsOf(spec)
+	dirs := typed("policyTypes")(spec)
 
 	problems := root.Close()
 	if len(problems) == 0 {
@@ -48,27 +47,8 @@ func (p *part) networkPolicy(o *object) {
 	} else if placed {
 		subject = o.subject()
 	}
-	rules := slices.DeleteFunc(notJudged(policy.NetworkPolicy, subject, o.at), func(r policy.Rule) bool { return !slices.Contains(dirs, r.Dir) })
+	rules := onlyIn(notJudged(policy.NetworkPolicy, subject, o.at), dirs)
 	p.stand(policy.Policy{Origin: o.at, Dialect: policy.NetworkPolicy, Namespace: o.meta.namespace, Name: o.meta.name, Rules: rules})
-}
-
-// directionsOf returns the directions that a policy may be about, whatever else it says: those of
-// its policyTypes, if they can be read, and those that it has rules for, which some CNIs apply too.
-func directionsOf(spec *doc.Cursor) []policy.Direction {
-	types := spec.Field("policyTypes")
-	before := types.Problems()
-	texts := types.Texts()
-	unclear := func(text string) bool { return text != "Ingress" && text != "Egress" }
-	if types.Problems() > before || len(texts) == 0 || slices.ContainsFunc(texts, unclear) {
-		return policy.Directions[:]
-	}
-	var out []policy.Direction
-	for _, d := range policy.Directions {
-		if slices.ContainsFunc(texts, func(text string) bool { return strings.EqualFold(text, d.String()) }) || spec.Field(d.String()).IsSet() {
-			out = append(out, d)
-		}
-	}
-	return out
 }
 
 // notJudged returns the rules that stand for a policy of a dialect whose meaning is not known. They

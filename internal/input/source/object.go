@@ -146,10 +146,13 @@ func (p *part) typeless(o *object, apiVersion string) {
 
 // notJudged records a problem with an object of a policy kind, and lets a policy that judges
 // nothing stand for it.
-func (p *part) notJudged(o *object, rule, message, hint string, dialect policy.Dialect, tier policy.Tier, order float64, subject policy.Subject) {
+func (p *part) notJudged(o *object, rule, message, hint string, dialect policy.Dialect, tier policy.Tier, order float64, subject policy.Subject, dirs ...policy.Direction) {
 	if p.problem(rule, o.at, message, hint) {
-		p.stand(policy.Policy{Origin: o.at, Dialect: dialect, Namespace: o.meta.namespace, Name: o.meta.name,
-			Rules: policy.NotJudged(tier, order, subject, o.at)})
+		rules := policy.NotJudged(tier, order, subject, o.at)
+		if dirs != nil {
+			rules = onlyIn(rules, dirs)
+		}
+		p.stand(policy.Policy{Origin: o.at, Dialect: dialect, Namespace: o.meta.namespace, Name: o.meta.name, Rules: rules})
 	}
 }
 
@@ -161,6 +164,17 @@ func (p *part) ignore(o *object) {
 	}
 	p.counts.Ignored++
 	p.ignoredKind(doc.Clean(kind, 120), 1)
+}
+
+// over notes a pod or a Job that has finished: it says nothing about reachability, but may be asked
+// about.
+func (p *part) over(o *object, state string) {
+	p.ignore(o)
+	f := model.Finished{Namespace: o.meta.namespace, Kind: o.kind, Name: o.meta.name, State: state}
+	if o.meta.owner.name != "" {
+		f.Owner = o.meta.owner.kind + "/" + o.meta.owner.name
+	}
+	p.finished = append(p.finished, f)
 }
 
 // ignoredKind adds n to the count of a kind. A kind beyond those that are kept is in the total

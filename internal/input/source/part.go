@@ -28,6 +28,7 @@ const maxProblems = 1000
 type part struct {
 	namespaces     []model.Namespace
 	workloads      []workload
+	finished       []model.Finished
 	services       []model.Service
 	slices         []endpoints
 	nodes          []model.Node

@@ -16,11 +16,13 @@ type podSpec struct {
 	imports     []envImport // of the containers, by index
 	ports       []model.ContainerPort
 	hostNetwork bool
+	mayBeHost   bool // hostNetwork could not be read
 	node        string
 	placement   model.Placement
 	networks    []string // beside the cluster's own
 	first       string   // instead of the cluster's own
 	account     string
+	powers      []model.Power
 }
 
 // envImport is an environment variable, or all of them, that a container takes from a ConfigMap.
@@ -34,7 +36,9 @@ type envImport struct {
 
 // readPodSpec reads the spec of a pod.
 func readPodSpec(c *doc.Cursor) podSpec {
-	s := podSpec{hostNetwork: c.Field("hostNetwork").Bool(), node: readName(c.Field("nodeName"), nameForm), account: readAccount(c), placement: readPlacement(c)}
+	before := c.Problems()
+	host := c.Field("hostNetwork").Bool()
+	s := podSpec{hostNetwork: host, mayBeHost: c.Problems() > before, node: readName(c.Field("nodeName"), nameForm), account: readAccount(c), placement: readPlacement(c), powers: readPowers(c)}
 	for _, item := range c.Field("initContainers").Items() {
 		s.container(item, true)
 	}
@@ -210,7 +214,7 @@ func (p *part) pod(o *object) {
 	spec := readPodSpec(o.root.Field("spec"))
 	phase := status.Field("phase").Text()
 	if phase == "Succeeded" || phase == "Failed" {
-		p.ignore(o)
+		p.over(o, "phase "+phase)
 		return
 	}
 	if o.meta.namespace == "" {
@@ -232,7 +236,7 @@ func (p *part) pod(o *object) {
 	}
 	spec.attach(o.root.At("metadata", "annotations"), o.meta.annotations, o.meta.namespace)
 	w.Pods = []model.Pod{{Name: o.meta.name, Networks: spec.networks, Default: spec.first, Labels: podLabels(o.meta.labels, o.meta.sound), Account: spec.account, Addrs: onePerFamily(addrs), MoreAddrs: more,
-		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, Ports: spec.ports, Placement: spec.placement, Origin: o.at}}
+		Node: spec.node, NodeAddrs: nodes, HostNetwork: spec.hostNetwork, MayBeHost: spec.mayBeHost, Ports: spec.ports, Placement: spec.placement, Origin: o.at}}
 	p.workloads = append(p.workloads, w)
 }
 

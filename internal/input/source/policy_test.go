@@ -149,17 +149,37 @@ func TestUnjudgedKinds(t *testing.T) {
 		{"networking.k8s.aws/v1alpha1", "ApplicationNetworkPolicy", "{podSelector: {matchLabels: {a: b}}}", in + "a=b"},
 		{"networking.k8s.aws/v1alpha1", "PolicyEndpoint", "{}", ""},
 		{"vpcresources.k8s.aws/v1beta1", "SecurityGroupPolicy", "{serviceAccountSelector: {}}", in + "everything"},
-		{"networking.gke.io/v1alpha1", "FQDNNetworkPolicy", "{podSelector: {matchLabels: {a: b}}}", in + "a=b"},
-		{"k8s.ovn.org/v1", "EgressFirewall", "{}", in + "everything"},
+		{"networking.gke.io/v1alpha1", "FQDNNetworkPolicy", "{podSelector: {matchLabels: {a: b}}}", in + "a=b egress"},
+		{"k8s.ovn.org/v1", "EgressFirewall", "{}", in + "everything egress"},
 		{"network.openshift.io/v1", "NetNamespace", "{}", all + "everything"},
-		{"security.istio.io/v1", "AuthorizationPolicy", "{selector: {matchLabels: {a: b}}}", in + "a=b"},
+		{"security.istio.io/v1", "AuthorizationPolicy", "{selector: {matchLabels: {a: b}}}", in + "a=b ingress"},
 		{"security.istio.io/v1", "AuthorizationPolicy", "{targetRefs: [{}], selector: {matchLabels: {a: b}}}", in + "everything"},
 		{"networking.istio.io/v1", "VirtualService", "{}", ""},
 		{"crd.antrea.io/v1beta1", "ClusterNetworkPolicy", "{}", all + "everything"},
-		{"policy.linkerd.io/v1beta3", "Server", "{podSelector: {matchLabels: {a: b}}}", in + "a=b"},
+		{"policy.linkerd.io/v1beta3", "Server", "{podSelector: {matchLabels: {a: b}}}", in + "a=b ingress"},
 		{"networking.k8s.io/v1beta1", "NetworkPolicy", "{podSelector: {matchLabels: {a: b}}}", in + "a=b"},
 		{"extensions/v1beta1", "NetworkPolicy", "{podSelector: {matchLabels: {a: y}}}", in + "everything"},
 		{"networking.k8s.io/v1", "networkPolicy", "{}", all + "everything"},
+		{"extensions/v1beta1", "NetworkPolicy", "{podSelector: {}, policyTypes: [Egress]}", in + "everything egress"},
+		{"extensions/v1beta1", "NetworkPolicy", "{podSelector: {}, policyTypes: [Egress], ingress: [{}]}", in + "everything"},
+		{"extensions/v1beta1", "NetworkPolicy", "{podSelector: {}, policyTypes: [Egres]}", in + "everything"},
+		{"networking.k8s.aws/v1alpha1", "ApplicationNetworkPolicy", "{podSelector: {}, policyTypes: [Ingress]}", in + "everything ingress"},
+		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {}, ingressDeny: [{}]}", in + "everything ingress"},
+		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {}, egress: [{}], egresDeny: [{}]}", in + "everything"},
+		{"cilium.io/v9", "CiliumClusterwideNetworkPolicy", "{endpointSelector: {}, egress: [{}], enableDefaultDeny: {egress: false}}", all + "everything egress"},
+		{"policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "{priority: 1, subject: {namespaces: {}}, egress: []}", "tier 0 order 0 ns everything pods everything egress"},
+		{"policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy", "{subject: {namespaces: {}}, ingress: [{}]}", "tier 0 order 0 ns everything pods everything ingress"},
+		{"policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "{tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [], egress: []}", "tier 0 order 0 ns everything pods everything"},
+		{"projectcalico.org/v3", "NetworkPolicy", "{selector: all(), types: [Egress]}", in + "everything egress"},
+		{"projectcalico.org/v3", "NetworkPolicy", "{selector: all(), egress: [{action: Allow}]}", in + "everything"},
+		{"crd.projectcalico.org/v1", "GlobalNetworkPolicy", "{types: [Ingress]}", all + "everything ingress"},
+		{"crd.projectcalico.org/v1", "HostEndpoint", "{types: [Ingress]}", all + "everything"},
+		{"crd.antrea.io/v1beta1", "NetworkPolicy", "{tier: x, priority: 1, appliedTo: [], ingress: [{}]}", in + "everything ingress"},
+		{"network.openshift.io/v1", "EgressNetworkPolicy", "{}", in + "everything egress"},
+		{"security.istio.io/v1", "PeerAuthentication", "{}", in + "everything ingress"},
+		{"policy.linkerd.io/v1beta3", "ServerAuthorization", "{}", in + "everything ingress"},
+		{"policy.linkerd.io/v1alpha1", "AuthorizationPolicy", "{targetRef: {kind: Server}}", in + "everything ingress"},
+		{"policy.linkerd.io/v1alpha1", "EgressNetwork", "{}", in + "everything egress"},
 		{"v1", "NetworkPolicy", "{}", all + "everything"},
 		{"example.com/v1", "SuperNetworkPolicy", "{}", all + "everything"},
 		{"example.com/v1", "Widget", "{}", ""},
@@ -174,7 +194,7 @@ func TestUnjudgedKinds(t *testing.T) {
 		})
 	}
 	s := load("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: istio-system}\nspec: {}\n")
-	same(t, "in Istio's root namespace", unjudged(t, s), all+"everything")
+	same(t, "in Istio's root namespace", unjudged(t, s), all+"everything ingress")
 	s = load("apiVersion: cilium.io/v9\nkind: CiliumNetworkPolicy\nmetadata: {name: p}\nspecs: [{}]\nspec: {endpointSelector: {matchLabels: {a: b}}}\n")
 	same(t, "several specs", unjudged(t, s), "tier 0 order 0 ns kubernetes.io/metadata.name=default pods everything")
 }
@@ -194,8 +214,8 @@ func TestDuplicates(t *testing.T) {
 	s = source.LoadFiles(file("a", np), file("b", other), file("c", other))
 	same(t, "different", problems(s), "TM904 1 defined differently in a:1 (read the files of one environment at a time, or leave some out with --exclude)")
 	same(t, "stand for", unjudged(t, s), `
-tier 1 order 2 ns kubernetes.io/metadata.name=ns pods a=b
-tier 1 order 2 ns kubernetes.io/metadata.name=ns pods c=d`)
+tier 1 order 2 ns kubernetes.io/metadata.name=ns pods a=b ingress
+tier 1 order 2 ns kubernetes.io/metadata.name=ns pods c=d ingress`)
 	if o := s.Problems[0].Origin; o.File != "b" || o.Object != "NetworkPolicy ns/p" {
 		t.Errorf("%+v", o)
 	}

@@ -1,5 +1,7 @@
 package source
 
+import "github.com/toolmoat/toolmoat/internal/engine/policy"
+
 // scope says which pods an object of a policy kind may be about.
 type scope uint8
 
@@ -13,9 +15,19 @@ const (
 // policyKind is a kind of policy that is recognised.
 type policyKind struct {
 	scope   scope
-	subject string // where a plain label selector narrows the scope; "" if none can be read
-	beside  bool   // it restricts networks beside the cluster's own, and nothing else
+	subject string     // where a plain label selector narrows the scope; "" if none can be read
+	dirs    directions // nil for both
+	beside  bool       // it restricts networks beside the cluster's own, and nothing else
 }
+
+// What the kinds say of their directions: a NetworkPolicy in its policyTypes, the others by which
+// rules they have.
+var (
+	byTypes        = typed("policyTypes")
+	adminSections  = sections("subject", "priority", "tier")
+	antreaSections = sections("appliedTo", "priority", "tier")
+	ciliumSections = sections("endpointSelector", "nodeSelector", "enableDefaultDeny", "labels", "description", "log")
+)
 
 // policyGroup is an API group with policies in it. A kind that neither list knows is taken for a
 // policy about everything.
@@ -31,20 +43,20 @@ type policyGroup struct {
 var policyGroups = map[string]policyGroup{
 	// v1 NetworkPolicy is decoded; any other version of the group is not.
 	"networking.k8s.io": {
-		policies: map[string]policyKind{"NetworkPolicy": {scope: namespaced, subject: "spec.podSelector"}},
+		policies: map[string]policyKind{"NetworkPolicy": {scope: namespaced, subject: "spec.podSelector", dirs: byTypes}},
 		ignored:  []string{"Ingress", "IngressClass", "IPAddress", "ServiceCIDR"},
 	},
 	// The old home of NetworkPolicy among workloads; the API server has not served it since 1.16.
 	"extensions": {
-		policies: map[string]policyKind{"NetworkPolicy": {scope: namespaced, subject: "spec.podSelector"}},
+		policies: map[string]policyKind{"NetworkPolicy": {scope: namespaced, subject: "spec.podSelector", dirs: byTypes}},
 		ignored:  []string{"Deployment", "DaemonSet", "ReplicaSet", "Ingress", "PodSecurityPolicy", "Scale"},
 	},
 	// https://network-policy-api.sigs.k8s.io
 	"policy.networking.k8s.io": {
 		policies: map[string]policyKind{
-			"AdminNetworkPolicy":         {scope: clusterWide, subject: "spec.subject"},
-			"BaselineAdminNetworkPolicy": {scope: clusterWide, subject: "spec.subject"},
-			"ClusterNetworkPolicy":       {scope: clusterWide, subject: "spec.subject"},
+			"AdminNetworkPolicy":         {scope: clusterWide, subject: "spec.subject", dirs: adminSections},
+			"BaselineAdminNetworkPolicy": {scope: clusterWide, subject: "spec.subject", dirs: adminSections},
+			"ClusterNetworkPolicy":       {scope: clusterWide, subject: "spec.subject", dirs: adminSections},
 		},
 	},
 	// v2 of the first two is decoded, as are v2 and v2alpha1 of CiliumCIDRGroup; any other version
@@ -52,8 +64,8 @@ var policyGroups = map[string]policyGroup{
 	// is one here.
 	"cilium.io": {
 		policies: map[string]policyKind{
-			"CiliumNetworkPolicy":            {scope: namespaced, subject: "spec.endpointSelector"},
-			"CiliumClusterwideNetworkPolicy": {scope: clusterWide, subject: "spec.endpointSelector"},
+			"CiliumNetworkPolicy":            {scope: namespaced, subject: "spec.endpointSelector", dirs: ciliumSections},
+			"CiliumClusterwideNetworkPolicy": {scope: clusterWide, subject: "spec.endpointSelector", dirs: ciliumSections},
 			"CiliumLocalRedirectPolicy":      {scope: clusterWide},
 		},
 		ignored: []string{"CiliumBGPAdvertisement", "CiliumBGPClusterConfig", "CiliumBGPNodeConfig", "CiliumBGPNodeConfigOverride",
@@ -66,8 +78,8 @@ var policyGroups = map[string]policyGroup{
 	"projectcalico.org":     calico,
 	"crd.antrea.io": {
 		policies: map[string]policyKind{
-			"NetworkPolicy":        {scope: namespaced}, // what it applies to is a list of selectors
-			"ClusterNetworkPolicy": {scope: clusterWide},
+			"NetworkPolicy":        {scope: namespaced, dirs: antreaSections}, // what it applies to is a list of selectors
+			"ClusterNetworkPolicy": {scope: clusterWide, dirs: antreaSections},
 		},
 		ignored: []string{"AntreaAgentInfo", "AntreaControllerInfo", "BGPPolicy", "ClusterGroup", "Egress", "ExternalEntity",
 			"ExternalIPPool", "ExternalNode", "Group", "IPPool", "NodeLatencyMonitor", "PacketCapture", "SupportBundleCollection", "Tier",
@@ -76,8 +88,8 @@ var policyGroups = map[string]policyGroup{
 	// https://docs.aws.amazon.com/eks; a PolicyEndpoint is what the controller makes of a policy.
 	"networking.k8s.aws": {
 		policies: map[string]policyKind{
-			"ApplicationNetworkPolicy": {scope: namespaced, subject: "spec.podSelector"},
-			"ClusterNetworkPolicy":     {scope: clusterWide, subject: "spec.subject"},
+			"ApplicationNetworkPolicy": {scope: namespaced, subject: "spec.podSelector", dirs: byTypes},
+			"ClusterNetworkPolicy":     {scope: clusterWide, subject: "spec.subject", dirs: adminSections},
 		},
 		ignored: []string{"ClusterPolicyEndpoint", "PolicyEndpoint"},
 	},
@@ -86,7 +98,7 @@ var policyGroups = map[string]policyGroup{
 		ignored:  []string{"CNINode"},
 	},
 	"networking.gke.io": {
-		policies: map[string]policyKind{"FQDNNetworkPolicy": {scope: namespaced, subject: "spec.podSelector"}},
+		policies: map[string]policyKind{"FQDNNetworkPolicy": {scope: namespaced, subject: "spec.podSelector", dirs: only(policy.Egress)}},
 		ignored: []string{"FrontendConfig", "GCPBackendPolicy", "GCPGatewayPolicy", "GCPSessionAffinityFilter",
 			"GCPSessionAffinityPolicy", "GCPTrafficDistributionPolicy", "GKENetworkParamSet", "HealthCheckPolicy", "ManagedCertificate",
 			"Network", "NetworkInterface", "NetworkLogging", "ServiceNetworkEndpointGroup"},
@@ -94,7 +106,7 @@ var policyGroups = map[string]policyGroup{
 	// Primary user-defined networks cut pods off from those of other networks.
 	"k8s.ovn.org": {
 		policies: map[string]policyKind{
-			"EgressFirewall":            {scope: namespaced},
+			"EgressFirewall":            {scope: namespaced, dirs: only(policy.Egress)},
 			"UserDefinedNetwork":        {scope: namespaced},
 			"ClusterUserDefinedNetwork": {scope: clusterWide},
 		},
@@ -103,7 +115,7 @@ var policyGroups = map[string]policyGroup{
 	// A NetNamespace joins or parts the networks of projects.
 	"network.openshift.io": {
 		policies: map[string]policyKind{
-			"EgressNetworkPolicy": {scope: namespaced},
+			"EgressNetworkPolicy": {scope: namespaced, dirs: only(policy.Egress)},
 			"NetNamespace":        {scope: clusterWide},
 		},
 		ignored: []string{"ClusterNetwork", "HostSubnet"},
@@ -112,8 +124,8 @@ var policyGroups = map[string]policyGroup{
 	// token.
 	"security.istio.io": {
 		policies: map[string]policyKind{
-			"AuthorizationPolicy": {scope: meshWide, subject: "spec.selector"},
-			"PeerAuthentication":  {scope: meshWide, subject: "spec.selector"},
+			"AuthorizationPolicy": {scope: meshWide, subject: "spec.selector", dirs: atWorkloads},
+			"PeerAuthentication":  {scope: meshWide, subject: "spec.selector", dirs: atWorkloads},
 		},
 		ignored: []string{"RequestAuthentication"},
 	},
@@ -125,16 +137,16 @@ var policyGroups = map[string]policyGroup{
 			"WorkloadEntry", "WorkloadGroup"},
 	},
 	"k8s.cni.cncf.io": {
-		policies: map[string]policyKind{"MultiNetworkPolicy": {scope: namespaced, subject: "spec.podSelector", beside: true}},
+		policies: map[string]policyKind{"MultiNetworkPolicy": {scope: namespaced, subject: "spec.podSelector", dirs: byTypes, beside: true}},
 		ignored:  []string{"IPAMClaim", "NetworkAttachmentDefinition"},
 	},
 	"policy.linkerd.io": {
 		policies: map[string]policyKind{
-			"AuthorizationPolicy":      {scope: meshWide}, // its target is a server or a namespace
-			"EgressNetwork":            {scope: meshWide},
-			"Server":                   {scope: namespaced, subject: "spec.podSelector"},
-			"ServerAuthorization":      {scope: namespaced},
-			"HTTPLocalRateLimitPolicy": {scope: namespaced},
+			"AuthorizationPolicy":      {scope: meshWide, dirs: only(policy.Ingress)}, // its target is a server or a namespace
+			"EgressNetwork":            {scope: meshWide, dirs: only(policy.Egress)},
+			"Server":                   {scope: namespaced, subject: "spec.podSelector", dirs: only(policy.Ingress)},
+			"ServerAuthorization":      {scope: namespaced, dirs: only(policy.Ingress)},
+			"HTTPLocalRateLimitPolicy": {scope: namespaced, dirs: only(policy.Ingress)},
 		},
 		ignored: []string{"ExternalWorkload", "GRPCRoute", "HTTPRoute", "MeshTLSAuthentication", "NetworkAuthentication", "TCPRoute", "TLSRoute"},
 	},
@@ -145,8 +157,8 @@ var policyGroups = map[string]policyGroup{
 // itself where Kubernetes holds its data.
 var calico = policyGroup{
 	policies: map[string]policyKind{
-		"NetworkPolicy":       {scope: namespaced}, // its selectors are expressions
-		"GlobalNetworkPolicy": {scope: clusterWide},
+		"NetworkPolicy":       {scope: namespaced, dirs: typed("types")}, // its selectors are expressions
+		"GlobalNetworkPolicy": {scope: clusterWide, dirs: typed("types")},
 		"HostEndpoint":        {scope: clusterWide},
 	},
 	ignored: []string{"BGPConfiguration", "BGPFilter", "BGPPeer", "BlockAffinity", "CalicoNodeStatus", "ClusterInformation",

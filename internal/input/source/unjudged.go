@@ -56,7 +56,7 @@ func (p *part) unjudged(o *object, k policyKind) {
 		return
 	}
 	p.notJudged(o, ruleUnjudged, doc.Clean(what, 80)+" is not judged yet", "", policy.Dialect(doc.Clean(o.group+" "+o.kind, 80)),
-		policy.TierUnjudged, 0, subject)
+		policy.TierUnjudged, 0, subject, o.directions(k.dirs)...)
 }
 
 // narrow returns the part of subject that a plain label selector at path selects, or subject if

@@ -15,7 +15,6 @@ type workload struct {
 	model.Workload
 	owner owner
 	spec  podSpec
-	idle  bool // it asks for no pods
 }
 
 // workload returns what o's metadata and the pods' annotations say of a workload.
@@ -28,8 +27,12 @@ func (o *object) workload(spec podSpec, podAnnotations label.Set) workload {
 		}
 		maps.Copy(annotations, o.meta.annotations)
 	}
+	powers := slices.Clone(spec.powers)
+	for i := range powers {
+		powers[i].Origin = o.at.At(powers[i].Origin.Line)
+	}
 	return workload{owner: o.meta.owner, spec: spec, Workload: model.Workload{Namespace: o.meta.namespace, Kind: o.kind, Name: o.meta.name,
-		Labels: o.meta.labels, Annotations: annotations, Containers: spec.containers, Origin: o.at}}
+		Labels: o.meta.labels, Annotations: annotations, Containers: spec.containers, Powers: powers, Origin: o.at}}
 }
 
 // roles are the values of the annotation that gives a workload its role.
@@ -77,7 +80,7 @@ func (p *part) workload(o *object) {
 	if selector := spec.Field("selector"); o.kind != "ReplicationController" {
 		readSelector(selector) // for its problems only: the API server sees to it that it selects the template
 	}
-	pod := model.Pod{Networks: pods.networks, Default: pods.first, Account: pods.account, HostNetwork: pods.hostNetwork, Node: pods.node, Ports: pods.ports, Placement: pods.placement, Origin: o.at.At(template.Line())}
+	pod := model.Pod{Networks: pods.networks, Default: pods.first, Account: pods.account, HostNetwork: pods.hostNetwork, MayBeHost: pods.mayBeHost, Node: pods.node, Ports: pods.ports, Placement: pods.placement, Origin: o.at.At(template.Line())}
 	pod.Labels = o.templateLabels(set, sound, spec)
 	if o.kind == "StatefulSet" {
 		start := spec.Field("ordinals").Field("start")
@@ -88,11 +91,26 @@ func (p *part) workload(o *object) {
 		}
 		pod.Ordinals = model.Ordinals{Base: o.meta.name, First: int(first), Count: max(1, replicas)}
 	}
+	if state := ended(o.root.At("status", "conditions")); o.kind == "Job" && state != "" && o.meta.owner.kind != "CronJob" { // a CronJob's has runs to come
+		p.over(o, state)
+		return
+	}
 	w.Pods = []model.Pod{pod}
-	w.idle = replicas == 0
+	w.Idle = replicas == 0
 	if o.meta.namespace != "" {
 		p.workloads = append(p.workloads, w)
 	}
+}
+
+// ended returns the condition that says of a Job that none of its pods will run again (kubernetes
+// pkg/apis/batch/types.go); "" if none does.
+func ended(conditions *doc.Cursor) string {
+	for _, c := range conditions.Items() {
+		if kind := c.Field("type").Text(); (kind == "Complete" || kind == "Failed") && c.Field("status").Text() == "True" {
+			return kind
+		}
+	}
+	return ""
 }
 
 // readCount reads a number of pods, which is 1 by default.
@@ -109,15 +127,13 @@ func readCount(c *doc.Cursor) int {
 }
 
 // What controllers add to the labels of the pods they make (kubernetes
-// pkg/controller/deployment/sync.go, pkg/controller/statefulset/stateful_set_utils.go,
+// pkg/controller/deployment/sync.go,
 // pkg/controller/daemon/daemon_controller.go, pkg/registry/batch/job/strategy.go and
 // pkg/controller/job/indexed_job_utils.go). What they set replaces what a template says.
 const (
 	templateHash    = "pod-template-hash"
 	revisionHash    = "controller-revision-hash"
 	generation      = "pod-template-generation"
-	setPodName      = "statefulset.kubernetes.io/pod-name"
-	setPodIndex     = "apps.kubernetes.io/pod-index"
 	jobName         = "batch.kubernetes.io/job-name"
 	oldJobName      = "job-name"
 	controllerUID   = "batch.kubernetes.io/controller-uid"
@@ -138,8 +154,8 @@ func (o *object) templateLabels(set label.Set, sound bool, spec *doc.Cursor) lab
 		unknown = []string{templateHash}
 	case "StatefulSet":
 		unknown = []string{revisionHash}
-		delete(known, setPodName) // Ordinals stand for these two
-		delete(known, setPodIndex)
+		delete(known, model.SetPodName) // Ordinals stand for these two
+		delete(known, model.SetPodIndex)
 	case "DaemonSet":
 		unknown = []string{revisionHash, generation}
 	case "Job", "CronJob":
