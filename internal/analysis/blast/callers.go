@@ -9,7 +9,6 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
-	"github.com/toolmoat/toolmoat/internal/engine/special"
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
@@ -155,7 +154,7 @@ func (a *Atlas) podCallers(class int, in []reach.Box) []Caller {
 			c.Who = NodeCallers
 			out = append(out, c)
 		}
-		if byRules, _ := a.let(b); b.Region.Addrs.Overlaps(outside) && !byRules.IsNever() {
+		if byRules, _ := a.let(b); b.Region.Addrs.Overlaps(reach.OutsideAddrs) && !byRules.IsNever() {
 			c := callerOf(b)
 			c.Who, c.When, c.Addrs = External, byRules, b.Region.Addrs
 			c.Names = []string{reach.PrefixText(netset.CIDRs(b.Region.Addrs), 4)}
@@ -200,7 +199,7 @@ func (a *Atlas) through(w reach.Way, class int, in []reach.Box, hypotheticals []
 	for _, b := range in {
 		from := callerOf(b)
 		switch {
-		case b.Region.Addrs.Overlaps(outside):
+		case b.Region.Addrs.Overlaps(reach.OutsideAddrs):
 			add(from, when.Always)
 		case w.Local || !b.Region.IDs.Overlaps(a.nodeIDs()):
 		case reach.OnOwnNode(b.When):
@@ -215,9 +214,6 @@ func (a *Atlas) through(w reach.Way, class int, in []reach.Box, hypotheticals []
 	}
 	return out
 }
-
-// outside is the addresses that clients outside the cluster may have.
-var outside = special.Internet.Union(special.Private)
 
 // routed adds what an ingress controller, or a load balancer of the cloud that does its work, can
 // connect to. What the input does not show is taken to be whatever the policies let in.
@@ -243,7 +239,7 @@ func (a *Atlas) routed(w reach.Way, class int, in []reach.Box, hypotheticals []C
 			}
 		}
 		switch {
-		case b.Region.Addrs.Overlaps(outside):
+		case b.Region.Addrs.Overlaps(reach.OutsideAddrs):
 			add(from, atAddress)
 		case !known && b.Region.IDs.Overlaps(others):
 			add(from, a.Enters(w.Name, reach.ByController))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
+	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
@@ -60,6 +61,10 @@ func (a *asker) doors(w reach.Way, m reach.PortMapping, to end) []door {
 				return a.toService(from, entry{w.Service, &front})
 			}})
 		}
+		if svc.Balancer {
+			name := fmt.Sprintf("the load balancer of %s, whose address the input does not show", serviceName(a, w.Service))
+			out = append(out, door{name, func(from end) []way { return a.toBalancer(from, w.Service) }})
+		}
 		for _, p := range svc.Ports {
 			at, ok := a.nodePortOf(w.Service, p)
 			if !ok || p.Port != m.Service || p.Protocol != m.Protocol {
@@ -75,6 +80,31 @@ func (a *asker) doors(w reach.Way, m reach.PortMapping, to end) []door {
 			if a.runsOn(n, hp) != cni.No {
 				out = append(out, door{fmt.Sprintf("port %d of %s", hp.port, n.name), func(from end) []way { return a.toHostPort(from, n, hp) }})
 			}
+		}
+	}
+	return out
+}
+
+// toBalancer decides for what is behind a Service's load balancer, wherever outside of the cluster
+// that is: at one address of each range that policies let the client to.
+func (a *asker) toBalancer(from end, service int) []way {
+	if !a.isPods(from) {
+		return nil
+	}
+	var out []way
+	for _, b := range a.oneSided(from.Holder, policy.Egress) {
+		for _, family := range []netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")} {
+			addrs := b.Region.Addrs.Intersect(reach.BalancerAddrs).Intersect(family)
+			if addrs.IsEmpty() || !b.Conns.Overlaps(a.conns) {
+				continue
+			}
+			at := plain(addrs.First())
+			at.name = "the load balancer of " + serviceName(a, service)
+			ways := a.toService(from, entry{service, &at})
+			if !b.Region.Addrs.Covers(reach.BalancerAddrs) {
+				ways = within(ways, a.p.OnBalancer(service))
+			}
+			out = append(out, ways...)
 		}
 	}
 	return out

@@ -39,20 +39,25 @@ func TestDoors(t *testing.T) {
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
 		sidecar = "{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: db, labels: {app: db}}, spec: {nodeName: n1, initContainers: [{name: d, image: x, restartPolicy: Always, ports: [{name: pg, containerPort: 7000}]}], containers: [{name: e, image: x}]}, status: {phase: Running, podIP: 10.0.1.7, podIPs: [{ip: 10.0.1.7}]}}\n---\n" +
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
-		plain   = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
-		onNodes = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: NodePort, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000, nodePort: 30080}]}}\n---\n"
-		onHost  = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: h, labels: {app: h}}, spec: {nodeName: n1, containers: [{name: c, image: x, ports: [{containerPort: 3000, hostPort: 18080}]}]}, status: {phase: Running, podIP: 10.0.1.8, podIPs: [{ip: 10.0.1.8}]}}\n---\n"
-		toOwn   = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}]}]}}"
-		outer   = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: 10.96.0.9, externalIPs: [10.77.0.13], selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
-		toOuter = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.77.0.13/32}}]}]}}"
-		toNodes = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.168.1.0/24}}]}]}}"
-		maker   = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: data, name: db}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: d, image: x}]}}}}\n---\n" +
+		plain      = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
+		onNodes    = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: NodePort, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000, nodePort: 30080}]}}\n---\n"
+		onHost     = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: h, labels: {app: h}}, spec: {nodeName: n1, containers: [{name: c, image: x, ports: [{containerPort: 3000, hostPort: 18080}]}]}, status: {phase: Running, podIP: 10.0.1.8, podIPs: [{ip: 10.0.1.8}]}}\n---\n"
+		toOwn      = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}]}]}}"
+		outer      = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: 10.96.0.9, externalIPs: [10.77.0.13], selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
+		toOuter    = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.77.0.13/32}}]}]}}"
+		toNodes    = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.168.1.0/24}}]}]}}"
+		toInternet = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]}}], ports: [{port: 443}]}]}}"
+		toMetadata = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 169.254.169.254/32}}]}]}}"
+		maker      = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: data, name: db}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: d, image: x}]}}}}\n---\n" +
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db, pod-template-hash: x}, ports: [{port: 80, targetPort: 5432}]}}\n---\n"
 		toolA = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: tool-a, labels: {app: tool-a}}, spec: {containers: [{name: c, image: x}]}}\n---\n"
 		toolB = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: %s, labels: {app: tool-b}}, spec: {containers: [{name: c, image: x}]}}\n---\n" +
 			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: b}, spec: {podSelector: {matchLabels: {app: tool-b}}, policyTypes: [Egress]}}"
 		noPg = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
 	)
+	hides := func(status string) string {
+		return "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: LoadBalancer, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 443, targetPort: 3000, nodePort: 30080}]}" + status + "}\n---\n"
+	}
 	balanced := func(mode string) string {
 		return "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: LoadBalancer, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000, nodePort: 30080}]}, status: {loadBalancer: {ingress: [{ip: 10.77.0.13, ipMode: '" + mode + "'}]}}}\n---\n"
 	}
@@ -86,6 +91,11 @@ func TestDoors(t *testing.T) {
 		{"a pod behind a load balancer of nodes", balanced("VIP") + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a load balancer outside", balanced("Proxy") + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Allowed},
 		{"a pod behind a load balancer of either sort", balanced("") + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind a load balancer that is not shown", hides("") + toInternet, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind a host name", hides(", status: {loadBalancer: {ingress: [{hostname: lb.example.com}]}}") + toInternet, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind a load balancer, from one that reaches no address", hides("") + closed, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"a pod behind a load balancer, from one that reaches no load balancer", hides("") + toMetadata, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"a pod behind a load balancer that is shown", balanced("VIP") + toInternet, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a load balancer of nodes", balanced("VIP") + toOuter, "calico", "mcp/b", "10.77.0.13:80", reach.Denied},
 		{"a load balancer of nodes, by its pods", balanced("VIP") + toA, "calico", "mcp/b", "10.77.0.13:80", reach.Allowed},
 		{"a load balancer outside, by its pods", balanced("Proxy") + toA, "calico", "mcp/b", "10.77.0.13:80", reach.Denied},

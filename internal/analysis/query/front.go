@@ -11,7 +11,6 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
-	"github.com/toolmoat/toolmoat/internal/engine/special"
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
@@ -82,7 +81,7 @@ func (a *asker) fromBalancer(r route, via end) []way {
 	}
 	lets := when.Never
 	for _, b := range a.oneSided(r.to.Holder, policy.Ingress) {
-		if b.Region.Addrs.Overlaps(special.Internet.Union(special.Private)) && b.Conns.Overlaps(r.inConns) {
+		if b.Region.Addrs.Overlaps(reach.OutsideAddrs) && b.Conns.Overlaps(r.inConns) {
 			lets = lets.Or(b.When.Exists(isChosen))
 		}
 	}
@@ -287,7 +286,7 @@ func externalIP(svc *model.Service, addr netip.Addr) model.ExternalIP {
 			return ip
 		}
 	}
-	return model.ExternalIP{Addr: addr, Mode: model.VIPOrProxy}
+	return model.ExternalIP{Addr: addr, Mode: model.Proxy} // of a load balancer whose address is not known
 }
 
 // notePorts says what ports a Service has, where none of them is asked about, and what follows.

@@ -201,6 +201,7 @@ type Service struct {
 	ClusterIPs   []netip.Addr // nil when unknown
 	MoreAddrs    bool         // perhaps it has an address in the other family too, which the input does not show
 	ExternalIPs  []ExternalIP // spec.externalIPs and the load balancer's
+	Balancer     bool         // it has a load balancer whose address the input does not show
 	ExternalName string
 	Local        bool // externalTrafficPolicy Local: the client's address survives
 	Ports        []ServicePort

@@ -493,6 +493,10 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 		for _, e := range svc.Endpoints {
 			out.Endpoints = append(out.Endpoints, e.Addr)
 		}
+		if svc.Balancer {
+			at := netip.MustParseAddr([]string{"198.51.100.200", "93.184.216.99", "2606:4700::99"}[r.more.IntN(3)])
+			out.External = append(out.External, slow.External{Addr: at, Outside: true, Comes: netip.MustParseAddr("198.51.100.77")})
+		}
 		given := map[int]int{} // node ports
 		for j, p := range svc.Ports {
 			switch at := NodePorts(&svc, p); {

@@ -60,6 +60,15 @@ func (p *Program) OnNodePort(service int) when.When {
 		"policies do not let through the node port of "+name+", which the input does not show")
 }
 
+// OnBalancer is the condition that policies let through the address of a Service's load balancer,
+// which the input does not show.
+func (p *Program) OnBalancer(service int) when.When {
+	svc := &p.Snapshot.Services[service]
+	name := svc.Namespace + "/Service/" + svc.Name
+	return p.asks.ask("load balancer of: "+name, when.Cluster, 0, "policies let through the address of the load balancer of "+name+", which the input does not show",
+		"policies do not let through the address of the load balancer of "+name+", which the input does not show")
+}
+
 // throughNodes adds the pods that class reaches, or that reach it, through ports of nodes and
 // external IPs, where that is more than their own addresses and Services give.
 func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {
@@ -270,7 +279,25 @@ func (p *Program) departures(class, to int, w *Way, m PortMapping) []departure {
 		if w.Kind != ByNodes {
 			continue
 		}
-		for i, ip := range p.Snapshot.Services[w.Service].ExternalIPs {
+		svc := &p.Snapshot.Services[w.Service]
+		if addrs := seg.ends.Addrs.Intersect(BalancerAddrs); svc.Balancer && !addrs.IsEmpty() && seg.conns.Contains(m.Protocol, m.Service) {
+			d := departure{outside: true}
+			if !w.Local {
+				d.nodes = p.nodes
+			}
+			var in existence
+			pass := seg.pass
+			for _, f := range Families {
+				if !addrs.Intersect(familySpace[f]).IsEmpty() {
+					in.state[f] = Has
+				}
+			}
+			if !addrs.Covers(BalancerAddrs) {
+				pass = pass.And(p.OnBalancer(w.Service))
+			}
+			add(seg, pass.Move(when.Destination, when.Via), d, in)
+		}
+		for i, ip := range svc.ExternalIPs {
 			d := departure{outside: ip.Mode != model.VIP}
 			if !w.Local {
 				d.nodes = p.nodes
@@ -382,13 +409,13 @@ func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []
 	open := p.openOf(to, policy.Ingress)
 	for i := range open {
 		s := &open[i]
-		hidden := s.ends.IDs.Overlaps(d.nodes) || d.outside && s.ends.Addrs.Overlaps(outsideAddrs)
+		hidden := s.ends.IDs.Overlaps(d.nodes) || d.outside && s.ends.Addrs.Overlaps(OutsideAddrs)
 		own, whoever := s.ends.IDs.Intersect(p.Pods()), s.pass.Bind(when.Source, "what hides it", "the node or load balancer that takes it in")
 		switch {
 		case !hides:
 			add(s, s.pass, own)
 			continue
-		case s.ends.IDs.Covers(d.nodes) && (!d.outside || s.ends.Addrs.Covers(outsideAddrs)) && whoever.Equal(s.pass):
+		case s.ends.IDs.Covers(d.nodes) && (!d.outside || s.ends.Addrs.Covers(OutsideAddrs)) && whoever.Equal(s.pass):
 			add(s, s.pass, own) // it does not matter who
 			own = p.Pods().Minus(own)
 		default:
@@ -405,5 +432,9 @@ func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []
 	return out
 }
 
-// outsideAddrs is where load balancers may be.
-var outsideAddrs = special.Internet.Union(special.Private)
+// OutsideAddrs is what clients outside of the cluster may have as their address, and BalancerAddrs
+// what load balancers there may.
+var (
+	OutsideAddrs  = special.Internet.Union(special.Private)
+	BalancerAddrs = special.Internet.Union(special.Plan)
+)

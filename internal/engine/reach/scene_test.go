@@ -313,6 +313,7 @@ func (r *random) addDoors(s *model.Snapshot) {
 		switch r.more.IntN(4) {
 		case 0:
 			svc.Type = []string{"NodePort", "LoadBalancer"}[r.more.IntN(2)]
+			svc.Balancer = svc.Type == "LoadBalancer"
 			for j := range svc.Ports {
 				if r.more.IntN(2) == 0 {
 					svc.Ports[j].NodePort = netset.Port(30080 + 10*i + j)

@@ -36,7 +36,8 @@ func (p *part) service(o *object) {
 		s.ClusterIPs = []netip.Addr{a}
 	}
 	s.MoreAddrs = len(s.ClusterIPs) == 1 && mayBeDual(spec)
-	s.ExternalIPs = readExternalIPs(o.root)
+	s.ExternalIPs, s.Balancer = readExternalIPs(o.root)
+	s.Balancer = s.Balancer && s.Type == "LoadBalancer"
 	for _, item := range spec.Field("ports").Items() {
 		if port, ok := readServicePort(item); ok {
 			s.Ports = append(s.Ports, port)
@@ -85,8 +86,8 @@ func (p *part) exposed(o *object) {
 }
 
 // readExternalIPs reads the addresses of a Service that clients outside the cluster use, each once.
-func readExternalIPs(service *doc.Cursor) []model.ExternalIP {
-	var out []model.ExternalIP
+// hidden is whether a load balancer may have another: none is shown, or one has only a host name.
+func readExternalIPs(service *doc.Cursor) (out []model.ExternalIP, hidden bool) {
 	add := func(addr netip.Addr, mode model.IPMode) {
 		if !slices.ContainsFunc(out, func(e model.ExternalIP) bool { return e.Addr == addr }) {
 			out = append(out, model.ExternalIP{Addr: addr, Mode: mode})
@@ -96,7 +97,9 @@ func readExternalIPs(service *doc.Cursor) []model.ExternalIP {
 	for _, a := range readAddrs(spec.Field("externalIPs"), "") {
 		add(a, model.VIP)
 	}
-	for _, item := range service.At("status", "loadBalancer", "ingress").Items() {
+	balancers := service.At("status", "loadBalancer", "ingress").Items()
+	hidden = len(balancers) == 0
+	for _, item := range balancers {
 		mode := model.VIPOrProxy
 		switch field := item.Field("ipMode"); field.Text() {
 		case "VIP":
@@ -109,12 +112,15 @@ func readExternalIPs(service *doc.Cursor) []model.ExternalIP {
 		}
 		if a, ok := readAddr(item.Field("ip")); ok {
 			add(a, mode)
+		} else {
+			hidden = true
 		}
 	}
 	if a, ok := readAddr(spec.Field("loadBalancerIP")); ok {
 		add(a, model.VIPOrProxy)
+		hidden = hidden && len(balancers) > 0
 	}
-	return out
+	return out, hidden
 }
 
 // mayBeDual reports whether a Service of which one address is known may have another: it asks for
