@@ -232,13 +232,15 @@ var mutants = []mutant{
 	// Ports of nodes and external IPs.
 	{"engine/reach/doors.go", "func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {\n", "func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {\n\tif d != 0 {\n\t\treturn\n\t}\n", "nobody gets through ports of nodes"},
 	{"engine/reach/doors.go", "\t\tif hidden {\n", "\t\tif hidden && d.outside {\n", "nodes hide nobody"},
-	{"engine/reach/doors.go", "\t\t\tif onPod {\n", "\t\t\tif onPod && false {\n", "who is let to the pod does not come by an external IP"},
-	{"engine/reach/doors.go", "if onPod && w.Kind != ByService && !m.Node.IsEmpty() {", "if onPod && w.Kind != ByService && m.Node.IsEmpty() {", "who is let to the pod does not come by a port of nodes"},
+	{"engine/reach/doors.go", "l.onPod(seg, judged.Not(), d)", "l.onPod(seg, when.Never, d)", "who is let to the pod does not come by an external IP"},
+	{"engine/reach/doors.go", "if !l.port.Node.IsEmpty() {", "if l.port.Node.IsEmpty() {", "who is let to the pod does not come by a port of nodes"},
 	{"engine/reach/doors.go", "\tif ip.Mode == model.Proxy {\n\t\treturn when.Always\n", "\tif ip.Mode == model.Proxy {\n\t\treturn when.Never\n", "a load balancer outside is judged as the pod"},
 	{"engine/reach/doors.go", "before = before.Or(p.LeavesCluster(ip))", "before = before.Or(when.Never)", "load balancers are of nodes"},
 	{"engine/reach/doors.go", "Or(other.Minus(p.says.where[cni.NodePortsTranslatedFirst]))", "Or(other.And(when.Never))", "ports of other nodes are judged as the pod"},
-	{"engine/reach/doors.go", "nodes = nodes.Intersect(p.nodesOfPod(w.Pod))", "nodes = nodes.Intersect(p.nodesOfPod(w.Pod)).Minus(p.nodes)", "no node has a host port"},
+	{"engine/reach/doors.go", "nodes = nodes.Intersect(p.nodesOfPod(l.way.Pod))", "nodes = nodes.Intersect(p.nodesOfPod(l.way.Pod)).Minus(p.nodes)", "no node has a host port"},
 	{"engine/reach/doors.go", "add(&segment{conns: netset.AllConns}, p.says.where[cni.NodePortsEscape], p.Pods())", "add(&segment{conns: netset.AllConns}, when.Never, p.Pods())", "all that nodes take in is judged"},
 	{"engine/reach/doors.go", "{nodes.Minus(own), OtherNode(pass)}", "{nodes.Minus(own), SameNode(pass)}", "other nodes are the own one"},
+	{"engine/reach/doors.go", "if !l.p.Snapshot.Services[l.way.Service].Balancer ||", "if true ||", "load balancers that are not shown lead nowhere"},
+	{"engine/reach/doors.go", "if !addrs.Covers(BalancerAddrs) {", "if false {", "load balancers are wherever policies let to"},
 	{"engine/reach/doors.go", "d.local.Overlaps(p.nodesFor(to))", "!d.local.Overlaps(p.nodesFor(to))", "Local sends on for certain"},
 }

@@ -51,22 +51,19 @@ func (p *Program) LeavesCluster(ip model.ExternalIP) when.When {
 		"what pods send to "+ip.Addr.String()+" leaves the cluster for the load balancer", "nodes translate what pods send to "+ip.Addr.String())
 }
 
-// OnNodePort is the condition that a node port is one that policies let through, where the input
-// does not show which port it is.
-func (p *Program) OnNodePort(service int) when.When {
-	svc := &p.Snapshot.Services[service]
-	name := svc.Namespace + "/Service/" + svc.Name
-	return p.asks.ask("node port of: "+name, when.Cluster, 0, "policies let through the node port of "+name+", which the input does not show",
-		"policies do not let through the node port of "+name+", which the input does not show")
-}
+// OnNodePort is the condition that policies let through the node port of a Service, where the input
+// does not show which it is.
+func (p *Program) OnNodePort(service int) when.When { return p.unseen("node port", service) }
 
 // OnBalancer is the condition that policies let through the address of a Service's load balancer,
-// which the input does not show.
-func (p *Program) OnBalancer(service int) when.When {
+// where the input does not show it.
+func (p *Program) OnBalancer(service int) when.When { return p.unseen("load balancer", service) }
+
+func (p *Program) unseen(what string, service int) when.When {
 	svc := &p.Snapshot.Services[service]
 	name := svc.Namespace + "/Service/" + svc.Name
-	return p.asks.ask("load balancer of: "+name, when.Cluster, 0, "policies let through the address of the load balancer of "+name+", which the input does not show",
-		"policies do not let through the address of the load balancer of "+name+", which the input does not show")
+	is := "let through the " + what + " of " + name + ", which the input does not show"
+	return p.asks.ask(what+" of: "+name, when.Cluster, 0, "policies "+is, "policies do not "+is)
 }
 
 // throughNodes adds the pods that class reaches, or that reach it, through ports of nodes and
@@ -132,13 +129,10 @@ type senders struct {
 func (p *Program) sendersBy(w *Way) iter.Seq[sender] {
 	s := &p.senders
 	s.once.Do(p.findSenders)
-	vip, ok := -1, false
-	if w.Kind == ByService {
-		vip, ok = p.VIP(w.Service)
-	}
-	if !ok {
+	if w.Kind != ByService {
 		return slices.Values(s.all)
 	}
+	vip, _ := p.VIP(w.Service)
 	return func(yield func(sender) bool) {
 		for _, list := range [][]int{s.wide, s.to[netset.ID(vip)]} {
 			for _, i := range list {
@@ -236,86 +230,123 @@ type departure struct {
 // the address where the way begins, or on the pod if that is translated before they judge. to is -1
 // for what is no pod.
 func (p *Program) departures(class, to int, w *Way, m PortMapping) []departure {
-	var out []departure
-	own := p.holders[class].existence()
-	atNode := when.Never
-	if w.Kind != ByService {
-		atNode = p.JudgedAtNode()
-	}
-	add := func(seg *segment, pass when.When, d departure, at existence) {
-		d.by, d.pass = seg.by, pass.And(p.meet(own, at))
-		if !d.pass.IsNever() {
-			out = append(out, d)
-		}
-	}
+	l := leaving{p: p, class: class, to: to, way: w, port: m}
 	table := p.openOf(class, policy.Egress)
 	for i := range table {
 		seg := &table[i]
-		onPod := to >= 0 && seg.conns.Contains(m.Protocol, m.Target) && p.Holds(seg.ends.IDs, to)
-		if nodes := seg.ends.IDs.Intersect(p.nodes); w.Kind != ByService && !nodes.IsEmpty() && seg.conns.Of(m.Protocol).Overlaps(m.Node) {
-			pass := seg.pass.And(atNode)
-			if w.Kind == ByHostPort {
-				nodes = nodes.Intersect(p.nodesOfPod(w.Pod))
-			} else if !seg.conns.Of(m.Protocol).Covers(m.Node) {
-				pass = pass.And(p.OnNodePort(w.Service))
-			}
-			for _, part := range p.apart(class, nodes, pass) {
-				for _, e := range p.existing {
-					if in := part.ids.Intersect(e.ids); !in.IsEmpty() {
-						add(seg, part.passes.Move(when.Destination, when.Via), departure{nodes: p.hiding(class, w, in), local: in}, e.existence)
-					}
-				}
-			}
+		switch w.Kind {
+		case ByService:
+			l.toService(seg)
+		case ByHostPort:
+			l.toNodes(seg)
+		case ByNodes:
+			l.toNodes(seg)
+			l.toExternalIPs(seg)
+			l.toBalancer(seg)
 		}
-		if onPod && w.Kind != ByService && !m.Node.IsEmpty() {
-			add(seg, seg.pass.And(atNode.Not().Move(when.Destination, when.Via)), departure{nodes: p.nodes}, own)
-		}
-		if w.Kind == ByService {
-			if vip, ok := p.VIP(w.Service); ok && p.Holds(seg.ends.IDs, vip) && seg.conns.Contains(m.Protocol, m.Service) {
-				pass := seg.pass.And(p.says.where[cni.JudgedBeforeService])
-				add(seg, pass.Move(when.Destination, when.Via), departure{}, p.holders[vip].existence())
-			}
-		}
-		if w.Kind != ByNodes {
-			continue
-		}
-		svc := &p.Snapshot.Services[w.Service]
-		if addrs := seg.ends.Addrs.Intersect(BalancerAddrs); svc.Balancer && !addrs.IsEmpty() && seg.conns.Contains(m.Protocol, m.Service) {
-			d := departure{outside: true}
-			if !w.Local {
-				d.nodes = p.nodes
-			}
-			var in existence
-			pass := seg.pass
-			for _, f := range Families {
-				if !addrs.Intersect(familySpace[f]).IsEmpty() {
-					in.state[f] = Has
-				}
-			}
-			if !addrs.Covers(BalancerAddrs) {
-				pass = pass.And(p.OnBalancer(w.Service))
-			}
-			add(seg, pass.Move(when.Destination, when.Via), d, in)
-		}
-		for i, ip := range svc.ExternalIPs {
-			d := departure{outside: ip.Mode != model.VIP}
-			if !w.Local {
-				d.nodes = p.nodes
-			}
-			judged := p.JudgedAtExternalIP(ip)
-			if onPod {
-				add(seg, seg.pass.Minus(judged), d, own)
-			}
-			at := AtAddr(ip.Addr)
-			if holder := p.external[w.Service][i]; holder >= 0 {
-				at = AtHolder(holder)
-			}
-			if seg.ends.has(at) && seg.conns.Contains(m.Protocol, m.Service) {
-				add(seg, seg.pass.And(judged).Move(when.Destination, when.Via), d, p.existenceOf(at))
+	}
+	return l.out
+}
+
+// leaving collects departures.
+type leaving struct {
+	p         *Program
+	class, to int
+	way       *Way
+	port      PortMapping
+	out       []departure
+}
+
+// add notes what a segment lets through, to something with addresses in some families.
+func (l *leaving) add(seg *segment, pass when.When, at existence, d departure) {
+	d.by, d.pass = seg.by, pass.And(l.p.meet(l.p.holders[l.class].existence(), at))
+	if !d.pass.IsNever() {
+		l.out = append(l.out, d)
+	}
+}
+
+// onPod adds what a segment lets through to the pod, where that is what is judged.
+func (l *leaving) onPod(seg *segment, judged when.When, d departure) {
+	if l.to >= 0 && seg.conns.Contains(l.port.Protocol, l.port.Target) && l.p.Holds(seg.ends.IDs, l.to) {
+		l.add(seg, seg.pass.And(judged), l.p.holders[l.class].existence(), d)
+	}
+}
+
+// atDoor is a condition about the destination said of where the way begins.
+func atDoor(w when.When) when.When { return w.Move(when.Destination, when.Via) }
+
+func (l *leaving) toService(seg *segment) {
+	p := l.p
+	if vip, ok := p.VIP(l.way.Service); ok && p.Holds(seg.ends.IDs, vip) && seg.conns.Contains(l.port.Protocol, l.port.Service) {
+		l.add(seg, atDoor(seg.pass.And(p.says.where[cni.JudgedBeforeService])), p.holders[vip].existence(), departure{})
+	}
+}
+
+func (l *leaving) toNodes(seg *segment) {
+	p, at := l.p, l.p.JudgedAtNode()
+	if !l.port.Node.IsEmpty() {
+		l.onPod(seg, atDoor(at.Not()), departure{nodes: p.nodes})
+	}
+	nodes, conns := seg.ends.IDs.Intersect(p.nodes), seg.conns.Of(l.port.Protocol)
+	if nodes.IsEmpty() || !conns.Overlaps(l.port.Node) {
+		return
+	}
+	pass := seg.pass.And(at)
+	if l.way.Kind == ByHostPort {
+		nodes = nodes.Intersect(p.nodesOfPod(l.way.Pod))
+	} else if !conns.Covers(l.port.Node) {
+		pass = pass.And(p.OnNodePort(l.way.Service))
+	}
+	for _, part := range p.apart(l.class, nodes, pass) {
+		for _, e := range p.existing {
+			if in := part.ids.Intersect(e.ids); !in.IsEmpty() {
+				l.add(seg, atDoor(part.passes), e.existence, departure{nodes: p.hiding(l.class, l.way, in), local: in})
 			}
 		}
 	}
-	return out
+}
+
+// taken is a departure to an address that clients outside of the cluster use.
+func (l *leaving) taken(outside bool) departure {
+	d := departure{outside: outside}
+	if !l.way.Local {
+		d.nodes = l.p.nodes
+	}
+	return d
+}
+
+func (l *leaving) toExternalIPs(seg *segment) {
+	p := l.p
+	for i, ip := range p.Snapshot.Services[l.way.Service].ExternalIPs {
+		judged, d := p.JudgedAtExternalIP(ip), l.taken(ip.Mode != model.VIP)
+		l.onPod(seg, judged.Not(), d)
+		at := AtAddr(ip.Addr)
+		if holder := p.external[l.way.Service][i]; holder >= 0 {
+			at = AtHolder(holder)
+		}
+		if seg.ends.has(at) && seg.conns.Contains(l.port.Protocol, l.port.Service) {
+			l.add(seg, atDoor(seg.pass.And(judged)), p.existenceOf(at), d)
+		}
+	}
+}
+
+// toBalancer is for the load balancer whose address is not known.
+func (l *leaving) toBalancer(seg *segment) {
+	addrs := seg.ends.Addrs.Intersect(BalancerAddrs)
+	if !l.p.Snapshot.Services[l.way.Service].Balancer || addrs.IsEmpty() || !seg.conns.Contains(l.port.Protocol, l.port.Service) {
+		return
+	}
+	var in existence
+	for _, f := range Families {
+		if addrs.Overlaps(familySpace[f]) {
+			in.state[f] = Has
+		}
+	}
+	pass := seg.pass
+	if !addrs.Covers(BalancerAddrs) {
+		pass = pass.And(l.p.OnBalancer(l.way.Service))
+	}
+	l.add(seg, atDoor(pass), in, l.taken(true))
 }
 
 // hiding returns the nodes whose address what is sent to some of them may arrive with: that of the
