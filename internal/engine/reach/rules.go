@@ -98,8 +98,9 @@ func (p *Program) ownNames(r *ruleIn, m match) []match {
 		resolved(p.portNames[name].must, true)
 		resolved(p.portNames[name].may, false)
 		if m.ends.Cubes != nil { // a pod that does not exist may give the name to any port
-			m.ends = Region{Cubes: m.ends.Cubes}
-			out = append(out, m.on(netset.ConnsOf(name.protocol, netset.AllPorts), when.Always))
+			fresh := m.on(netset.ConnsOf(name.protocol, netset.AllPorts), when.Always)
+			fresh.ends = Region{Cubes: m.ends.Cubes}
+			out = append(out, fresh)
 		}
 	}
 	return out
