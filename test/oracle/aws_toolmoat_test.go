@@ -90,7 +90,7 @@ func newToolmoatAWS(t *testing.T, s *awsState) *toolmoatAWS {
 // awsAnswers is what our engine says of one connection.
 type awsAnswers struct {
 	direct  []verdict // by its several ways of asking, about the addresses themselves
-	reached verdict   // whether the source reaches the destination at all, also by way of a Service
+	reached []verdict // from both sides, whether the source reaches the destination at all, also by way of a Service
 }
 
 func (m *toolmoatAWS) judge(from, to awsEnd, proto corev1.Protocol, port int) awsAnswers {
@@ -101,11 +101,16 @@ func (m *toolmoatAWS) judge(from, to awsEnd, proto corev1.Protocol, port int) aw
 		out.direct = append(out.direct, ourVerdict[m.program.Explain(m.end(from), m.end(to), ourProtocol[proto], netset.Port(port)).Verdict])
 	}
 	if to.judged() {
-		out.direct = append(out.direct, m.look(policy.Ingress, to, from, q))
+		if in := m.look(policy.Ingress, to, from, q); from.judged() {
+			out.reached = append(out.reached, in)
+		} else {
+			out.direct = append(out.direct, in)
+		}
 	}
 	if from.judged() {
-		if out.reached = m.look(policy.Egress, from, to, q); !to.judged() {
-			out.direct = append(out.direct, out.reached)
+		reached := m.look(policy.Egress, from, to, q)
+		if out.reached = append(out.reached, reached); !to.judged() {
+			out.direct = append(out.direct, reached)
 		}
 	}
 	return out

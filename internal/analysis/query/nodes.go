@@ -110,7 +110,7 @@ func (a *asker) nodesOf(e end) (names []string, all bool) {
 	}
 	nodes := a.holding().nodes
 	add := func(name string) {
-		if name == "" {
+		if name == "" || a.p.SharedNode(name) {
 			all = false
 		} else if !slices.Contains(names, name) {
 			names = append(names, name)

@@ -191,6 +191,9 @@ func (p *Program) throughWay(out *boxes, from sender, to int, w *Way, d policy.D
 		}
 		behind := p.Behind(w.Service, w.Perhaps, m)
 		for _, e := range p.departures(from.class, to, w, m) {
+			if w.Kind == ByService && p.direct(from.class, to, m, e.pass) {
+				continue
+			}
 			e.conns, e.pass = target, e.pass.And(behind)
 			if w.Local && w.Kind == ByNodes {
 				e.pass = e.pass.And(p.sentOn(w, to, e))
@@ -374,11 +377,11 @@ func (p *Program) apart(class int, nodes netset.IDs, pass when.When) []connectab
 }
 
 // nodesOf returns the names of the nodes that pods of a class run on, sorted, and whether these are
-// all of them.
+// all of them. A node with an address that another one has too may be either.
 func (g *Ground) nodesOf(class int) (names []string, all bool) {
 	all = g.Snapshot.Nodes != nil
 	for _, m := range g.holders[class].Members {
-		if name := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" {
+		if name := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" && !g.twins[name] {
 			names = append(names, name)
 		} else {
 			all = false
@@ -403,7 +406,7 @@ func (p *Program) nodesFor(class int) netset.IDs {
 
 // nodesOfPod returns the nodes that a pod may run on.
 func (p *Program) nodesOfPod(m Member) netset.IDs {
-	if name := p.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" && p.Snapshot.Nodes != nil {
+	if name := p.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" && p.Snapshot.Nodes != nil && !p.twins[name] {
 		return p.nodeIDs[name]
 	}
 	return p.nodes

@@ -103,10 +103,11 @@ type Ground struct {
 
 	namespaces []model.Namespace
 	nsIndex    map[string]int
-	nodeAt     map[string]int // the nodes of the input by name
-	onlyNode   []string       // by class: the node that all of its pods run on, "" if that is not one that is shown
-	nodeKinds  []uint8        // their traits
-	anyNode    uint8          // all of these
+	nodeAt     map[string]int  // the nodes of the input by name
+	twins      map[string]bool // the nodes that share an address
+	onlyNode   []string        // by class: the node that all of its pods run on, "" if that is not one that is shown
+	nodeKinds  []uint8         // their traits
+	anyNode    uint8           // all of these
 	networks   map[string]*network
 	meshes     [meshes]netset.IDs // the classes in each
 	nsRuns     []netset.IDs       // the classes of each namespace
@@ -186,6 +187,7 @@ func NewGround(s *model.Snapshot) *Ground {
 	g.indexAddrs()
 	g.addBackends()
 	g.indexFronts()
+	g.twins = twins(g.Snapshot.Nodes)
 	g.onlyNode = make([]string, g.classes)
 	for n := range g.classes {
 		if names, all := g.nodesOf(n); all && len(names) == 1 {
@@ -194,6 +196,24 @@ func NewGround(s *model.Snapshot) *Ground {
 	}
 	g.findWays()
 	return g
+}
+
+// SharedNode reports whether a node has an address that another one of the input has too: what runs
+// there may be on either.
+func (g *Ground) SharedNode(name string) bool { return g.twins[name] }
+
+// twins returns the nodes that share an address with another one, by name.
+func twins(nodes []model.Node) map[string]bool {
+	out, at := map[string]bool{}, map[netip.Addr]string{}
+	for _, n := range nodes {
+		for _, addr := range n.Addrs {
+			if other, taken := at[addr.Unmap()]; taken && other != n.Name {
+				out[n.Name], out[other] = true, true
+			}
+			at[addr.Unmap()] = n.Name
+		}
+	}
+	return out
 }
 
 // Class returns the holder numbered n; the classes come first.
