@@ -168,7 +168,10 @@ func (c *cluster) service(i int) {
 		selector = fmt.Sprintf("name: w-%d", c.IntN(4))
 	}
 	address := ""
-	if c.IntN(3) > 0 {
+	switch n := c.IntN(10); {
+	case n == 0 && !strings.HasPrefix(spec, "type"):
+		address = "clusterIP: None, "
+	case n < 7:
 		address = fmt.Sprintf("clusterIP: 10.96.0.%d, ", 2+i)
 	}
 	c.add("{apiVersion: v1, kind: Service, metadata: {namespace: %s, name: s%d}, spec: {%s%sselector: {%s}, ports: [{port: 80, targetPort: %s%s}]}%s}",

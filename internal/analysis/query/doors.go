@@ -17,6 +17,9 @@ func (a *asker) throughDoors(from, to end) []way {
 	var out []way
 	tried := 0
 	for _, w := range a.p.Ways(to.Holder) {
+		if w.Kind == reach.ByService && !a.isPods(from) {
+			continue // which nodes reach as they do the pods, and nobody from outside
+		}
 		for _, m := range w.Ports {
 			if !a.conns.Contains(m.Protocol, m.Target) {
 				continue
@@ -91,17 +94,18 @@ func (a *asker) toBalancer(from end, service int) []way {
 	if !a.isPods(from) {
 		return nil
 	}
+	space := a.p.BalancerSpace(service)
 	var out []way
 	for _, b := range a.oneSided(from.Holder, policy.Egress) {
 		for _, family := range []netset.Addrs{netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("::/0")} {
-			addrs := b.Region.Addrs.Intersect(reach.BalancerAddrs).Intersect(family)
+			addrs := b.Region.Addrs.Intersect(space).Intersect(family)
 			if addrs.IsEmpty() || !b.Conns.Overlaps(a.conns) {
 				continue
 			}
 			at := plain(addrs.First())
 			at.name = "the load balancer of " + serviceName(a, service)
 			ways := a.toService(from, entry{service, &at})
-			if !b.Region.Addrs.Covers(reach.BalancerAddrs) {
+			if !b.Region.Addrs.Covers(space) {
 				ways = within(ways, a.p.OnBalancer(service))
 			}
 			out = append(out, ways...)
@@ -127,7 +131,7 @@ func (a *asker) throughDoor(from, to end, d door, m reach.PortMapping) []way {
 	done()
 	a.conns = asked
 	ways = slices.DeleteFunc(ways, func(w way) bool {
-		return w.untold || w.to.Holder != to.Holder || !w.hit.Contains(m.Protocol, m.Target) || w.pass.And(w.given).IsNever()
+		return w.untold && w.via == nil || w.to.Holder != to.Holder || !w.hit.Contains(m.Protocol, m.Target) || w.pass.And(w.given).IsNever()
 	})
 	for i := range ways {
 		ways[i].conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
@@ -55,6 +56,15 @@ func TestDoors(t *testing.T) {
 			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: b}, spec: {podSelector: {matchLabels: {app: tool-b}}, policyTypes: [Egress]}}"
 		noPg = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
 	)
+	headless := "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: None, externalIPs: [10.77.0.13], selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
+	toOuterOnly := toOuter + "\n---\n" + strings.Replace(fromN2, "name: p", "name: q", 1)
+	toOwnFromNobody := "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}]}]}}"
+	many := ""
+	for i := range 12 {
+		many += fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: mcp-%d, labels: {app: m%[1]d}}, spec: {containers: [{name: c, image: x}]}}\n---\n"+
+			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: m%[1]d}, spec: {podSelector: {matchLabels: {app: m%[1]d}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 203.0.113.%[1]d/32}}]}]}}\n---\n", i)
+	}
+	many = strings.TrimSuffix(many, "---\n")
 	hides := func(status string) string {
 		return "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: LoadBalancer, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 443, targetPort: 3000, nodePort: 30080}]}" + status + "}\n---\n"
 	}
@@ -96,6 +106,14 @@ func TestDoors(t *testing.T) {
 		{"a pod behind a load balancer, from one that reaches no address", hides("") + closed, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a load balancer, from one that reaches no load balancer", hides("") + toMetadata, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a load balancer that is shown", balanced("VIP") + toInternet, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"a load balancer outside, and Local", strings.Replace(balanced("Proxy"), "type:", "externalTrafficPolicy: Local, type:", 1) + toOuterOnly, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"external IPs of a headless Service", headless + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"an external IP, and a load balancer that is not shown", strings.Replace(hides(""), "type:", "externalIPs: [10.77.0.13], type:", 1) + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"from outside, hidden behind a node", onNodes + fromN2, "calico", "203.0.113.5", "mcp/Pod/a:3000", reach.Depends},
+		{"from outside, hidden behind no node", onNodes + fromB, "gke-legacy", "203.0.113.5", "mcp/Pod/a:3001", reach.Denied},
+		{"itself through its Service, hidden behind its node", plain + toOwnFromNobody, "aws-vpc-cni", "mcp/a", "mcp/Service/a:80", reach.Depends},
+		{"one of many that share a table", many, "aws-vpc-cni", "mcp/mcp-0", "203.0.113.9:443", reach.Depends},
+		{"one of many, where none lets it through", strings.ReplaceAll(many, "203.0.113", "198.51.100"), "calico", "mcp/mcp-0", "203.0.113.9:443", reach.Denied},
 		{"a load balancer of nodes", balanced("VIP") + toOuter, "calico", "mcp/b", "10.77.0.13:80", reach.Denied},
 		{"a load balancer of nodes, by its pods", balanced("VIP") + toA, "calico", "mcp/b", "10.77.0.13:80", reach.Allowed},
 		{"a load balancer outside, by its pods", balanced("Proxy") + toA, "calico", "mcp/b", "10.77.0.13:80", reach.Denied},

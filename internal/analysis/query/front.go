@@ -54,6 +54,10 @@ func (a *asker) through(from end, f front, b backend) []way {
 			return own
 		}
 	}
+	itself := f.via != nil && f.via.Holder >= 0 && a.p.Class(f.via.Holder).Kind == reach.VIP && from.single && b.single && from.pod == b.pod
+	if itself && f.nodes == nil { // kube-proxy hides it, so that the answer comes back through the node
+		f.nodes, f.node = a.hiding(from, from), "the pod's own node"
+	}
 	r := route{from: from, to: b.end, via: f.via, out: b.end, as: from, outConns: b.arriving, inConns: b.arriving, asked: b.asked}
 	out := within(a.enter(r, f), f.before.Not())
 	if !f.before.IsNever() {
@@ -64,7 +68,7 @@ func (a *asker) through(from end, f front, b backend) []way {
 		out = append(out, within(a.fromBalancer(r, *f.via), f.leaves)...)
 	}
 	own := when.Never
-	if f.via != nil && f.via.Holder >= 0 && a.p.Class(f.via.Holder).Kind == reach.VIP && from.single && b.single && from.pod == b.pod {
+	if itself {
 		own = a.p.Where(cni.OwnServiceOpen)
 	}
 	for i := range out {
@@ -88,7 +92,8 @@ func (a *asker) fromBalancer(r route, via end) []way {
 	lets = lets.And(a.p.Enters(via.called(), reach.ByAddress))
 	var out []way
 	for _, e := range a.side(r.from, via, unplaced, policy.Egress, r.asked) {
-		out = append(out, may(r.asked, reach.AnyFamily(a.meet(direct(r.from, via, r.asked)).And(e.when)).And(lets))...)
+		pass := reach.AnyFamily(a.meet(direct(r.from, via, r.asked)).And(e.when)).And(lets)
+		out = append(out, way{route: r, conns: r.asked, hit: r.inConns, pass: pass, untold: true})
 	}
 	return out
 }
@@ -273,8 +278,11 @@ func (a *asker) serviceFront(from end, door *end, svc *model.Service) front {
 	if svc.Type == "LoadBalancer" {
 		a.assume("load balancers keep the client's address, or a node's takes its place")
 	}
-	if !svc.Local {
+	switch {
+	case !svc.Local:
 		f.nodes, f.escapes = a.allNodes(), a.p.Where(cni.NodePortsEscape)
+	case a.isPods(from) && !f.leaves.IsNever():
+		f.nodes = a.hiding(from, from) // whose address it has when it leaves the cluster
 	}
 	return f
 }

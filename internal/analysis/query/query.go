@@ -144,7 +144,7 @@ func (a *asker) between(source, target place) decision {
 	if ways == nil {
 		ways = a.eachOf(source, func(from end) []way {
 			direct := a.choices(from, target)
-			if a.straight || a.q.To.Object == "" || len(target.services) > 0 || !a.isPods(from) || a.allPass(direct) {
+			if a.straight || a.q.To.Object == "" || len(target.services) > 0 || a.allPass(direct) {
 				return direct
 			}
 			for _, to := range target.ends {

@@ -117,6 +117,9 @@ type Network struct {
 	Origin  origin.Origin
 }
 
+// NodeName is what selectors of nodes call a node's name (k8s.io/api core/v1, matchFields).
+const NodeName = "metadata.name"
+
 // FargateProfile is the label that EKS gives to pods which it runs on Fargate (EKS documentation,
 // fargate-profile).
 const FargateProfile = "eks.amazonaws.com/fargate-profile"

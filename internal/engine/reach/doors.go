@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"iter"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -104,7 +105,7 @@ func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {
 		for _, m := range o.ports {
 			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
 			for _, e := range p.departures(class, -1, o.way, m) {
-				out.add(p.box(Region{Addrs: netset.Points(o.addr)}, conns, e.pass.Assume(p.asks.over(familyOf(o.addr))), policy.Egress, e.by, nil))
+				out.add(p.box(p.at(o.addr), conns, e.pass.Assume(p.asks.over(familyOf(o.addr))), policy.Egress, e.by, nil))
 			}
 		}
 	}
@@ -309,11 +310,15 @@ func (l *leaving) toNodes(seg *segment) {
 	}
 }
 
-// taken is a departure to an address that clients outside of the cluster use.
+// taken is a departure to an address that clients outside of the cluster use. What leaves the
+// cluster does so with the address of the client's node, if not with its own.
 func (l *leaving) taken(outside bool) departure {
 	d := departure{outside: outside}
-	if !l.way.Local {
+	switch {
+	case !l.way.Local:
 		d.nodes = l.p.nodes
+	case outside:
+		d.nodes = l.p.nodesFor(l.class)
 	}
 	return d
 }
@@ -335,7 +340,8 @@ func (l *leaving) toExternalIPs(seg *segment) {
 
 // toBalancer is for the load balancer whose address is not known.
 func (l *leaving) toBalancer(seg *segment) {
-	addrs := seg.ends.Addrs.Intersect(BalancerAddrs)
+	space := l.p.BalancerSpace(l.way.Service)
+	addrs := seg.ends.Addrs.Intersect(space)
 	if !l.p.Snapshot.Services[l.way.Service].Balancer || addrs.IsEmpty() || !seg.conns.Contains(l.port.Protocol, l.port.Service) {
 		return
 	}
@@ -346,7 +352,7 @@ func (l *leaving) toBalancer(seg *segment) {
 		}
 	}
 	pass := seg.pass
-	if !addrs.Covers(BalancerAddrs) {
+	if !addrs.Covers(space) {
 		pass = pass.And(l.p.OnBalancer(l.way.Service))
 	}
 	l.add(seg, atDoor(pass), in, l.taken(true))
@@ -466,9 +472,16 @@ func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []
 	return out
 }
 
-// OutsideAddrs is what clients outside of the cluster may have as their address, and BalancerAddrs
-// what load balancers there may.
-var (
-	OutsideAddrs  = special.Internet.Union(special.Private)
-	BalancerAddrs = special.Internet.Union(special.Plan)
-)
+// OutsideAddrs is what clients outside of the cluster may have as their address.
+var OutsideAddrs = special.Internet.Union(special.Private)
+
+// BalancerSpace is where the load balancer of a Service may be whose address is not known.
+func (p *Program) BalancerSpace(service int) netset.Addrs {
+	var known []netip.Addr
+	for _, ip := range p.Snapshot.Services[service].ExternalIPs {
+		known = append(known, ip.Addr)
+	}
+	return balancerAddrs.Minus(netset.Points(known...))
+}
+
+var balancerAddrs = special.Internet.Union(special.Plan)

@@ -28,14 +28,14 @@ var nodeTraits = [traits]struct {
 	enforces cni.Question
 	name     string
 	labels   [][2]string
-	prefix   string // of the node's name
+	prefixes []string // of the node's name
 	yes, no  string
 }{
-	windows: {cni.EnforcesOnWindows, "a Windows node", [][2]string{{"kubernetes.io/os", "windows"}, {"beta.kubernetes.io/os", "windows"}}, "",
+	windows: {cni.EnforcesOnWindows, "a Windows node", [][2]string{{"kubernetes.io/os", "windows"}, {"beta.kubernetes.io/os", "windows"}}, nil,
 		" runs on a Windows node", " does not run on a Windows node"},
-	hybrid: {cni.EnforcesOnHybrid, "an EKS hybrid node", [][2]string{{computeType, "hybrid"}}, "",
+	hybrid: {cni.EnforcesOnHybrid, "an EKS hybrid node", [][2]string{{computeType, "hybrid"}}, nil,
 		" runs on an EKS hybrid node", " does not run on an EKS hybrid node"},
-	agentless: {cni.EnforcesWithoutAgent, "Fargate or a virtual node", [][2]string{{computeType, "fargate"}, {"type", "virtual-kubelet"}}, "fargate-ip-",
+	agentless: {cni.EnforcesWithoutAgent, "Fargate or a virtual node", [][2]string{{computeType, "fargate"}, {"type", "virtual-kubelet"}}, []string{"fargate-ip-", "virtual-node-aci"},
 		" runs on Fargate or a virtual node", " runs neither on Fargate nor on a virtual node"},
 }
 
@@ -130,7 +130,7 @@ func (g *Ground) nodeKind(name string) uint8 {
 		out = g.nodeKinds[i]
 	}
 	for t := range traits {
-		if prefix := nodeTraits[t].prefix; prefix != "" && strings.HasPrefix(name, prefix) {
+		if slices.ContainsFunc(nodeTraits[t].prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			out |= t.bit()
 		}
 	}
@@ -147,7 +147,7 @@ func (g *Ground) reachable(place *model.Placement) uint8 {
 	out, everywhere := uint8(0), ^uint8(0)
 	for i := range g.Snapshot.Nodes {
 		n := &g.Snapshot.Nodes[i]
-		if slices.ContainsFunc(place.Nodes, func(sel label.Selector) bool { _, may := sel.Match(n.Labels); return may }) {
+		if slices.ContainsFunc(place.Nodes, func(sel label.Selector) bool { _, may := sel.Match(n.Labels.With(model.NodeName, n.Name)); return may }) {
 			everywhere &= g.nodeKinds[i]
 			out |= g.nodeKinds[i] & hybrid.bit()
 		}

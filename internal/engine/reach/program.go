@@ -62,7 +62,7 @@ type group struct {
 	selected   when.When // some policy isolates them, in either direction
 	like       *Holder   // one of its classes, which all resolve port names alike; nil for pods that do not exist
 	host       bool      // its classes are on the host network
-	sharing    []int     // classes whose table of rules its pods may share
+	sharing    mates
 
 	steps   func() []step    // its rules, made ready
 	strange func() []segment // what these do not deny to pods that do not exist
@@ -176,11 +176,12 @@ func (p *Program) addGroups(d policy.Direction, on [3][][]byte) {
 			key += fmt.Sprint("\x00nodes", h.nodes)
 			p.anyLoose = true
 		}
-		mates := slices.DeleteFunc(sharing[n], func(m int) bool {
+		mates := sharing[n]
+		mates.classes = slices.DeleteFunc(mates.classes, func(m int) bool {
 			same := string(on[d][m]) == string(on[d][n]) && string(on[d.Opposite()][m]) == string(on[d.Opposite()][n])
 			return same && portsKey(&p.holders[m]) == portsKey(h)
 		})
-		if len(mates) > 0 {
+		if len(mates.classes) > 0 || mates.more {
 			key += fmt.Sprint("\x00sharing", mates)
 		}
 		if h.mesh != noMesh {

@@ -384,9 +384,15 @@ func (p *Program) throughBareBackend(out *boxes, o bareBackend, e entrance) {
 	for _, m := range o.ports {
 		if p.opens(e, o.service, m) {
 			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-			out.add(p.box(Region{Addrs: netset.Points(o.addr)}, conns, e.pass.Assume(p.asks.over(f)), policy.Egress, e.by, nil))
+			out.add(p.box(p.at(o.addr), conns, e.pass.Assume(p.asks.over(f)), policy.Egress, e.by, nil))
 		}
 	}
+}
+
+// at is an address with the nodes and the API server that have it.
+func (p *Program) at(addr netip.Addr) Region {
+	addrs := netset.Points(addr)
+	return Region{Addrs: addrs, IDs: p.KnownIn(addrs).Minus(p.Pods()).Minus(p.frontendIDs)}
 }
 
 // direct reports whether class reaches the pods of a backend by their own address wherever it does

@@ -39,10 +39,16 @@ func (g *Ground) tableNames(class int) map[string][]string {
 	return out
 }
 
-// findSharing returns for each class those whose table of rules its pods may share.
-func (p *Program) findSharing() [][]int {
+// mates is classes whose table of rules pods may share.
+type mates struct {
+	classes []int
+	more    bool // there are others, too many to be told apart
+}
+
+// findSharing returns the mates of each class.
+func (p *Program) findSharing() []mates {
 	if p.says.possible(cni.PodsShareTables) == 0 {
-		return make([][]int, p.classes)
+		return make([]mates, p.classes)
 	}
 	type use struct {
 		class int
@@ -59,23 +65,28 @@ func (p *Program) findSharing() [][]int {
 	apart := func(a, b []string) bool {
 		return !slices.Contains(a, "") && !slices.Contains(b, "") && !slices.ContainsFunc(a, func(n string) bool { return slices.Contains(b, n) })
 	}
-	out := make([][]int, p.classes)
+	out := make([]mates, p.classes)
 	for _, uses := range by {
 		for _, u := range uses {
+			at := &out[u.class]
 			for _, v := range uses {
-				if u.class != v.class && !apart(u.nodes, v.nodes) && !slices.Contains(out[u.class], v.class) && len(out[u.class]) < maxSharing {
-					out[u.class] = append(out[u.class], v.class)
+				if u.class == v.class || apart(u.nodes, v.nodes) || slices.Contains(at.classes, v.class) {
+					continue
 				}
+				if at.more = len(at.classes) == maxSharing; at.more {
+					break
+				}
+				at.classes = append(at.classes, v.class)
 			}
 		}
 	}
-	for _, list := range out {
-		slices.Sort(list)
+	for _, m := range out {
+		slices.Sort(m.classes)
 	}
 	return out
 }
 
-// maxSharing bounds with how many other classes one is said to share a table.
+// maxSharing bounds how many other classes are told apart whose table one shares.
 const maxSharing = 8
 
 // ruled folds the rules that the pods of a group are held to over a region: their own, or those of
@@ -86,7 +97,7 @@ func (p *Program) ruled(g *group, ends Region, conns netset.Conns) []segment {
 	if where.IsNever() {
 		return segs
 	}
-	for _, class := range g.sharing {
+	for _, class := range g.sharing.classes {
 		other := p.groups[g.dir][p.groupOf[g.dir][class]]
 		m := p.holders[class].Members[0]
 		name := p.Snapshot.Workloads[m.Workload].ID()
@@ -95,6 +106,15 @@ func (p *Program) ruled(g *group, ends Region, conns netset.Conns) []segment {
 			word(end)+" is not held to the policies of "+name).And(where)
 		on := p.asks.on(p.says.possible(cni.PodsShareTables))
 		segs = either(segs, p.fold(ends, conns, other.steps(), p.isolation(other)), held, on)
+	}
+	if g.sharing.more {
+		end := ownEnd(g.dir)
+		held := p.asks.ask("table of "+endName(end)+": many others", end, 0, word(end)+" is held to the policies of one of many pods, whose table of rules it shares",
+			word(end)+" is not held to the policies of the many pods whose table of rules it may share").And(where)
+		lets := p.asks.ask("table of "+endName(end)+": lets it through", end, 0, "these let the connection through", "these do not let the connection through")
+		for i := range segs {
+			segs[i].pass = segs[i].pass.Minus(held).Or(held.And(lets))
+		}
 	}
 	return segs
 }

@@ -105,6 +105,9 @@ func (g *Ground) findWays() {
 // byNodes is the way through the node ports and external IPs of a Service; nil if it has none.
 func byNodes(service int, svc *model.Service) *Way {
 	kind := svc.Type
+	if svc.Headless || kind == "ExternalName" {
+		return nil // nothing takes connections in for it
+	}
 	if kind != "LoadBalancer" && kind != "NodePort" {
 		if kind = "externalIPs"; len(svc.ExternalIPs) == 0 {
 			return nil

@@ -56,6 +56,13 @@ func readNodeTerm(c *doc.Cursor) (sel label.Selector) {
 			sel = sel.Require(key, values)
 		}
 	}
+	for _, e := range c.Field("matchFields").Items() { // which know a node's name alone
+		if e.Field("key").Text() == model.NodeName && e.Field("operator").Text() == "In" {
+			if values := e.Field("values").Texts(); len(values) > 0 {
+				sel = sel.Require(model.NodeName, label.In(values...))
+			}
+		}
+	}
 	return sel
 }
 

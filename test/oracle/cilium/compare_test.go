@@ -109,7 +109,11 @@ func agree(ours claim, plain, named answer, node bool) agreement {
 	}
 	switch ours.verdict {
 	case reach.Allowed:
-		if !plain.allowed || !named.allowed {
+		switch {
+		case plain.allowed && named.allowed:
+		case ours.byNode:
+			return ownNode
+		default:
 			return wrong
 		}
 		if plain.proxied {
