@@ -241,6 +241,6 @@ var mutants = []mutant{
 	{"engine/reach/doors.go", "add(&segment{conns: netset.AllConns}, p.says.where[cni.NodePortsEscape], p.Pods())", "add(&segment{conns: netset.AllConns}, when.Never, p.Pods())", "all that nodes take in is judged"},
 	{"engine/reach/doors.go", "{nodes.Minus(own), OtherNode(pass)}", "{nodes.Minus(own), SameNode(pass)}", "other nodes are the own one"},
 	{"engine/reach/doors.go", "if !l.p.Snapshot.Services[l.way.Service].Balancer ||", "if true ||", "load balancers that are not shown lead nowhere"},
-	{"engine/reach/doors.go", "if !addrs.Covers(BalancerAddrs) {", "if false {", "load balancers are wherever policies let to"},
+	{"engine/reach/doors.go", "if !addrs.Covers(space) {", "if false {", "load balancers are wherever policies let to"},
 	{"engine/reach/doors.go", "d.local.Overlaps(p.nodesFor(to))", "!d.local.Overlaps(p.nodesFor(to))", "Local sends on for certain"},
 }

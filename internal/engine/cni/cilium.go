@@ -33,7 +33,7 @@ var everyCilium = Profile{
 		UnselectedDenied:          {No, "cilium Documentation/security/policy/intro.rst: enforcement mode default, pods are open until a policy selects them"},
 		LabelsLeftOut:             {Yes, "cilium 1.19.1 pkg/labelsfilter, defaultLabelPrefixCfg: pod-template-hash, the pod name of a StatefulSet and others, unless the labels option keeps them"},
 		PortNamesShared:           {Yes, "cilium 1.19.1 pkg/endpoint/policy.go and pkg/types/portmap.go: names are looked up over all pods; one with two numbers is skipped"},
-		PortNamesOfAll:            {Uncertain, "cilium PR 45760: since 1.20; before it pkg/types/portmap.go skips a name with two numbers"},
+		PortNamesOfAll:            {Yes, "cilium PR 45760"},
 		IPv6Escapes:               {No, "cilium Documentation/security/policy: both families"},
 		NodesUsePodRange:          {No, "cilium Documentation/security/policy/layer3.rst: a node is known by its identity, whatever its address"},
 		NodeSelectors:             {Uncertain, "cilium Documentation/security/policy/language.rst, Node based: only with --enable-node-selector-labels, off by default"},
@@ -66,8 +66,9 @@ var everyCilium = Profile{
 	before: []Past{{
 		Version: "1.20",
 		Facts: [Questions]Fact{
-			TakesOldForms: {Yes, "cilium 1.19.1 pkg/policy/api/l4.go and rule_validation.go, and its definitions"},
-			TakesNewForms: {No, "cilium 1.19.1 pkg/policy/api/entity.go and l4.go, and its definitions, have none of them"},
+			TakesOldForms:  {Yes, "cilium 1.19.1 pkg/policy/api/l4.go and rule_validation.go, and its definitions"},
+			PortNamesOfAll: {No, "cilium 1.19.1 pkg/types/portmap.go: a name with two numbers is skipped"},
+			TakesNewForms:  {No, "cilium 1.19.1 pkg/policy/api/entity.go and l4.go, and its definitions, have none of them"},
 		},
 		Kinds: ignored("cilium 1.19.1: no code reads it, and its go.mod has no network-policy-api", clusterNetworkPolicy),
 	}, {

@@ -384,7 +384,11 @@ func (p *Program) throughBareBackend(out *boxes, o bareBackend, e entrance) {
 	for _, m := range o.ports {
 		if p.opens(e, o.service, m) {
 			conns := netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))
-			out.add(p.box(p.at(o.addr), conns, e.pass.Assume(p.asks.over(f)), policy.Egress, e.by, nil))
+			at := p.at(o.addr)
+			if p.isKubeAPI(o.service) { // whose own address says it already
+				at.IDs = netset.IDs{}
+			}
+			out.add(p.box(at, conns, e.pass.Assume(p.asks.over(f)), policy.Egress, e.by, nil))
 		}
 	}
 }
