@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
+	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
 // Where nothing tells whether policy is judged before a Service's address is translated, what a
@@ -84,6 +86,59 @@ ports: [{port: 80, protocol: TCP}]
 				in = b.Region.Addrs.Contains(netip.MustParseAddr(tt.to))
 			}
 			if in && b.Conns.Contains(netset.TCP, 80) {
+				got = b.Verdict
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// What is known of nodes and of who translates decides doors: both pods are on n2, and the client is
+// let to n1.
+func TestDoorsByProfile(t *testing.T) {
+	const scene = `
+{apiVersion: v1, kind: Namespace, metadata: {name: x}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 10.9.0.1}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 10.9.0.2}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: x, name: a, labels: {app: a}}, spec: {nodeName: n2, containers: [{name: c, image: i}]}, status: {podIPs: [{ip: 10.1.0.1}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: x, name: b, labels: {app: b}}, spec: {nodeName: n2, containers: [{name: c, image: i}]}, status: {podIPs: [{ip: 10.1.0.2}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: x, name: b}, spec: {clusterIP: 10.96.0.9, selector: {app: b}, ports: [{port: 443, targetPort: 80, nodePort: 30080}], SPEC}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: x, name: out}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: CIDR}}], ports: [{port: PORT}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: x, name: in}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Ingress], ingress: [FROM]}}
+`
+	for _, tt := range []struct {
+		name, cni, spec, cidr, port, from string
+		want                              Verdict
+	}{
+		{"what nodes take in is not judged", "azure-npm", "type: NodePort", "10.9.0.1/32", "30080", "", Allowed},
+		{"Local keeps it judged", "azure-npm", "type: NodePort, externalTrafficPolicy: Local", "10.9.0.1/32", "30080", "", Depends},
+		{"n1 has no pod behind it", "gke-legacy", "type: NodePort, externalTrafficPolicy: Local", "10.9.0.1/32", "30080", "{}", Depends},
+		{"n1 sends on", "gke-legacy", "type: NodePort", "10.9.0.1/32", "30080", "{}", Allowed},
+		{"the own node translates first", "gke-legacy", "type: NodePort", "10.9.0.2/32", "30080", "{}", Denied},
+		{"let to the pod, which lets nodes in, by an external IP", "gke-legacy", "externalIPs: [203.0.113.9]", "10.1.0.2/32", "80", "", Depends},
+		{"let to the pod, which lets nodes in, with no way there", "gke-legacy", "type: ClusterIP", "10.1.0.2/32", "80", "", Denied},
+		{"a load balancer somewhere", "gke-legacy", "type: LoadBalancer", "203.0.113.0/24", "443", "{}", Depends},
+		{"a load balancer anywhere", "gke-legacy", "type: LoadBalancer", "0.0.0.0/0", "443", "{}", Depends}, // or over IPv6
+		{"another port of it", "gke-legacy", "type: LoadBalancer", "203.0.113.0/24", "80", "{}", Denied},
+	} {
+		text := strings.NewReplacer("SPEC", tt.spec, "CIDR", tt.cidr, "PORT", tt.port, "FROM", tt.from).Replace(scene)
+		profile, err := cni.ByName(tt.cni)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := NewProgram(NewGround(source.LoadFiles(source.File{Name: "x.yaml", Data: []byte(text)})), profile)
+		got := Denied
+		for _, b := range p.Reach(p.ClassesOf(0)[0], policy.Egress) {
+			if b.Region.IDs.Contains(netset.ID(p.ClassesOf(1)[0])) && b.Conns.Contains(netset.TCP, 80) && CompareVerdicts(b.Verdict, got) > 0 {
 				got = b.Verdict
 			}
 		}
