@@ -227,3 +227,22 @@ func TestAnyIsEach(t *testing.T) {
 		t.Errorf("only %d questions have several answers", differ)
 	}
 }
+
+// TestNamesByVersion demands that what one version of Cilium makes of a pattern in rules.dns is not
+// said of another.
+func TestNamesByVersion(t *testing.T) {
+	const scene = `
+{apiVersion: v1, kind: Namespace, metadata: {name: a}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: a, name: x, labels: {app: x}}, spec: {containers: [{name: c, image: i}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: a, name: p}, spec: {endpointSelector: {}, egress: [
+  {toEntities: [all], toPorts: [{ports: [{port: '53', protocol: ANY}], rules: {dns: [{matchPattern: '**.example.com'}]}}]},
+  {toFQDNs: [{matchName: a.b.example.com}], toPorts: [{ports: [{port: '443', protocol: TCP}]}]}]}}
+`
+	for cni, want := range map[string]reach.Verdict{"cilium": reach.Allowed, "aks-cilium": reach.Depends, "cilium,aks-cilium": reach.Depends} {
+		if a := ask(t, under(t, scene, cni), "a/x", "a.b.example.com:443"); a.Verdict != want {
+			t.Errorf("%s: %v, want %v", cni, a.Verdict, want)
+		}
+	}
+}

@@ -109,7 +109,7 @@ func TestDoorsByProfile(t *testing.T) {
 ---
 {apiVersion: v1, kind: Pod, metadata: {namespace: x, name: b, labels: {app: b}}, spec: {nodeName: n2, containers: [{name: c, image: i}]}, status: {podIPs: [{ip: 10.1.0.2}]}}
 ---
-{apiVersion: v1, kind: Service, metadata: {namespace: x, name: b}, spec: {clusterIP: 10.96.0.9, selector: {app: b}, ports: [{port: 443, targetPort: 80, nodePort: 30080}], SPEC}}
+{apiVersion: v1, kind: Service, metadata: {namespace: x, name: b}, spec: {clusterIP: 10.96.0.9, selector: {app: b}, ports: [{port: 443, targetPort: 80, NODE}], SPEC}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: x, name: out}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: CIDR}}], ports: [{port: PORT}]}]}}
 ---
@@ -130,7 +130,11 @@ func TestDoorsByProfile(t *testing.T) {
 		{"a load balancer anywhere", "gke-legacy", "type: LoadBalancer", "0.0.0.0/0", "443", "{}", Depends}, // or over IPv6
 		{"another port of it", "gke-legacy", "type: LoadBalancer", "203.0.113.0/24", "80", "{}", Denied},
 	} {
-		text := strings.NewReplacer("SPEC", tt.spec, "CIDR", tt.cidr, "PORT", tt.port, "FROM", tt.from).Replace(scene)
+		node := "nodePort: 30080"
+		if !strings.HasPrefix(tt.spec, "type: NodePort") {
+			node = "name: p"
+		}
+		text := strings.NewReplacer("NODE", node, "SPEC", tt.spec, "CIDR", tt.cidr, "PORT", tt.port, "FROM", tt.from).Replace(scene)
 		profile, err := cni.ByName(tt.cni)
 		if err != nil {
 			t.Fatal(err)
