@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
@@ -72,10 +71,7 @@ func (p *Program) unseen(what string, service int) when.When {
 func (p *Program) throughNodes(out *boxes, class int, d policy.Direction) {
 	if d == policy.Ingress {
 		before := !p.Where(cni.JudgedBeforeService).IsNever()
-		var admitted netset.IDs
-		for _, seg := range p.openOf(class, d) {
-			admitted = admitted.Union(seg.ends.IDs)
-		}
+		admitted := openIDs(p.openOf(class, d))
 		for i := range p.ways[class] {
 			w := &p.ways[class][i]
 			if w.Kind == ByRoute || w.Kind == ByService && !before {
@@ -120,26 +116,22 @@ type sender struct {
 // senders is all classes, divided into those under the same egress policies, with addresses in the
 // same families, on the same nodes.
 type senders struct {
-	once sync.Once
-	all  []sender
-	to   map[netset.ID][]int // by Service address: those that policies perhaps let send there
-	wide []int               // those that may send to very many Services
+	all []sender
+	to  lookup // by a Service's own address: those that policies perhaps let send there
 }
 
 // sendersBy yields those among which are all that policies let send to the beginning of a way.
 func (p *Program) sendersBy(w *Way) iter.Seq[sender] {
 	s := &p.senders
-	s.once.Do(p.findSenders)
+	s.to.once.Do(p.findSenders)
 	if w.Kind != ByService {
 		return slices.Values(s.all)
 	}
 	vip, _ := p.VIP(w.Service)
 	return func(yield func(sender) bool) {
-		for _, list := range [][]int{s.wide, s.to[netset.ID(vip)]} {
-			for _, i := range list {
-				if !yield(s.all[i]) {
-					return
-				}
+		for _, i := range s.to.find(netset.ID(vip)) {
+			if !yield(s.all[i]) {
+				return
 			}
 		}
 	}
@@ -163,23 +155,9 @@ func (p *Program) findSenders() {
 		}
 		ids[i] = append(ids[i], netset.ID(c))
 	}
-	s.to = map[netset.ID][]int{}
-	many := max(wide, size(p.ownIDs)/most)
 	for i := range s.all {
 		s.all[i].ids = netset.Points(ids[i]...)
-		var vips netset.IDs
-		for _, seg := range p.openOf(s.all[i].class, policy.Egress) {
-			vips = vips.Union(seg.ends.IDs.Intersect(p.ownIDs))
-		}
-		if size(vips) > many {
-			s.wide = append(s.wide, i)
-			continue
-		}
-		for r := range vips.Runs() {
-			for id := r.Lo; id <= r.Hi; id++ {
-				s.to[id] = append(s.to[id], i)
-			}
-		}
+		s.to.add(i, openIDs(p.openOf(s.all[i].class, policy.Egress)).Intersect(p.ownIDs), p.ownIDs)
 	}
 }
 
@@ -365,57 +343,6 @@ func (p *Program) hiding(class int, w *Way, nodes netset.IDs) netset.IDs {
 		return nodes.Union(p.nodesFor(class))
 	}
 	return nodes
-}
-
-// apart settles what nodes and the pods of a class have to do with one another, as far as the input
-// shows on which nodes the pods run.
-func (p *Program) apart(class int, nodes netset.IDs, pass when.When) []connectable {
-	on, all := p.nodesOf(class)
-	if !all {
-		return []connectable{{nodes, pass}}
-	}
-	own := nodes.Intersect(p.nodesFor(class))
-	out := []connectable{{nodes.Minus(own), OtherNode(pass)}, {own, pass}}
-	if len(on) == 1 {
-		out[1].passes = SameNode(pass)
-	}
-	return out
-}
-
-// nodesOf returns the names of the nodes that pods of a class run on, sorted, and whether these are
-// all of them. A node with an address that another one has too may be either.
-func (g *Ground) nodesOf(class int) (names []string, all bool) {
-	all = g.Snapshot.Nodes != nil
-	for _, m := range g.holders[class].Members {
-		if name := g.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" && !g.twins[name] {
-			names = append(names, name)
-		} else {
-			all = false
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names), all
-}
-
-// nodesFor returns the nodes that pods of a class may run on.
-func (p *Program) nodesFor(class int) netset.IDs {
-	names, all := p.nodesOf(class)
-	if !all {
-		return p.nodes
-	}
-	var out netset.IDs
-	for _, name := range names {
-		out = out.Union(p.nodeIDs[name])
-	}
-	return out
-}
-
-// nodesOfPod returns the nodes that a pod may run on.
-func (p *Program) nodesOfPod(m Member) netset.IDs {
-	if name := p.Snapshot.Workloads[m.Workload].Pods[m.Pod].Node; name != "" && p.Snapshot.Nodes != nil && !p.twins[name] {
-		return p.nodeIDs[name]
-	}
-	return p.nodes
 }
 
 // sentOn is the condition that a node sends to another one in spite of externalTrafficPolicy Local,

@@ -187,33 +187,9 @@ func NewGround(s *model.Snapshot) *Ground {
 	g.indexAddrs()
 	g.addBackends()
 	g.indexFronts()
-	g.twins = twins(g.Snapshot.Nodes)
-	g.onlyNode = make([]string, g.classes)
-	for n := range g.classes {
-		if names, all := g.nodesOf(n); all && len(names) == 1 {
-			g.onlyNode[n] = names[0]
-		}
-	}
+	g.noteNodes()
 	g.findWays()
 	return g
-}
-
-// SharedNode reports whether a node has an address that another one of the input has too: what runs
-// there may be on either.
-func (g *Ground) SharedNode(name string) bool { return g.twins[name] }
-
-// twins returns the nodes that share an address with another one, by name.
-func twins(nodes []model.Node) map[string]bool {
-	out, at := map[string]bool{}, map[netip.Addr]string{}
-	for _, n := range nodes {
-		for _, addr := range n.Addrs {
-			if other, taken := at[addr.Unmap()]; taken && other != n.Name {
-				out[n.Name], out[other] = true, true
-			}
-			at[addr.Unmap()] = n.Name
-		}
-	}
-	return out
 }
 
 // Class returns the holder numbered n; the classes come first.

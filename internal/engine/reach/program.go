@@ -37,8 +37,8 @@ type compiled struct {
 	groups   [3][]*group  // by policy.Direction
 	groupOf  [3][]int     // by policy.Direction and class
 
-	admits [3]admissions // by policy.Direction
-	peers  sync.Map      // of selectors that name no namespace: their []match
+	admits [3]lookup // groups by pod, by policy.Direction
+	peers  sync.Map  // of selectors that name no namespace: their []match
 
 	homes  sync.Map // of cubes of pods that do not exist: their []hypothetical
 	places sync.Map // of selectors of namespaces: their places

@@ -267,11 +267,7 @@ func (p *Program) throughPods(out *boxes, class int, d policy.Direction) {
 // candidateGroups returns the groups of the other side among which are all that table and their own
 // policies both let through: found from whichever side is narrower.
 func (p *Program) candidateGroups(table []segment, d policy.Direction, self netset.ID) []int {
-	var open netset.IDs
-	for _, seg := range table {
-		open = open.Union(seg.ends.IDs)
-	}
-	open = open.Intersect(p.Pods())
+	open := openIDs(table).Intersect(p.Pods())
 	if size(open) > wide {
 		return p.admitting(d, self)
 	}
@@ -288,42 +284,55 @@ func (p *Program) candidateGroups(table []segment, d policy.Direction, self nets
 // wide is how many holders are too many to be looked at one by one.
 const wide = 256
 
-// most is the share of the pods that makes a group too open to be listed under each of them: one in
-// so many. To ask such a group is seldom in vain.
-const most = 16
-
-// admissions says which groups of one direction possibly let a holder through.
-type admissions struct {
+// lookup finds by holder those of a list that may have to do with it. What may have to do with very
+// many is not listed under each of them, but is always found.
+type lookup struct {
 	once    sync.Once
 	by      map[netset.ID][]int
-	anybody []int // groups that let through very many; whether one does is to be asked
+	anybody []int
+}
+
+// most is the share of all holders that is very many: one in so many. To ask those is seldom in
+// vain.
+const most = 16
+
+// add notes that number n of the list may have to do with ids, some of all.
+func (l *lookup) add(n int, ids, all netset.IDs) {
+	if l.by == nil {
+		l.by = map[netset.ID][]int{}
+	}
+	if size(ids) > max(wide, size(all)/most) {
+		l.anybody = append(l.anybody, n)
+		return
+	}
+	for r := range ids.Runs() {
+		for id := r.Lo; id <= r.Hi; id++ {
+			l.by[id] = append(l.by[id], n)
+		}
+	}
+}
+
+// find returns those among which are all that may have to do with id.
+func (l *lookup) find(id netset.ID) []int { return slices.Concat(l.anybody, l.by[id]) }
+
+// openIDs is the holders in some segments.
+func openIDs(segs []segment) (ids netset.IDs) {
+	for i := range segs {
+		ids = ids.Union(segs[i].ends.IDs)
+	}
+	return ids
 }
 
 // admitting returns the groups of direction d whose policies possibly let id through, and perhaps
 // others.
 func (p *Program) admitting(d policy.Direction, id netset.ID) []int {
-	a := &p.admits[d]
-	a.once.Do(func() {
-		a.by = map[netset.ID][]int{}
-		many := max(wide, size(p.Pods())/most)
+	l := &p.admits[d]
+	l.once.Do(func() {
 		for i, g := range p.groups[d] {
-			var open netset.IDs
-			for _, seg := range p.decided(g).open {
-				open = open.Union(seg.ends.IDs)
-			}
-			open = open.Intersect(p.Pods())
-			if size(open) > many {
-				a.anybody = append(a.anybody, i)
-				continue
-			}
-			for r := range open.Runs() {
-				for id := r.Lo; id <= r.Hi; id++ {
-					a.by[id] = append(a.by[id], i)
-				}
-			}
+			l.add(i, openIDs(p.decided(g).open).Intersect(p.Pods()), p.Pods())
 		}
 	})
-	return slices.Concat(a.anybody, a.by[id])
+	return l.find(id)
 }
 
 func size(ids netset.IDs) int {
@@ -354,37 +363,6 @@ func (p *Program) addPods(out *boxes, class int, seg, back *segment, ids netset.
 			out.add(p.box(Region{IDs: part.ids}, conns, part.passes, d, seg.by, back.by))
 		}
 	}
-}
-
-// placedParts settles on which nodes a class and some others are, where the input shows it.
-func (p *Program) placedParts(class int, ids netset.IDs, passes when.When) []connectable {
-	if !passes.AsksKind(when.Node) || p.onlyNode[class] == "" {
-		return []connectable{{ids, passes}}
-	}
-	var same, other netset.IDs
-	for r := range ids.Runs() {
-		for id := r.Lo; id <= r.Hi; id++ {
-			switch p.onlyNode[id] {
-			case "":
-			case p.onlyNode[class]:
-				same = same.Union(netset.Points(id))
-			default:
-				other = other.Union(netset.Points(id))
-			}
-		}
-	}
-	return []connectable{{ids.Minus(same).Minus(other), passes}, {same, SameNode(passes)}, {other, OtherNode(passes)}}
-}
-
-// placed is passes as far as the input shows on which nodes two ends are.
-func (p *Program) placed(from, to End, passes when.When) when.When {
-	if from.Holder < 0 || to.Holder < 0 || max(from.Holder, to.Holder) >= p.classes || p.onlyNode[from.Holder] == "" || p.onlyNode[to.Holder] == "" {
-		return passes
-	}
-	if p.onlyNode[from.Holder] == p.onlyNode[to.Holder] {
-		return SameNode(passes)
-	}
-	return OtherNode(passes)
 }
 
 // Between returns what passes from one end to another. Boxes have an empty Region.
