@@ -60,6 +60,22 @@ func sections(fields ...string) directions {
 	}
 }
 
+// isolating is sections for kinds that may isolate a direction without rules for it: where a field
+// names it, whatever it says.
+func isolating(field string, fields ...string) directions {
+	bySections := sections(append(fields, field)...)
+	return func(spec *doc.Cursor) []policy.Direction {
+		out := bySections(spec)
+		for _, d := range policy.Directions {
+			if spec.At(field, d.String()).IsSet() && !slices.Contains(out, d) {
+				out = append(out, d)
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+}
+
 // atWorkloads is for Istio's kinds, which judge what comes in, unless they name something else than
 // workloads: what goes out through a waypoint, too.
 func atWorkloads(spec *doc.Cursor) []policy.Direction {

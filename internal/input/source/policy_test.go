@@ -167,6 +167,7 @@ func TestUnjudgedKinds(t *testing.T) {
 		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {}, ingressDeny: [{}]}", in + "everything ingress"},
 		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {}, egress: [{}], egresDeny: [{}]}", in + "everything"},
 		{"cilium.io/v9", "CiliumClusterwideNetworkPolicy", "{endpointSelector: {}, egress: [{}], enableDefaultDeny: {egress: false}}", all + "everything egress"},
+		{"cilium.io/v9", "CiliumNetworkPolicy", "{endpointSelector: {}, egress: [{}], enableDefaultDeny: {ingress: true}}", in + "everything"},
 		{"policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "{priority: 1, subject: {namespaces: {}}, egress: []}", "tier 0 order 0 ns everything pods everything egress"},
 		{"policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy", "{subject: {namespaces: {}}, ingress: [{}]}", "tier 0 order 0 ns everything pods everything ingress"},
 		{"policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "{tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [], egress: []}", "tier 0 order 0 ns everything pods everything"},

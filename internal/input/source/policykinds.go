@@ -26,7 +26,7 @@ var (
 	byTypes        = typed("policyTypes")
 	adminSections  = sections("subject", "priority", "tier")
 	antreaSections = sections("appliedTo", "priority", "tier")
-	ciliumSections = sections("endpointSelector", "nodeSelector", "enableDefaultDeny", "labels", "description", "log")
+	ciliumSections = isolating("enableDefaultDeny", "endpointSelector", "nodeSelector", "labels", "description", "log")
 )
 
 // policyGroup is an API group with policies in it. A kind that neither list knows is taken for a
