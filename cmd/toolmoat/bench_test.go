@@ -34,7 +34,9 @@ func BenchmarkPipeline(b *testing.B) {
 		if len(snapshot.Problems) > 0 || len(snapshot.Workloads) != workloads {
 			b.Fatalf("%d workloads, %v", len(snapshot.Workloads), snapshot.Problems)
 		}
-		compile := func() *reach.Program { return reach.NewProgram(reach.NewGround(snapshot), cni.Profiles[0]) }
+		compile := func() *reach.Program {
+			return reach.Assuming(reach.NewGround(snapshot), reach.Typical, cni.Profiles[0])
+		}
 		stage := func(name string, run func()) {
 			b.Run(fmt.Sprintf("%s/%d", name, workloads), func(b *testing.B) {
 				b.ReportAllocs()

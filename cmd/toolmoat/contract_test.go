@@ -72,7 +72,7 @@ func TestAuditContract(t *testing.T) {
 	for _, in := range []string{"examples/unprotected", "examples/article", "examples/mcp-connect", "examples/article-cilium", broken} {
 		got := toolmoat(t, root(t), "", "audit", "-q", "-o", "json", in)
 		res := parse(t, got.out)
-		res.keys(t, "the result", "schema cni complete assumptions problems servers findings summary", "")
+		res.keys(t, "the result", "schema cni assume complete assumptions problems servers findings summary", "")
 		if res["schema"] != "toolmoat.dev/audit/v1" {
 			t.Errorf("schema %v", res["schema"])
 		}

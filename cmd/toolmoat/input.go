@@ -50,7 +50,7 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
 	f.StringVar(&c.cni, "cni", cni.Any, "read policies as these network `plugins` do: names with commas between them, each NAME[:VERSION][:MODE], or any for every one that enforces them; toolmoat rules --cni any lists them")
 	f.StringVar(&c.facts, "facts", "", "judge with what this `file` says of the cluster: ranges, DNS, plugin, cloud; toolmoat cidrs writes it")
-	f.StringVar(&c.assume, "assume", assumeWorst, "where addresses lie that the input does not show: `worst` is anywhere that a platform may put them")
+	f.StringVar(&c.assume, "assume", reach.Typical.String(), "what the input does not show of addresses is as clusters usually have it, typical, or anything that a platform can give, worst: `typical|worst`")
 	f.StringArrayVar(&c.exclude, "exclude", nil, "leave out files that match this `glob`, relative to the folder; may be repeated")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no problems to standard error")
 	f.BoolVar(&c.noColor, "no-color", false, "print no colours")
@@ -58,9 +58,6 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	f.BoolVar(&c.allowIncomplete, "allow-incomplete", false, "do not exit with 2 where something could not be judged")
 	c.live.register(cmd)
 }
-
-// assumeWorst is that what the input does not show may be anything that a platform can give.
-const assumeWorst = "worst"
 
 func profileNames() string {
 	names := make([]string, len(cni.Profiles))
@@ -157,8 +154,9 @@ func (c *common) load(ctx context.Context, s streams, paths []string) ([]world, 
 	if !slices.Contains(c.formats, c.format) {
 		return nil, hinted{fmt.Errorf("there is no format %q here", c.format), "formats are " + strings.Join(c.formats, ", ")}
 	}
-	if c.assume != assumeWorst {
-		return nil, hinted{fmt.Errorf("there is no --assume %q", c.assume), "--assume takes worst"}
+	assume := slices.IndexFunc([]reach.Assumed{reach.Worst, reach.Typical}, func(a reach.Assumed) bool { return a.String() == c.assume })
+	if assume < 0 {
+		return nil, hinted{fmt.Errorf("there is no --assume %q", c.assume), "--assume takes typical or worst"}
 	}
 	if _, err := cni.Named(c.cni); err != nil {
 		return nil, unknownProfile(err)
@@ -178,7 +176,7 @@ func (c *common) load(ctx context.Context, s streams, paths []string) ([]world, 
 		doubt(snapshot, c.facts)
 		makeRoom(len(snapshot.Workloads))
 		snapshot.Servers = discover.Servers(snapshot)
-		return reach.NewProgram(reach.NewGround(snapshot), c.profiles(snapshot.Facts)...)
+		return reach.Assuming(reach.NewGround(snapshot), reach.Assumed(assume), c.profiles(snapshot.Facts)...)
 	}
 	if err := c.live.check(paths); err != nil {
 		return nil, err
@@ -283,5 +281,5 @@ func (c *common) exit(incomplete bool, otherwise int) error {
 // basisOf is what every answer from p rests on.
 func basisOf(p *reach.Program) report.Basis {
 	problems := p.Snapshot.Problems
-	return report.Basis{CNI: p.Names(), Complete: len(problems) == 0, Assumptions: audit.Assumptions(p), Problems: problems}
+	return report.Basis{CNI: p.Names(), Assume: p.Assumed().String(), Complete: len(problems) == 0, Assumptions: audit.Assumptions(p), Problems: problems}
 }

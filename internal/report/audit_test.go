@@ -27,7 +27,7 @@ func under(t *testing.T, names string, text string) auditText {
 	}
 	s := source.LoadFiles(source.File{Name: "a.yaml", Data: []byte(text)})
 	s.Servers = discover.Servers(s)
-	return auditText{audit.Of(reach.NewProgram(reach.NewGround(s), profiles...), nil), Options{}, map[string]string{}}
+	return auditText{audit.Of(reach.Assuming(reach.NewGround(s), reach.Typical, profiles...), nil), Options{}, map[string]string{}}
 }
 
 func TestGradesByCNI(t *testing.T) {

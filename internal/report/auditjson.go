@@ -77,7 +77,7 @@ type auditCaller struct {
 
 // AuditJSON writes an audit as JSON, one server and one finding at a time.
 func AuditJSON(w io.Writer, res audit.Result) error {
-	basis := Basis{res.Program.Names(), res.Complete, res.Assumptions, res.Problems}
+	basis := Basis{res.Program.Names(), res.Program.Assumed().String(), res.Complete, res.Assumptions, res.Problems}
 	out := bufio.NewWriter(w)
 	said := worded{res.Program, map[wordedKey]condition{}}
 	err := object(out, auditHead{AuditSchema, basis.orEmpty()}, func() error {

@@ -24,6 +24,7 @@ const (
 // Basis is what an answer rests on besides its own trace.
 type Basis struct {
 	CNI         []string          `json:"cni"`
+	Assume      string            `json:"assume"` // "typical" or "worst": what is taken to be so of what the input does not show
 	Complete    bool              `json:"complete"`
 	Assumptions []string          `json:"assumptions"`
 	Problems    []finding.Problem `json:"problems"`
@@ -179,10 +180,13 @@ func basisBlocks(basis Basis, o Options) Document {
 			notes = append(notes, Note{Label: "assumed", Tone: Dim, Text: a})
 		}
 		doc = append(doc, notes)
-	case len(basis.Assumptions) == 1:
-		doc = append(doc, Paragraph{Text: "Assumed: " + basis.Assumptions[0] + ".", Tone: Dim})
-	case len(basis.Assumptions) > 1:
-		doc = append(doc, Paragraph{Text: fmt.Sprintf("Assumed: %s; %d more with --verbose.", basis.Assumptions[0], len(basis.Assumptions)-1), Tone: Dim})
+	case len(basis.Assumptions) > 0:
+		first := basis.Assumptions[:min(len(basis.Assumptions), 2)]
+		text := "Assumed: " + strings.Join(first, "; ")
+		if more := len(basis.Assumptions) - len(first); more > 0 {
+			text += fmt.Sprintf("; %d more with --verbose", more)
+		}
+		doc = append(doc, Paragraph{Text: text + ".", Tone: Dim})
 	}
 	return append(doc, problems(basis.Problems, o)...)
 }

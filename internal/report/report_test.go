@@ -55,7 +55,7 @@ func input(t *testing.T) *reach.Program {
 	if len(snap.Problems) > 0 {
 		t.Fatal(snap.Problems)
 	}
-	return reach.NewProgram(reach.NewGround(snap), cni.Profiles[0])
+	return reach.Assuming(reach.NewGround(snap), reach.Typical, cni.Profiles[0])
 }
 
 var basis = Basis{CNI: []string{"spec"}, Complete: true, Assumptions: []string{"policies mean what they say", "only TCP, UDP and SCTP are judged"}}
@@ -91,7 +91,7 @@ func TestMapGolden(t *testing.T) {
 }
 
 func TestMapJSONIsOneObject(t *testing.T) {
-	for name, m := range map[string]*matrix.Matrix{"input": matrix.Of(input(t)), "nothing": matrix.Of(reach.NewProgram(reach.NewGround(source.LoadFiles()), cni.Profiles[0]))} {
+	for name, m := range map[string]*matrix.Matrix{"input": matrix.Of(input(t)), "nothing": matrix.Of(reach.Assuming(reach.NewGround(source.LoadFiles()), reach.Typical, cni.Profiles[0]))} {
 		for _, expand := range []bool{false, true} {
 			var b bytes.Buffer
 			if err := MapJSON(&b, m, Basis{}, expand); err != nil {
@@ -138,7 +138,7 @@ func TestMapJSONNamesPlugins(t *testing.T) {
 {apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: a, name: x}, spec: {endpointSelector: {matchLabels: {app: x}}, ingress: [{fromEndpoints: [{matchLabels: {app: none}}]}]}}
 `)}))
 	var b bytes.Buffer
-	if err := MapJSON(&b, matrix.Of(reach.NewProgram(ground, named...)), Basis{}, true); err != nil {
+	if err := MapJSON(&b, matrix.Of(reach.Assuming(ground, reach.Typical, named...)), Basis{}, true); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -204,7 +204,7 @@ func TestCanWorldsGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := reach.NewProgram(input(t).Ground, profiles...)
+	p := reach.Assuming(input(t).Ground, reach.Typical, profiles...)
 	var text bytes.Buffer
 	for i, ask := range [][2]string{
 		{"mcp/server", "data/StatefulSet/db:443"},

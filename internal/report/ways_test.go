@@ -51,7 +51,7 @@ func TestWaysAgree(t *testing.T) {
 				t.Fatal(snap.Problems, err)
 			}
 			snap.Servers = []model.Server{{Workload: 0, Role: model.IsServer}}
-			p := reach.NewProgram(reach.NewGround(snap), profile)
+			p := reach.Assuming(reach.NewGround(snap), reach.Typical, profile)
 
 			q, err := query.Parse("203.0.113.5", "a/Service/mcp:80")
 			if err != nil {

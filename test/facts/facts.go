@@ -35,7 +35,7 @@ func Compile(patterns ...string) Patterns {
 			}
 			at = m[1]
 		}
-		out.exprs = append(out.exprs, regexp.MustCompile("^"+expr.String()+regexp.QuoteMeta(p[at:])+"( of .+ #[0-9]+| of [0-9a-f.:]+)?( @[0-9])?$"))
+		out.exprs = append(out.exprs, regexp.MustCompile("^"+expr.String()+regexp.QuoteMeta(p[at:])+"( @[0-9])?( of .+ #[0-9]+| of [0-9a-f.:]+)?( @[0-9])?$"))
 	}
 	return out
 }

@@ -15,9 +15,13 @@ import (
 // Assumptions lists what the verdicts rest on besides the input, in sentences, the network plugin
 // first.
 func Assumptions(p *reach.Program) []string {
-	out := plugins(p.Profiles())
+	plugin, versions := plugins(p.Profiles())
+	out := []string{plugin}
 	if plan := p.Unplaced(); plan != "" {
 		out = append(out, plan)
+	}
+	if versions != "" {
+		out = append(out, versions)
 	}
 	if unknown := notLearned(&p.Snapshot.Facts); unknown != "" {
 		out = append(out, unknown)
@@ -58,9 +62,9 @@ func notLearned(f *model.Facts) string {
 // few is up to how many plugins a sentence names.
 const few = 4
 
-// plugins says which network plugin is taken to run, that it enforces policies, and what is known
-// of it was read from.
-func plugins(profiles []cni.Profile) []string {
+// plugins says which network plugin is taken to run and that it enforces policies, and what is
+// known of it was read from.
+func plugins(profiles []cni.Profile) (plugin, from string) {
 	var enforcing, idle, versions []string
 	for _, p := range profiles {
 		if p.Says(cni.Enforces) == cni.No {
@@ -70,30 +74,24 @@ func plugins(profiles []cni.Profile) []string {
 		enforcing = append(enforcing, p.Name)
 		versions = append(versions, fmt.Sprintf("%s (%s)", p.Name, p.Version))
 	}
-	var out []string
 	switch {
 	case len(enforcing) == 0:
 	case len(enforcing) == 1 && enforcing[0] == cni.Spec:
-		out = append(out, fmt.Sprintf("policies mean what %s says (--cni %s), and a network plugin enforces them", title(profiles, cni.Spec), cni.Spec))
+		plugin = fmt.Sprintf("policies mean what %s says (--cni %s), and a network plugin enforces them", title(profiles, cni.Spec), cni.Spec)
 	case len(enforcing) == 1:
-		out = append(out, fmt.Sprintf("the network plugin is %s (--cni %s), and it enforces the policies", title(profiles, enforcing[0]), enforcing[0]))
+		plugin = fmt.Sprintf("the network plugin is %s (--cni %s), and it enforces the policies", title(profiles, enforcing[0]), enforcing[0])
 	case len(enforcing) <= few:
-		out = append(out, "the network plugin is "+either(enforcing)+", and it enforces the policies")
+		plugin = "the network plugin is " + either(enforcing) + ", and it enforces the policies"
 	default:
-		out = append(out, fmt.Sprintf("one of %d network plugins runs and enforces the policies; --cni NAME says which", len(enforcing)))
+		plugin = fmt.Sprintf("one of %d network plugins runs and enforces the policies; --cni NAME says which", len(enforcing))
 	}
 	if idle != nil {
-		text := "with --cni " + either(idle) + " nothing enforces policies"
-		if len(out) > 0 {
-			out[0] += "; " + text
-		} else {
-			out = append(out, text)
-		}
+		plugin = strings.TrimPrefix(plugin+"; with --cni "+either(idle)+" nothing enforces policies", "; ")
 	}
 	if len(enforcing) > 0 {
-		out = append(out, "what plugins do was read from these versions: "+strings.Join(versions, "; "))
+		from = "what plugins do was read from these versions: " + strings.Join(versions, "; ")
 	}
-	return out
+	return plugin, from
 }
 
 func title(profiles []cni.Profile, name string) string {

@@ -25,7 +25,7 @@ import (
 func of(only func(*model.Workload) bool, files ...source.File) audit.Result {
 	s := source.LoadFiles(files...)
 	s.Servers = discover.Servers(s)
-	return audit.Of(reach.NewProgram(reach.NewGround(s), cni.Profiles[0]), only)
+	return audit.Of(reach.Assuming(reach.NewGround(s), reach.Typical, cni.Profiles[0]), only)
 }
 
 // documents returns the manifests of an example and of what cannot be judged, one document a file.

@@ -27,7 +27,7 @@ func named(t *testing.T, names string) []cni.Profile {
 func program(profiles []cni.Profile, files ...source.File) *reach.Program {
 	s := source.LoadFiles(files...)
 	s.Servers = discover.Servers(s)
-	return reach.NewProgram(reach.NewGround(s), profiles...)
+	return reach.Assuming(reach.NewGround(s), reach.Typical, profiles...)
 }
 
 // TestUnder demands that what a target says of one CNI among several is what an audit of that CNI

@@ -22,7 +22,7 @@ import (
 func atlas(text string) *Atlas {
 	s := source.LoadFiles(source.File{Name: "f.yaml", Data: []byte(text)})
 	s.Servers = discover.Servers(s)
-	return NewAtlas(reach.NewProgram(reach.NewGround(s), cni.Profiles[0]))
+	return NewAtlas(reach.Assuming(reach.NewGround(s), reach.Typical, cni.Profiles[0]))
 }
 
 // radiusOf returns the radius of the first server.

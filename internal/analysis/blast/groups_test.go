@@ -82,7 +82,7 @@ func TestGroups(t *testing.T) {
 		}
 		s := source.LoadFiles(source.File{Name: "f.yaml", Data: []byte(text)})
 		s.Servers = discover.Servers(s)
-		p := reach.NewProgram(reach.NewGround(s), profiles...)
+		p := reach.Assuming(reach.NewGround(s), reach.Typical, profiles...)
 		a := NewAtlas(p)
 		alone := map[int]*Atlas{} // by profile
 		for i, srv := range s.Servers {
@@ -108,7 +108,7 @@ func TestGroups(t *testing.T) {
 					}
 					if group.Has(j) && (group == 1<<j || group&^(1<<j) > 1<<j) { // the last but one, or the only one
 						if alone[j] == nil {
-							alone[j] = NewAtlas(reach.NewProgram(p.Ground, profiles[j]))
+							alone[j] = NewAtlas(reach.Assuming(p.Ground, reach.Typical, profiles[j]))
 						}
 						_, in := a.Under(group, r)
 						_, want := alone[j].Under(1, alone[j].Of(i))

@@ -54,7 +54,7 @@ func TestNodePorts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := Of(reach.NewProgram(reach.NewGround(snap), named...))
+		m := Of(reach.Assuming(reach.NewGround(snap), reach.Typical, named...))
 		var rows, edges []string
 		for r := range m.Rows() {
 			if r.From.Kind == NodePorts {

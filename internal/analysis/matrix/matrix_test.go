@@ -20,7 +20,7 @@ import (
 )
 
 func program(files ...source.File) *reach.Program {
-	return reach.NewProgram(reach.NewGround(source.LoadFiles(files...)), cni.Profiles[0])
+	return reach.Assuming(reach.NewGround(source.LoadFiles(files...)), reach.Typical, cni.Profiles[0])
 }
 
 // inputs are the public cases, random small scenes, and a synthetic cluster.

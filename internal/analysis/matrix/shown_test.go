@@ -39,7 +39,7 @@ func placedProgram(t *testing.T, api, manifest, profiles string) *reach.Program 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reach.NewProgram(reach.NewGround(snap), named...)
+	return reach.Assuming(reach.NewGround(snap), reach.Typical, named...)
 }
 
 const ciliumPolicy = `{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: a, name: p}, spec: {endpointSelector: {}, %s}}`

@@ -54,9 +54,9 @@ func TestAnyIsEach(t *testing.T) {
 		if i%4 > 0 || len(p.Snapshot.Workloads) > 30 {
 			continue
 		}
-		m := Of(reach.NewProgram(p.Ground, profiles...))
+		m := Of(reach.Assuming(p.Ground, reach.Typical, profiles...))
 		for i, profile := range profiles {
-			alone := Of(reach.NewProgram(p.Ground, profile))
+			alone := Of(reach.Assuming(p.Ground, reach.Typical, profile))
 			for x := range p.Snapshot.Workloads {
 				for y := range p.Snapshot.Workloads {
 					rows++
@@ -118,7 +118,7 @@ spec:
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := Of(reach.NewProgram(reach.NewGround(snap), named...))
+		m := Of(reach.Assuming(reach.NewGround(snap), reach.Typical, named...))
 		if brief {
 			m = m.Brief()
 		}

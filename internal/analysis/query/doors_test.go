@@ -137,7 +137,7 @@ func TestDoors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := Ask(reach.NewProgram(reach.NewGround(snap), profile), q); err != nil || got.Verdict != tt.want {
+			if got, err := Ask(reach.Assuming(reach.NewGround(snap), reach.Typical, profile), q); err != nil || got.Verdict != tt.want {
 				t.Errorf("%v if %v (%v), want %v", got.Verdict, got.When.When, err, tt.want)
 			}
 		})

@@ -99,7 +99,7 @@ func (a *asker) servicesAt(addr netip.Addr) (own, outer []entry) {
 // claim any.
 func (a *asker) contested(addr netip.Addr) bool {
 	x := a.holding()
-	return reserved(addr) || !a.p.Plan(familyOf(addr)).Contains(addr) || x.pods[addr] != nil || x.holders[addr] != nil || x.outer[addr] != nil
+	return reserved(addr) || !special.Plan.Contains(addr) || x.pods[addr] != nil || x.holders[addr] != nil || x.outer[addr] != nil
 }
 
 // reserved reports whether addr is something's that no pod, node or Service can take it from: a
@@ -107,7 +107,7 @@ func (a *asker) contested(addr netip.Addr) bool {
 func reserved(addr netip.Addr) bool { return reservedSpace.Contains(addr) }
 
 var reservedSpace = func() netset.Addrs {
-	all := netset.MustPrefixes("169.254.0.0/16", "fe80::/10")
+	all := special.LinkLocal
 	for _, e := range special.Endpoints {
 		all = all.Union(netset.Points(e.Addrs...))
 	}
@@ -180,6 +180,9 @@ func (a *asker) address(addr netip.Addr) place {
 		pl.unknown = addr
 	case pl.ends == nil && pl.rivals == nil:
 		pl.ends = []end{plain(addr)}
+		if a.p.Assumed() == reach.Typical && addr.Is6() && special.Internet.Contains(addr) { // clusters have such of their own, too
+			a.assume(addr.String() + " is the address of nothing in the cluster, as the input does not show it")
+		}
 	case reserved(addr):
 		pl.ends = append(pl.ends, plain(addr))
 		pl.name = addr.String()

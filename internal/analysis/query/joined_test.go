@@ -28,7 +28,7 @@ func TestKindsTellPluginsApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	profiles[0].Facts = profiles[1].Facts
-	a := ask(t, reach.NewProgram(reach.NewGround(snap), profiles...), "app/a", "app/b:8081")
+	a := ask(t, reach.Assuming(reach.NewGround(snap), reach.Typical, profiles...), "app/a", "app/b:8081")
 	if a.Verdict != reach.Depends || len(a.Groups) != 2 || a.Groups[0].CNI[0] != "calico" {
 		t.Errorf("%v if %q: %+v", a.Verdict, a.When, a.Groups)
 	}

@@ -28,7 +28,7 @@ func TestMayBeHost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := reach.NewProgram(program(text).Ground, profiles...)
+		p := reach.Assuming(program(text).Ground, reach.Typical, profiles...)
 		for _, ends := range [][2]string{{"app/h", "1.1.1.1:443"}, {"8.8.8.8", "app/h:80"}, {"app/d", "1.1.1.1:443"}, {"8.8.8.8", "app/d:80"}} {
 			a := ask(t, p, ends[0], ends[1])
 			if a.Verdict != tt.want || tt.want == reach.Depends && !strings.Contains(a.When.String(), "is on the host network") {

@@ -89,7 +89,7 @@ func TestPlacement(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if got, err := Ask(reach.NewProgram(g, profile), q); err != nil || got.Verdict != want {
+					if got, err := Ask(reach.Assuming(g, reach.Typical, profile), q); err != nil || got.Verdict != want {
 						t.Errorf("%s: %s -> %s: %v (%v), want %v", name, ends[0], ends[1], got.Verdict, err, want)
 					}
 				}

@@ -47,7 +47,7 @@ func newAsker(p *reach.Program, q Question) *asker {
 
 // under returns an asker of the same question about other CNIs, which notes nothing.
 func (a *asker) under(profiles []cni.Profile) *asker {
-	out := newAsker(reach.NewProgram(a.p.Ground, profiles...), a.q)
+	out := newAsker(reach.Assuming(a.p.Ground, a.p.Assumed(), profiles...), a.q)
 	out.index, out.quiet = a.index, 1
 	return out
 }

@@ -26,7 +26,7 @@ func (a *asker) toUnknown(from end, addr netip.Addr, conns netset.Conns) []way {
 	for _, n := range a.mayHold(addr, !a.translated) {
 		to, h := a.holderEnd(n), a.p.Class(n)
 		to.claimed, to.single = addr, false
-		hold := func(ways []way) { held = append(held, world{to.name, ways}) }
+		hold := func(ways []way) { held = append(held, world{to.name, a.where(a.p.MayLie(n, addr), ways, base)}) }
 		switch {
 		case h.Service >= 0 && (h.Kind == reach.VIP || h.Kind == reach.KubeAPI):
 			if len(a.backends(h.Service, a.conns)) > 0 { // else nothing listens, and it is as if nobody had the address
@@ -62,7 +62,7 @@ func (a *asker) fromUnknown(addr netip.Addr, target place) []way {
 	for _, n := range a.mayHold(addr, false) {
 		e := a.holderEnd(n)
 		e.claimed, e.single = addr, false
-		held = append(held, world{e.name, a.choices(e, target)})
+		held = append(held, world{e.name, a.where(a.p.MayLie(n, addr), a.choices(e, target), base)})
 	}
 	out := a.heldBy(addr, base, held)
 	for _, to := range slices.Concat(target.ends, target.rivals) {
@@ -78,6 +78,14 @@ func (a *asker) fromUnknown(addr netip.Addr, target place) []way {
 		}
 	}
 	return out
+}
+
+// where is one thing where a condition holds, and another elsewhere.
+func (a *asker) where(holds when.When, then, otherwise []way) []way {
+	if holds.IsAlways() {
+		return then
+	}
+	return append(within(then, holds), within(otherwise, holds.Not())...)
 }
 
 // has is the condition that an address is that of one of some.
@@ -96,7 +104,7 @@ func (a *asker) mayHold(addr netip.Addr, services bool) []int {
 	for n := range a.p.Holders() {
 		h := a.p.Class(n)
 		isService := h.Kind == reach.VIP || h.Kind == reach.KubeAPI && h.Service >= 0
-		if state := h.Addrs[familyOf(addr)].State; (state == reach.Has || state == reach.MayHave) && (services || !isService) && a.p.MayBeAt(n, addr) {
+		if (services || !isService) && !a.p.MayLie(n, addr).IsNever() {
 			out = append(out, n)
 		}
 	}
@@ -119,7 +127,7 @@ func (a *asker) newPods(subject end, d policy.Direction, addr netip.Addr, conns 
 		if s.Conns.IsEmpty() { // too many kinds of pods to tell apart
 			both = conns
 		}
-		pass := a.p.HasAddr(s.When, peerEnd[d], addr)
+		pass := a.p.HasAddr(s.When, peerEnd[d], addr).And(a.p.MayLie(-1, addr))
 		if !both.IsEmpty() && !pass.IsNever() && (len(own) == 0 || slices.ContainsFunc(own, func(by reach.By) bool { return mayMean(by.Rule, addr) })) {
 			found = append(found, world{blast.HypotheticalText(s), may(both, pass)})
 		}

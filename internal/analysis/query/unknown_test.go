@@ -111,7 +111,7 @@ func TestUnknownAmongCNIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := ask(t, reach.NewProgram(p.Ground, named...), "x/a", "z/b:80")
+	a := ask(t, reach.Assuming(p.Ground, reach.Typical, named...), "x/a", "z/b:80")
 	if a.Verdict != reach.Depends || a.ExitCode() != 2 || !strings.Contains(a.When.String(), "NetworkPolicy x/mystery") {
 		t.Errorf("%v, exit code %d, if %q", a.Verdict, a.ExitCode(), a.When)
 	}

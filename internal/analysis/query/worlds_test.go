@@ -23,7 +23,7 @@ func under(t testing.TB, yaml, profiles string) *reach.Program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reach.NewProgram(reach.NewGround(snap), named...)
+	return reach.Assuming(reach.NewGround(snap), reach.Typical, named...)
 }
 
 // plugins is a cluster in which plugins disagree.
@@ -183,7 +183,7 @@ func TestAnyIsEach(t *testing.T) {
 			continue
 		}
 		ground := program(string(c.Manifests)).Ground
-		all := reach.NewProgram(ground, profiles...)
+		all := reach.Assuming(ground, reach.Typical, profiles...)
 		expect := c.Expect
 		for _, s := range c.Sections {
 			expect = append(expect, s.Expect...)
@@ -206,7 +206,7 @@ func TestAnyIsEach(t *testing.T) {
 			}
 			passes := 0
 			for _, profile := range profiles {
-				alone, err := newAsker(reach.NewProgram(ground, profile), q).ask()
+				alone, err := newAsker(reach.Assuming(ground, reach.Typical, profile), q).ask()
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -161,7 +161,7 @@ func judge(t *testing.T, name, text string) audit.Result {
 		}
 	}
 	s.Servers = discover.Servers(s)
-	return audit.Of(reach.NewProgram(reach.NewGround(s), profiles...), nil)
+	return audit.Of(reach.Assuming(reach.NewGround(s), reach.Typical, profiles...), nil)
 }
 
 // reported is a finding or a problem.

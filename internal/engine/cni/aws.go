@@ -51,6 +51,7 @@ var awsVPCCNI = Profile{
 		ignored("amazon-network-policy-controller-k8s api/v1alpha1: its ClusterNetworkPolicy is networking.k8s.aws, another kind", adminKinds...),
 	),
 	Resolvers:     []Resolver{coreDNS, nodeLocalDNS},
+	places:        awsPlaces,
 	PortsPerBlock: 24,
 	LimitSource:   "aws-network-policy-agent pkg/ebpf/c/tc.v4ingress.bpf.c: MAX_PORT_PROTOCOL 24; EKS documentation, cni-network-policy",
 	Other: []string{

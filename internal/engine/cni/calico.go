@@ -76,6 +76,7 @@ var gkeLegacy = derive(calico, Profile{
 		flagged("GKE documentation, fqdn-network-policies: Dataplane V2 only; an archived operator made NetworkPolicies of a kind of the same name", gkeFQDNNetworkPolicy),
 	),
 	Resolvers: []Resolver{coreDNS, nodeLocalDNS, cloudDNS},
+	places:    gkePlaces,
 	Other: []string{
 		"With networkPolicy.enabled unset nothing is enforced: use the profile none (GKE API, networkPolicy and addonsConfig.networkPolicyConfig).",
 		"Workload Identity is reached on 169.254.169.252, TCP ports 987 and 988 (GKE network policy documentation, as quoted by several projects).",

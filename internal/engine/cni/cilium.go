@@ -159,6 +159,7 @@ var gkeDPv2 = derive(everyCilium.during(Versions{"1.14", "1.20"}), Profile{
 		flagged("not confirmed", ciliumLocalRedirectPolicy, adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy),
 	),
 	Resolvers: []Resolver{coreDNS, nodeLocalDNS, cloudDNS},
+	places:    gkePlaces,
 	Other: []string{
 		"Workload Identity is reached on 169.254.169.254, TCP ports 80 and 8080 (GKE network policy documentation, as quoted by several projects).",
 		"NodeLocal DNSCache is always on in Autopilot, and by default in Standard from 1.33.1 (GKE documentation, nodelocal-dns-cache).",

@@ -178,6 +178,8 @@ type Profile struct {
 	LimitSource   string
 
 	Other []string // what else to know, in sentences with their sources
+
+	places [Objects]Place // where it is not as it is anywhere
 }
 
 // Resolver is a form in which DNS may answer pods.

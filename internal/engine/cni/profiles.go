@@ -37,6 +37,11 @@ func derive(base, changes Profile) Profile {
 	if changes.Resolvers != nil {
 		p.Resolvers = changes.Resolvers
 	}
+	for o, at := range changes.places {
+		if at.Source != "" {
+			p.places[o] = at
+		}
+	}
 	if changes.Other != nil {
 		p.Other = changes.Other
 	}

@@ -33,13 +33,14 @@ type concrete struct {
 	primary   Family // every pod has an address in it, unless the input says otherwise
 	onNodes   Family // likewise, every node
 	secondary bool   // most have one in the other too
+	aws       bool   // IPv6 addresses of pods and nodes are public ones, those of Services private
 	ipv6Pods  bool   // the input shows pods or Services that have IPv6 addresses
 }
 
 // concretise chooses. edges are addresses at which blocks begin and end: what is not known likes to
 // lie there.
-func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
-	w := concrete{snap: s.snap, used: map[netip.Addr]bool{}, of: make([][]int, g.Classes())}
+func (r *random) concretise(g *Ground, s scene, profile cni.Profile, edges []netip.Addr) concrete {
+	w := concrete{snap: s.snap, aws: profile.Cloud == "AWS", used: map[netip.Addr]bool{}, of: make([][]int, g.Classes())}
 	for a := range g.byAddr {
 		w.used[a] = true
 	}
@@ -50,7 +51,7 @@ func (r *random) concretise(g *Ground, s scene, edges []netip.Addr) concrete {
 	}
 	w.secondary = !r.v4 && r.one(2)
 	w.ipv6Pods = g.podFamilies[IPv6]
-	pods, all := shown(g.Snapshot) // with the Service of the API server that facts show
+	pods, all := familiesShown(g.Snapshot) // with the Service of the API server that facts show
 	w.primary, w.onNodes = all, all
 	if pods != nil {
 		w.primary = *pods
@@ -218,6 +219,11 @@ func (r *random) groups(names []string, edges []netip.Addr) map[string][]netip.P
 func (w *concrete) addNames(r *random, names []string, edges []netip.Addr) {
 	w.Names = map[string][]netip.Addr{}
 	public := [2][]netip.Addr{IPv4: {netip.MustParseAddr("140.82.112.3")}, IPv6: {netip.MustParseAddr("2606:4700::2222")}}
+	for f, a := range map[Family]netip.Addr{IPv4: netip.MustParseAddr("140.82.112.4"), IPv6: netip.MustParseAddr("2606:4700::2223")} {
+		if w.used[public[f][0]] {
+			public[f][0] = a
+		}
+	}
 	for _, a := range edges {
 		if special.Internet.Contains(a) && !w.used[a] {
 			public[familyOf(a)] = append(public[familyOf(a)], a)
@@ -228,9 +234,9 @@ func (w *concrete) addNames(r *random, names []string, edges []netip.Addr) {
 	}
 }
 
-// shown is the family in which there certainly are addresses: of pods and Services, nil if none is
+// familiesShown is the family in which there certainly are addresses: of pods and Services, nil if none is
 // shown, and of everything.
-func shown(s *model.Snapshot) (pods *Family, all Family) {
+func familiesShown(s *model.Snapshot) (pods *Family, all Family) {
 	var families [2]bool
 	note := func(addrs []netip.Addr) {
 		for _, a := range addrs {
@@ -262,7 +268,8 @@ func shown(s *model.Snapshot) (pods *Family, all Family) {
 }
 
 // mayLie is where addresses of a kind lie that the input does not show.
-func mayLie(s *model.Snapshot, k kind) netset.Addrs {
+func (w *concrete) mayLie(k kind) netset.Addrs {
+	s := w.snap
 	var ranges []model.Range
 	var what string
 	switch k {
@@ -278,16 +285,30 @@ func mayLie(s *model.Snapshot, k kind) netset.Addrs {
 		all = all.Union(netset.Prefixes(r.CIDR))
 	}
 	if slices.ContainsFunc(s.Facts.Unknown, func(u model.Unknown) bool { return u.What == what }) || k == ofAPI {
-		all = all.Union(special.Plan)
+		all = all.Union(w.anywhere(k))
 	}
 	return all
 }
 
+// anywhere is where a platform can put addresses of a kind.
+func (w *concrete) anywhere(k kind) netset.Addrs {
+	switch {
+	case w.aws && k == ofServices:
+		return special.Hosts.Intersect(netset.MustPrefixes("0.0.0.0/0", "fc00::/7"))
+	case w.aws:
+		return special.Hosts.Intersect(netset.MustPrefixes("0.0.0.0/0", "2000::/3"))
+	}
+	return special.Hosts
+}
+
 // invent returns an address that nothing has, where addresses of a kind may lie.
 func (w *concrete) invent(r *random, k kind, f Family, edges []netip.Addr) netip.Addr {
-	plan := mayLie(w.snap, k).Intersect(familySpace[f])
+	plan := w.mayLie(k).Intersect(familySpace[f])
 	if plan.IsEmpty() {
-		plan = special.Plan.Intersect(familySpace[f])
+		plan = w.anywhere(k).Intersect(familySpace[f])
+	}
+	if private := plan.Intersect(special.Plan); !private.IsEmpty() && !r.one(4) {
+		plan = private
 	}
 	for {
 		var a netip.Addr

@@ -101,9 +101,9 @@ func TestWhereAddressesMayLie(t *testing.T) {
 		want                Verdict
 		asks, not           string
 	}{
-		{"a node and all public addresses", "spec", block(public), "node", Depends, "a public address", ""},
-		{"a pod and all public addresses", "spec", podD + block(public), "d", Denied, "", ""},
-		{"a node and some public addresses", "spec", block("8.8.8.0/24"), "node", Denied, "", ""},
+		{"a node and all public addresses", "spec", block(public), "node", Depends, "an address outside 10.0.0.0/8", ""},
+		{"a pod and all public addresses", "spec", podD + block(public), "d", Depends, "an address outside 10.0.0.0/8", ""},
+		{"a node and some public addresses", "spec", block("8.8.8.0/24"), "node", Depends, "an address in 8.8.8.0/24", ""},
 		{"a pod and another pod's address", "spec", podD + podB + block("10.0.0.2/32"), "d", Denied, "", ""},
 		{"a pod and a block of more", "spec", podD + podB + block("10.0.0.2/31"), "d", Depends, "the destination has an address in 10.0.0.3/32", ""},
 		{"a host pod and a node's address", "spec", host + nodeA + block("10.9.0.1/32"), "host", Depends, "an address in 10.9.0.1/32", ""},
@@ -112,6 +112,7 @@ func TestWhereAddressesMayLie(t *testing.T) {
 		{"a Service by a pattern of names", "cilium", service + to("toFQDNs: [{matchPattern: '*.example.com'}]"), "VIP", Denied, "", ""},
 		{"another node's link-local address", "cilium", to("toEntities: [remote-node]"), "169.254.1.1", Denied, "", ""},
 		{"another node's private address", "cilium", to("toEntities: [remote-node]"), "10.7.0.1", Depends, "another node", ""},
+		{"the own node's link-local address", "cilium", to("toEntities: [host]"), "169.254.1.1", Depends, "the node of", ""},
 		{"a node by its labels", "cilium", nodeA + to("toNodes: [{matchLabels: {zone: east}}]"), "node", Depends, other, zone},
 		{"a node that was not read", "cilium", to("toNodes: [{matchLabels: {zone: east}}]"), "node", Depends, zone, ""},
 		{"a host pod by the labels of its node", "cilium", host + nodeA + to("toNodes: [{matchLabels: {zone: east}}]"), "host", Depends, zone, ""},
@@ -268,11 +269,10 @@ func TestSettleByPorts(t *testing.T) {
 // What becomes known after all settles what is asked of one end, and of no other.
 func TestSettled(t *testing.T) {
 	p := under(t, "spec", onePod)
-	plan := &unknownAddrs{plan: [2]netset.Addrs{netset.MustPrefixes("10.0.0.0/8")}, public: true}
 	in := func(end when.End, f Family, text string) when.When {
-		return p.asks.over(f).And(p.asks.addressIn(end, 0, plan, f, netset.MustPrefixes(text), false))
+		return p.asks.over(f).And(p.addressIn(end, ofPods, f, netset.MustPrefixes(text)))
 	}
-	public := p.asks.addressIn(when.Source, 0, plan, IPv4, netset.Addrs{}, true)
+	public := p.addressIn(when.Source, ofPods, IPv4, netset.MustPrefixes("8.0.0.0/8"))
 	dst, src := in(when.Destination, IPv4, "10.1.0.0/16"), in(when.Source, IPv4, "10.1.0.0/16")
 	inside, outside, internet := netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("10.2.0.1"), netip.MustParseAddr("8.8.8.8")
 	own, none := p.asks.node(when.Destination, anyNode, ownNode), p.asks.node(when.Destination, anyNode, noNode)

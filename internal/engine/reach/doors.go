@@ -408,7 +408,5 @@ func (p *Program) BalancerSpace(service int) netset.Addrs {
 	for _, ip := range p.Snapshot.Services[service].ExternalIPs {
 		known = append(known, ip.Addr)
 	}
-	return balancerAddrs.Minus(netset.Points(known...))
+	return special.Hosts.Minus(netset.Points(known...))
 }
-
-var balancerAddrs = special.Internet.Union(special.Plan)

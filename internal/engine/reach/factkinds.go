@@ -29,7 +29,7 @@ var FactKinds = []FactKind{
 	{"nodes have <family>", ofCluster, yesOrNo, "whether nodes and the API server have addresses of an IP family", "nodes have IPv6"},
 	{"cluster has both IP families", ofCluster, yesOrNo, "whether Cilium runs with both IP families", "cluster has both IP families"},
 
-	{"<family> address of <end>, group <n>", ofEnd, "CIDRs, or public", "where an address lies that the input does not show", "IPv4 address of dst, group 0"},
+	{"<family> address of <end>, of <kind>", ofEnd, "CIDRs", "where an address lies that the input does not show; with \" on EKS\" or the like where that platform has its own places", "IPv4 address of dst, of pods"},
 	{"address of <end>: <name>", ofEnd, "CIDRs", "which address a host name resolves to", "address of dst: api.example.com"},
 	{"name of <end>: <name>", ofEnd, yesOrNo, "whether a host name resolves to the address", "name of dst: *.example.com"},
 	{"learnt from another pod", "src", yesOrNo, "whether other pods' DNS queries have told Cilium the addresses of names, where the client's are not inspected",

@@ -92,7 +92,7 @@ type AddrState uint8
 
 const (
 	NoAddr    AddrState = iota
-	MayHave             // perhaps there is one, somewhere in the plan
+	MayHave             // perhaps there is one
 	Has                 // there is one, somewhere in the plan
 	KnownAddr           // it is Addr
 )
@@ -138,20 +138,19 @@ type Ground struct {
 	servicesIn   [][]int    // Services by namespace
 	showsAPI     bool       // the Service of the API server is among them
 
-	apiPerhapsOnNode netset.IDs             // those of endpoints that may be a node's; those whose address is known are in local too
-	portNames        map[portName]portIDs   // who resolves a name to what
-	clusterwide      map[portName]shared    // the numbers that pods give a name, without those of sidecars and of pods on the host network
-	known            []heldAddr             // holders by known address, sorted
-	planOf           [kinds][2]netset.Addrs // where addresses that are not known may lie, by Family
-	unknownAddrs     []unknownAddrs         // holders whose address is not known; those of pods come first
-	taken            netset.Addrs           // addresses that some holder is known to have
-	existing         []existing             // holders by the families that they have addresses in
-	states           [2]AddrState           // of pods and Services whose address is not known, by Family
-	nodeStates       [2]AddrState           // of nodes, and of what has their addresses
-	podFamilies      [2]bool                // families that pods and Services show in use
-	seen             [2]bool                // families that the input shows in use
-	newNamespaces    label.Selector         // the namespaces that do not exist
-	plan             [2]netset.Addrs        // all of planOf, by Family
+	apiPerhapsOnNode netset.IDs           // those of endpoints that may be a node's; those whose address is known are in local too
+	portNames        map[portName]portIDs // who resolves a name to what
+	clusterwide      map[portName]shared  // the numbers that pods give a name, without those of sidecars and of pods on the host network
+	known            []heldAddr           // holders by known address, sorted
+	shown            [kinds]shown         // where the facts put addresses that are not known
+	unknownAddrs     [kinds]unknownAddrs  // holders whose address is not known
+	taken            netset.Addrs         // addresses that some holder is known to have
+	existing         []existing           // holders by the families that they have addresses in
+	states           [2]AddrState         // of pods and Services whose address is not known, by Family
+	nodeStates       [2]AddrState         // of nodes, and of what has their addresses
+	podFamilies      [2]bool              // families that pods and Services show in use
+	seen             [2]bool              // families that the input shows in use
+	newNamespaces    label.Selector       // the namespaces that do not exist
 }
 
 // shared is the numbers that pods give a port name.
@@ -175,7 +174,7 @@ func NewGround(s *model.Snapshot) *Ground {
 	for i, ns := range g.namespaces {
 		names[i], g.nsIndex[ns.Name] = ns.Name, i
 	}
-	g.planAddrs()
+	g.placeFacts()
 	g.newNamespaces = g.newNamespaces.Require(label.MetadataName, label.Exists()).Require(label.MetadataName, label.NotIn(names...))
 	g.noteFamilies()
 	g.addClasses()
@@ -265,9 +264,6 @@ func (g *Ground) HostNetwork(class int) bool { return g.holders[class].host }
 
 // Role returns what discovery took the pods of a class for.
 func (g *Ground) Role(class int) model.Role { return g.holders[class].role }
-
-// Plan returns where addresses of family f may lie that are not known.
-func (g *Ground) Plan(f Family) netset.Addrs { return g.plan[f] }
 
 // addClasses partitions the pods.
 func (g *Ground) addClasses() {

@@ -7,21 +7,21 @@ import (
 
 // Held returns the holders that have an address in addrs, and those whose address is not known and
 // may be one; whether a plugin matches them by it is another question.
-func (g *Ground) Held(addrs netset.Addrs) (surely, perhaps netset.IDs) {
-	surely = g.KnownIn(addrs)
+func (p *Program) Held(addrs netset.Addrs) (surely, perhaps netset.IDs) {
+	surely = p.KnownIn(addrs)
 	for _, f := range Families {
-		for k := range g.unknownAddrs {
-			unknown := &g.unknownAddrs[k]
-			within := addrs.Intersect(unknown.plan[f])
+		for k := range kinds {
+			ids, all := p.unknownAddrs[k].ids[f], p.areas[k][f].all
+			within := addrs.Intersect(all)
 			if netset.Size(within) <= smallBlock {
-				within = within.Minus(g.taken)
+				within = within.Minus(p.taken)
 			}
 			switch {
 			case within.IsEmpty():
-			case within.Equal(unknown.plan[f]):
-				surely = surely.Union(unknown.ids[f])
+			case within.Equal(all):
+				surely = surely.Union(ids)
 			default:
-				perhaps = perhaps.Union(unknown.ids[f])
+				perhaps = perhaps.Union(ids)
 			}
 		}
 	}

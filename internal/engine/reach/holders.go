@@ -209,7 +209,7 @@ func (g *Ground) indexAddrs() {
 	}
 	g.taken = netset.Points(taken...)
 	for k := range kinds {
-		g.place(k, [2]netset.IDs{netset.Points(lost[k][IPv4]...), netset.Points(lost[k][IPv6]...)})
+		g.unknownAddrs[k].ids = [2]netset.IDs{netset.Points(lost[k][IPv4]...), netset.Points(lost[k][IPv6]...)}
 	}
 	for state, ids := range states {
 		g.existing = append(g.existing, existing{state, netset.Points(ids...)})

@@ -212,27 +212,23 @@ func (p *Program) blockPeers(addrs netset.Addrs, end when.End) []match {
 // all or part of where they may be.
 func (p *Program) holdersIn(addrs netset.Addrs, end when.End) []match {
 	out := p.knownIn(addrs)
-	for k := range p.unknownAddrs {
-		unknown := &p.unknownAddrs[k]
+	for k := range kinds {
 		where := [2]when.When{when.Never, when.Never}
 		for _, f := range Families {
-			within := addrs.Intersect(unknown.plan[f])
-			if !unknown.shared && netset.Size(within) <= smallBlock {
+			within := addrs.Intersect(p.areas[k][f].all)
+			if !k.shares() && netset.Size(within) <= smallBlock {
 				within = within.Minus(p.taken)
 			}
-			public := unknown.public && special.Broad(addrs.Intersect(familySpace[f]))
-			if !within.IsEmpty() || public {
-				where[f] = p.asks.over(f).And(p.asks.addressIn(end, k, unknown, f, within, public))
-			}
+			where[f] = p.asks.over(f).And(p.addressIn(end, k, f, within))
 		}
-		for _, part := range unknown.parts() {
+		for _, part := range p.unknownAddrs[k].parts() {
 			at := match{ends: Region{IDs: part.ids}, when: when.Never}
 			for f, has := range part.unknown {
 				if has {
 					at.when = at.when.Or(where[f])
 				}
 			}
-			if k == 0 && part.unknown == [2]bool{true, true} { // addresses of pods that do not exist are not known either
+			if k == ofPods && part.unknown == [2]bool{true, true} { // addresses of pods that do not exist are not known either
 				at.ends.Cubes = everyPod
 			}
 			if !at.when.IsNever() {
@@ -248,7 +244,7 @@ func (p *Program) holdersIn(addrs netset.Addrs, end when.End) []match {
 func (p *Program) masked(addrs netset.Addrs) []match {
 	var out []match
 	for _, f := range Families {
-		in := addrs.Intersect(p.planOf[ofPods][f])
+		in := addrs.Intersect(p.areas[ofPods][f].all)
 		where := p.says.where[cni.NodesUsePodRange]
 		if in.IsEmpty() || where.IsNever() {
 			continue
@@ -307,8 +303,17 @@ func (p *Program) onNode(end when.End, in uint64) []match {
 	}
 }
 
-// routable is private space that an address of another node may lie in.
-var routable = special.Private.Minus(netset.MustPrefixes("169.254.0.0/16", "fe80::/10"))
+// bareNode matches private addresses that the input gives to nothing, where a node has them: one of
+// in.
+func (p *Program) bareNode(end when.End, in uint64) []match {
+	var out []match
+	for _, f := range Families {
+		for _, at := range p.areas[ofNodes][f].by {
+			out = append(out, match{ends: Region{Addrs: at.addrs.Intersect(special.Plan)}, when: p.asks.on(at.on).And(p.asks.node(end, anyNode, in))})
+		}
+	}
+	return out
+}
 
 // entity resolves a part of the world that a policy names (Cilium
 // Documentation/security/policy/layer3.rst, "Entities Based").
@@ -325,9 +330,10 @@ func (p *Program) entity(e policy.Entity, end when.End) []match {
 	case policy.WorldIPv6:
 		return p.outside(end, familySpace[IPv6], p.asks.over(IPv6))
 	case policy.Host:
-		return append(p.onNode(end, ownNode), match{ends: Region{Addrs: special.Private}, when: p.asks.node(end, anyNode, ownNode)})
+		link := match{ends: Region{Addrs: special.LinkLocal}, when: p.asks.node(end, anyNode, ownNode)}
+		return slices.Concat(p.onNode(end, ownNode), p.bareNode(end, ownNode), []match{link})
 	case policy.RemoteNode:
-		return append(p.onNode(end, otherNode), match{ends: Region{Addrs: routable}, when: p.asks.node(end, anyNode, otherNode)})
+		return slices.Concat(p.onNode(end, otherNode), p.bareNode(end, otherNode))
 	case policy.APIServer:
 		return p.apiServer(end)
 	}

@@ -26,7 +26,9 @@ type Program struct {
 // compiled is what all views of a program share.
 type compiled struct {
 	profiles   []cni.Profile
+	assume     Assumed
 	all        Worlds
+	areas      [kinds][2]area // where addresses lie that are not known, by Family
 	says       opinions
 	asks       questions
 	enforced   when.When // policies are enforced, where that is not certain
@@ -100,12 +102,30 @@ type ruleIn struct {
 	matches []match // of rules whose ports do not depend on the subject
 }
 
-// NewProgram compiles g under the given profiles, of which there may be up to [MaxProfiles].
-func NewProgram(g *Ground, profiles ...cni.Profile) *Program {
-	c := &compiled{profiles: profiles, all: worldsOf(len(profiles)), asks: newQuestions(len(profiles))}
+// Assumed says what of the cluster is left open where the input does not show it.
+type Assumed uint8
+
+const (
+	Worst   Assumed = iota // everything that a platform can be like
+	Typical                // addresses and IP families are as clusters usually have them
+)
+
+func (a Assumed) String() string { return [...]string{Worst: "worst", Typical: "typical"}[a] }
+
+// NewProgram compiles g under the given profiles, of which there may be up to [MaxProfiles], for
+// the worst case.
+func NewProgram(g *Ground, profiles ...cni.Profile) *Program { return Assuming(g, Worst, profiles...) }
+
+// Assuming is [NewProgram] under what is assumed.
+func Assuming(g *Ground, assume Assumed, profiles ...cni.Profile) *Program {
+	c := &compiled{profiles: profiles, assume: assume, all: worldsOf(len(profiles)), asks: newQuestions(len(profiles))}
 	c.says = opinionsOf(profiles, &c.asks)
 	c.enforced = c.asks.so[cni.Enforces]
 	c.unenforced = c.all &^ c.says.possible(cni.Enforces)
+	c.findAreas(g)
+	if assume == Typical {
+		c.asks.assumeFamilies(g)
+	}
 	p := &Program{g, c, c.all, when.Always}
 	c.collect(g)
 	on := p.applying()
@@ -123,6 +143,9 @@ const (
 	perhaps           // some label is not known
 	certainties
 )
+
+// Assumed says what was assumed when p was compiled.
+func (p *Program) Assumed() Assumed { return p.assume }
 
 // applying returns what applies to each class in each direction, as a key: numbers of subjects with
 // their certainty.

@@ -81,19 +81,14 @@ func (q *questions) over(f Family) when.When { return q.family.Has(1 << f) }
 // on is the condition that the cluster runs one of some CNIs.
 func (q *questions) on(w Worlds) when.When { return q.cni.Has(uint64(w)) }
 
-// addressIn is the condition that the address of an end lies in addrs, or is a public one, where it
-// is one of a group whose addresses are not known.
-func (q *questions) addressIn(end when.End, group int, u *unknownAddrs, f Family, addrs netset.Addrs, public bool) when.When {
-	all := when.Answers{Addrs: u.plan[f]}
-	in := when.Answers{Addrs: addrs}
-	if u.public {
-		all.Bits = when.Public
+// address asks for the address of an end in a family, where it is one of a kind whose addresses are
+// not known.
+func (q *questions) address(end when.End, k kind, f Family, at areaOn) *when.Question {
+	id := fmt.Sprintf("%s address of %s, of %s", f, endName(end), k)
+	if at.name != "" {
+		id += " on " + at.name
 	}
-	if public {
-		in.Bits = when.Public
-	}
-	id := fmt.Sprintf("%s address of %s, group %d", f, endName(end), group)
-	return q.space.Ask(when.Question{ID: id, Kind: when.Address, End: end, All: all}).Is(in)
+	return q.space.Ask(when.Question{ID: id, Kind: when.Address, End: end, All: when.Answers{Addrs: at.addrs}})
 }
 
 // node is the condition on which node an end is. Whether it may be on none depends on what it is:

@@ -105,7 +105,7 @@ func newBench(r *random, seed uint64, s scene, profile cni.Profile, worlds int) 
 	b := &bench{scene: s, Program: NewProgram(NewGround(s.snap), profile), seed: seed}
 	edges := append(edgesOf(s.snap), s.asked...)
 	for range worlds {
-		w := r.concretise(b.Ground, s, edges)
+		w := r.concretise(b.Ground, s, profile, edges)
 		w.under(r, profile)
 		b.worlds = append(b.worlds, w)
 	}

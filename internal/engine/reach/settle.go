@@ -4,7 +4,6 @@ import (
 	"net/netip"
 
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
-	"github.com/toolmoat/toolmoat/internal/engine/special"
 	"github.com/toolmoat/toolmoat/internal/engine/when"
 )
 
@@ -38,12 +37,8 @@ func OnOwnNode(w when.When) bool { return w.AsksKind(when.Node) && OffNode(w).Is
 func (p *Program) HasAddr(w when.When, end when.End, a netip.Addr) when.When {
 	w = w.Assume(p.asks.over(familyOf(a)))
 	for _, q := range w.Questions() {
-		switch {
-		case q.Kind != when.Address || q.End != end:
-		case q.All.Addrs.Contains(a):
+		if q.Kind == when.Address && q.End == end && q.All.Addrs.Contains(a) {
 			w = w.Assume(q.In(netset.Points(a)))
-		case q.All.Bits != 0 && special.Internet.Contains(a):
-			w = w.Assume(q.Has(when.Public))
 		}
 	}
 	return w

@@ -130,7 +130,7 @@ func TestSeveral(t *testing.T) {
 		b := newBench(r, seed, s, any[0], 0)
 		b.Program = NewProgram(b.Ground, any...)
 		for _, profile := range any {
-			w := r.concretise(b.Ground, s, edgesOf(s.snap))
+			w := r.concretise(b.Ground, s, profile, edgesOf(s.snap))
 			w.under(r, profile)
 			b.worlds = append(b.worlds, w)
 		}

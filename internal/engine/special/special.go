@@ -107,9 +107,12 @@ var IPv4, NAT64 = netset.MustPrefixes("0.0.0.0/0"), netset.MustPrefixes("64:ff9b
 // cni-custom-network; GKE documentation, alias-ips).
 var Plan = netset.MustPrefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "34.118.224.0/20", "240.0.0.0/4", "fc00::/7")
 
+// LinkLocal is addresses that are each link's own.
+var LinkLocal = netset.MustPrefixes("169.254.0.0/16", "fe80::/10")
+
 // Private is address space that is not on the internet but can be routed to: the plan and
 // link-local addresses.
-var Private = Plan.Union(netset.MustPrefixes("169.254.0.0/16", "fe80::/10", "192.0.0.0/24"))
+var Private = Plan.Union(LinkLocal).Union(netset.MustPrefixes("192.0.0.0/24"))
 
 // unroutable is space that no connection of a pod leaves it for, or that is no single host: this
 // host, loopback, multicast, broadcast.
@@ -118,6 +121,9 @@ var unroutable = netset.MustPrefixes("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", 
 // Internet is everything else that a connection can be made to, without the special endpoints in
 // it.
 var Internet = netset.Universe.Minus(Private).Minus(unroutable).Minus(credentialAddrs())
+
+// Hosts is where anything that a connection can be made to may have its address, but link-local.
+var Hosts = Plan.Union(Internet)
 
 func credentialAddrs() netset.Addrs {
 	var all []netip.Addr

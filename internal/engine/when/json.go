@@ -18,7 +18,7 @@ type Term struct {
 // returns at most max terms if max is not 0, and how many more there are, counted no further than
 // some thirty. cnis are the names of CNIs by bit.
 //
-// An answer is yes or no, names of CNIs, CIDRs or "public", or names of other answers; several are
+// An answer is yes or no, names of CNIs, CIDRs, or names of other answers; several are
 // joined with commas.
 func (w When) Ifs(care When, cnis []string, max int) (terms [][]Term, more int) {
 	limit := max
@@ -44,8 +44,6 @@ func (l Literal) answer(cnis []string) string {
 	switch {
 	case l.Question.Kind == CNI:
 		names = cnis
-	case l.Question.Kind == Address:
-		names = []string{"public"}
 	case names == nil && l.Question.Kind == Family:
 		names = []string{"IPv4", "IPv6"}
 	case names == nil && l.Question.All.Bits == Yes|No:

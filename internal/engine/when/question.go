@@ -52,9 +52,6 @@ const (
 	IPv6 uint64 = 2
 )
 
-// Public is the answer to an address question that the address is somewhere on the internet.
-const Public uint64 = 1
-
 func (a Answers) and(b Answers) Answers { return Answers{a.Bits & b.Bits, a.Addrs.Intersect(b.Addrs)} }
 
 func (a Answers) or(b Answers) Answers { return Answers{a.Bits | b.Bits, a.Addrs.Union(b.Addrs)} }

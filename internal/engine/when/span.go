@@ -14,10 +14,6 @@ import (
 // family. It holds no pointer, and comparing two is two comparisons of words.
 type point struct{ hi, lo uint64 }
 
-// public stands for the answer [Public] of an address question. No end has the address of the same
-// value.
-var public = point{^uint64(0), ^uint64(0)}
-
 func (p point) compare(q point) int {
 	if p.hi != q.hi {
 		return cmp.Compare(p.hi, q.hi)
@@ -51,10 +47,7 @@ func (q *Question) spans(a Answers) []span {
 	}
 	out := make([]span, 0, a.Addrs.Len()+2)
 	for r := range a.Addrs.Runs() {
-		s := span{pointOf(r.Lo), pointOf(r.Hi)}
-		if s.hi == public {
-			s.hi = s.hi.prev()
-		}
+		s := span{pointOf(r.Lo), earlier(pointOf(r.Hi), last)}
 		if r.Lo.Is6() && s.lo.compare(mapped.hi) <= 0 && s.hi.compare(mapped.lo) >= 0 {
 			if s.lo.compare(mapped.lo) < 0 {
 				out = append(out, span{s.lo, mapped.lo.prev()})
@@ -65,12 +58,12 @@ func (q *Question) spans(a Answers) []span {
 		}
 		out = append(out, s)
 	}
-	if a.Bits != 0 {
-		out = append(out, span{public, public})
-	}
 	slices.SortFunc(out, func(a, b span) int { return a.lo.compare(b.lo) }) // IPv4 lies among IPv6
 	return out
 }
+
+// last is the last address that anything may have: every point has one after it.
+var last = point{^uint64(0), ^uint64(0) - 1}
 
 // mapped is where IPv4 addresses are kept, in the range that IPv6 has for them. Nobody has an IPv6
 // address there.
@@ -91,7 +84,7 @@ func bitSpans(set uint64) []span {
 func bitsIn(s span) uint64 { return ^uint64(0) << s.lo.lo & (^uint64(0) >> (63 - s.hi.lo)) }
 
 // families are where IPv6 addresses are kept, before and after those of IPv4.
-var families = [...]span{{point{}, mapped.lo.prev()}, mapped, {mapped.hi.next(), public.prev()}}
+var families = [...]span{{point{}, mapped.lo.prev()}, mapped, {mapped.hi.next(), last}}
 
 // inMapped is the IPv6 addresses of mapped.
 var inMapped = netset.Run[netip.Addr]{Lo: netip.MustParseAddr("::ffff:0.0.0.0"), Hi: netip.MustParseAddr("::ffff:255.255.255.255")}
@@ -124,12 +117,6 @@ func (q *Question) answers(spans []span) Answers {
 		case q.Kind != Address:
 			out.Bits |= bitsIn(s)
 		default:
-			if s.hi == public {
-				if out.Bits |= Public; s.lo == public {
-					continue
-				}
-				s.hi = s.hi.prev()
-			}
 			for _, in := range families { // neighbours of two families may be one span
 				if lo, hi := later(s.lo, in.lo), earlier(s.hi, in.hi); lo.compare(hi) <= 0 {
 					runs = append(runs, netset.Run[netip.Addr]{Lo: addrOf(lo), Hi: addrOf(hi)})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/bits"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -46,7 +47,7 @@ type CNIFamily struct {
 //	if data/orders-db has an address outside 10.0.0.0/8
 //	on gke-dpv2 only if policy is judged before a Service is translated
 //	if one of:
-//	- the API server has a public address (on Cilium only if the API server runs outside the cluster's nodes)
+//	- the API server has an address outside 10.0.0.0/8 (on Cilium only if the API server runs outside the cluster's nodes)
 //	- on calico, if mcp/fetch-mcp and the API server are on the same node
 //
 // Lines that begin with "- " belong to the one before them and do not count as lines. What always
@@ -268,27 +269,41 @@ func (n Names) end(e End) string {
 	return "the cluster"
 }
 
-// address says an answer by what is in it or by what is not, whichever is shorter, and of two as
-// long by the smaller one.
+// address says an answer by what is in it, by what is not, or as a block with exceptions, whichever
+// is shortest, and of the first two, if as long, by the smaller one.
 func (n Names) address(l Literal) string {
 	in, out := l.In.Addrs, l.Domain.Addrs.Minus(l.In.Addrs)
 	ins, outs := netset.CIDRs(in), netset.CIDRs(out)
-	public, notPublic := bits.OnesCount64(l.In.Bits), bits.OnesCount64(l.Domain.Bits&^l.In.Bits)
-	longer := cmp.Compare(len(ins)+public, len(outs)+notPublic)
-	byOut := cmp.Or(longer, cmp.Compare(netset.Size(in), netset.Size(out))) > 0
-	switch {
-	case len(ins) == 0:
-		return "a public address"
-	case len(outs) == 0:
-		return "no public address"
-	case byOut && notPublic > 0:
-		return "an address outside " + n.list(texts(outs), "and") + " that is not public"
-	case byOut:
+	block := spanning(in)
+	switch except := netset.CIDRs(netset.Prefixes(block).Intersect(out)); {
+	case len(except)+1 >= min(len(ins), len(outs)):
+	case len(except) == 0:
+		return "an address in " + block.String()
+	default:
+		return "an address in " + block.String() + " outside " + n.list(texts(except), "and")
+	}
+	if cmp.Or(cmp.Compare(len(ins), len(outs)), cmp.Compare(netset.Size(in), netset.Size(out))) > 0 {
 		return "an address outside " + n.list(texts(outs), "and")
-	case public > 0:
-		return "a public address or one in " + n.list(texts(ins), "or")
 	}
 	return "an address in " + n.list(texts(ins), "or")
+}
+
+// spanning is the smallest block that holds addrs, as far as they are of one family.
+func spanning(addrs netset.Addrs) netip.Prefix {
+	var first, last netip.Addr
+	for r := range addrs.Runs() {
+		if !first.IsValid() {
+			first = r.Lo
+		}
+		if r.Hi.BitLen() == first.BitLen() {
+			last = r.Hi
+		}
+	}
+	for size := first.BitLen(); ; size-- {
+		if p := netip.PrefixFrom(first, size).Masked(); p.Contains(last) {
+			return p
+		}
+	}
 }
 
 func texts[T fmt.Stringer](values []T) []string {

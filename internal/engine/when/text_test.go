@@ -43,7 +43,7 @@ func (s asker) on(cnis uint64) When {
 }
 
 func (s asker) address(end End) *Question {
-	return s.Ask(Question{ID: fmt.Sprint("address ", end), Kind: Address, End: end, All: Answers{Public, plan}})
+	return s.Ask(Question{ID: fmt.Sprint("address ", end), Kind: Address, End: end, All: Answers{Addrs: plan}})
 }
 
 func (s asker) in(end End, cidrs ...string) When {
@@ -205,15 +205,11 @@ func TestLines(t *testing.T) {
 		{"of two as long, the smaller", fetch, api, func(s asker) When { return s.outside(Destination, "192.168.0.0/16") }, func(s asker) When {
 			return s.in(Destination, "10.0.0.0/8", "192.168.0.0/16")
 		}, []string{"if the API server has an address outside 192.168.0.0/16"}, ""},
-		{"public", fetch, api, func(s asker) When { return s.address(Destination).Has(Public) }, nil, []string{"if the API server has a public address"}, ""},
-		{"not public", fetch, api, func(s asker) When { return s.address(Destination).Has(Public).Not() }, nil, []string{"if the API server has no public address"}, ""},
-		{"public or a block", fetch, api, func(s asker) When { return s.address(Destination).Has(Public).Or(s.in(Destination, "10.0.0.0/8")) }, nil, []string{
-			"if the API server has a public address or one in 10.0.0.0/8",
-		}, ""},
-		{"outside and not public", fetch, api, func(s asker) When {
-			return s.outside(Destination, "10.0.0.0/8").Minus(s.address(Destination).Has(Public))
-		}, nil, []string{
-			"if the API server has an address outside 10.0.0.0/8 that is not public",
+		{"a block with exceptions", fetch, api, func(s asker) When {
+			return s.in(Destination, "10.0.0.0/8").Minus(s.in(Destination, "10.1.0.0/16", "10.200.0.0/16"))
+		}, nil, []string{"if the API server has an address in 10.0.0.0/8 outside 10.1.0.0/16 and 10.200.0.0/16"}, ""},
+		{"two blocks", fetch, api, func(s asker) When { return s.in(Destination, "10.1.0.0/16", "172.16.0.0/16") }, nil, []string{
+			"if the API server has an address in 10.1.0.0/16 or 172.16.0.0/16",
 		}, ""},
 		{"all possible of a family", fetch, api, func(s asker) When { return s.on(bitsOf("aks-cilium", "cilium")) }, func(s asker) When {
 			return s.on(bitsOf("gke-dpv2", "antrea", "kube-router")).Not()
@@ -238,7 +234,7 @@ func TestLines(t *testing.T) {
 		}, nil, []string{"if P does not deny it", "if mcp/fetch-mcp and the API server are on the same node or P allows it"}, ""},
 		{"what they must say hangs on something else", fetch, api, func(s asker) When {
 			return s.in(Destination, "10.0.0.0/9").And(s.unread("P", allows|silent)).Or(s.unread("P", allows|silent).And(s.unread("Q", allows)))
-		}, nil, []string{"if (the API server has an address outside 10.0.0.0/9 and P and Q, which could not be read, let it through) or (the API server has an address in 10.0.0.0/9 and P does not deny it)"}, ""},
+		}, nil, []string{"if (the API server has an address in 10.0.0.0/9 and P does not deny it) or (the API server has an address outside 10.0.0.0/9 and P and Q, which could not be read, let it through)"}, ""},
 		{"what is impossible may be said along", fetch, api, func(s asker) When { return s.unread("P", allows) }, func(s asker) When {
 			return s.unread("P", allows|denies)
 		}, []string{"if P allows it"}, ""},
@@ -427,7 +423,7 @@ func TestIfs(t *testing.T) {
 	s := asker{NewSpace()}
 	family := s.Ask(Question{ID: "family", Kind: Family, All: Answers{Bits: IPv4 | IPv6}})
 	fact := s.fact(1, "x", "not x")
-	w := s.on(ciliums).And(s.in(Destination, "10.0.0.0/8", "fc00::/7").Or(s.address(Destination).Has(Public)))
+	w := s.on(ciliums).And(s.in(Destination, "10.0.0.0/8", "fc00::/7"))
 	w = w.Or(fact.Not().And(s.unread("policy", allows|silent)).And(family.Has(IPv6))).Or(s.node(sameNode).And(s.on(awses)))
 	for _, tt := range []struct {
 		when, care When
@@ -438,10 +434,10 @@ func TestIfs(t *testing.T) {
 		{Always, Always, 0, `[[]]`, 0},
 		{Never, Always, 0, `[]`, 0},
 		{w, Always, 0, `[` +
-			`[{"fact":"cni","answer":"aks-cilium,cilium,gke-dpv2"},{"fact":"address 1","answer":"10.0.0.0/8,fc00::/7,public"}],` +
+			`[{"fact":"cni","answer":"aks-cilium,cilium,gke-dpv2"},{"fact":"address 1","answer":"10.0.0.0/8,fc00::/7"}],` +
 			`[{"fact":"cni","answer":"aws-vpc-cni,eks-auto"},{"fact":"node","answer":"1"}],` +
 			`[{"fact":"family","answer":"IPv6"},{"fact":"policy","answer":"allows,nothing"},{"fact":"fact x","answer":"no"}]]`, 0},
-		{w, s.on(ciliums), 1, `[[{"fact":"address 1","answer":"10.0.0.0/8,fc00::/7,public"}]]`, 1},
+		{w, s.on(ciliums), 1, `[[{"fact":"address 1","answer":"10.0.0.0/8,fc00::/7"}]]`, 1},
 	} {
 		terms, more := tt.when.Ifs(tt.care, cniNames, tt.max)
 		got, err := json.Marshal(append([][]Term{}, terms...))

@@ -25,7 +25,7 @@ type twin struct {
 // of this list.
 var asked = []Question{
 	{ID: "h", Kind: Fact, End: Destination, Rank: 1, All: Answers{Bits: Yes | No}},
-	{ID: "address of dst", Kind: Address, End: Destination, All: Answers{Public, netset.MustPrefixes("10.0.0.0/8", "fd00::/8")}},
+	{ID: "address of dst", Kind: Address, End: Destination, All: Answers{Addrs: netset.MustPrefixes("8.0.0.0/8", "10.0.0.0/8", "fd00::/8")}},
 	{ID: "unread", Kind: Unjudged, End: Source, Rank: 2, All: Answers{Bits: 7}},
 	{ID: "family", Kind: Family, All: Answers{Bits: IPv4 | IPv6}},
 	{ID: "cni", Kind: CNI, All: Answers{Bits: 7}},
@@ -36,7 +36,7 @@ var asked = []Question{
 
 func newTwin() *twin {
 	t := &twin{space: NewSpace(), worlds: 1, follow: map[*node][]follows{}}
-	parts := []netset.Addrs{netset.MustPrefixes("10.0.0.0/9"), netset.MustPrefixes("10.128.0.0/9"), netset.MustPrefixes("fd00::/8")}
+	parts := []netset.Addrs{netset.MustPrefixes("8.0.0.0/8"), netset.MustPrefixes("10.0.0.0/9"), netset.MustPrefixes("10.128.0.0/9"), netset.MustPrefixes("fd00::/8")}
 	for _, q := range asked {
 		var each []Answers
 		for bit := uint64(1); bit <= q.All.Bits; bit <<= 1 {
@@ -572,14 +572,14 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// An answer by a bit and answers by addresses have one order, whichever comes first.
-func TestPublicAndAddressesAreInOrder(t *testing.T) {
+// Answers by addresses have one order, whichever comes first.
+func TestAddressesAreInOrder(t *testing.T) {
 	t.Parallel()
 	s := NewSpace()
-	low, high := netset.MustPrefixes("10.0.0.0/9"), netset.MustPrefixes("10.128.0.0/9")
-	q := s.Ask(Question{ID: "address", Kind: Address, End: Destination, All: Answers{Public, low.Union(high)}})
+	first, low, high := netset.MustPrefixes("8.0.0.0/8"), netset.MustPrefixes("10.0.0.0/9"), netset.MustPrefixes("10.128.0.0/9")
+	q := s.Ask(Question{ID: "address", Kind: Address, End: Destination, All: Answers{Addrs: netset.Union(first, low, high)}})
 	a, b := s.Fact("a", Cluster, 0, "a", "no a").Has(Yes), s.Fact("b", Cluster, 1, "b", "no b").Has(Yes)
-	parts := []When{q.Has(Public), q.In(low).And(a), q.In(high).And(b)}
+	parts := []When{q.In(first), q.In(low).And(a), q.In(high).And(b)}
 	want := parts[0].Or(parts[1]).Or(parts[2])
 	for _, order := range [][3]int{{0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		if got := parts[order[0]].Or(parts[order[1]]).Or(parts[order[2]]); !got.Equal(want) || got.Hash() != want.Hash() {
@@ -600,15 +600,15 @@ func TestAQuestionWithoutAnswersIsNever(t *testing.T) {
 // also where those of two families are neighbours.
 func TestAnswersOfBothFamilies(t *testing.T) {
 	all := netset.MustPrefixes("0.0.0.0/0", "::/0")
-	q := NewSpace().Ask(Question{ID: "address", Kind: Address, All: Answers{Bits: Public, Addrs: all}})
+	q := NewSpace().Ask(Question{ID: "address", Kind: Address, All: Answers{Addrs: all}})
 	for _, in := range []Answers{
-		{Addrs: all}, {Bits: Public}, {Bits: Public, Addrs: netset.MustPrefixes("::/0")}, {Addrs: netset.MustPrefixes("0.0.0.0/0")},
-		{Addrs: netset.MustPrefixes("::/0")}, {Addrs: netset.MustPrefixes("10.0.0.0/8", "::/1")}, {Bits: Public, Addrs: netset.MustPrefixes("240.0.0.0/4", "8000::/1")},
+		{Addrs: all}, {Addrs: netset.MustPrefixes("0.0.0.0/0")},
+		{Addrs: netset.MustPrefixes("::/0")}, {Addrs: netset.MustPrefixes("10.0.0.0/8", "::/1")}, {Addrs: netset.MustPrefixes("240.0.0.0/4", "8000::/1")},
 		{Addrs: netset.MustPrefixes("0.0.0.0/1", "::/97")},
 	} {
-		last := Answers{Addrs: netset.MustPrefixes("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128")} // which stands for the public ones
+		last := Answers{Addrs: netset.MustPrefixes("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128")} // which nobody has
 		if got := q.answers(q.spans(in)); !got.or(last).equal(in.or(last)) {
-			t.Errorf("got %v %v, want %v %v", got.Bits, netset.CIDRs(got.Addrs), in.Bits, netset.CIDRs(in.Addrs))
+			t.Errorf("got %v, want %v", netset.CIDRs(got.Addrs), netset.CIDRs(in.Addrs))
 		}
 		for _, c := range q.Is(in).By(q, q.All) {
 			if c.In.IsEmpty() {
