@@ -73,7 +73,7 @@ func TestClaims(t *testing.T) {
 		{"mcp/free", "169.254.169.254:80", reach.Allowed, "169.254.169.254 is the address of mcp/Pod/fake"},
 		{"mcp/free", "10.96.0.9:81", reach.Denied, "nothing listens"},
 		{"mcp/free", "10.96.0.9:80", reach.Denied, ""},
-		{"mcp/free", "mcp/s1:80", reach.Denied, ""},
+		{"mcp/free", "mcp/s1:80", reach.Depends, "another way there: 203.0.113.9:80"},
 
 		{"mcp/picky", "203.0.113.9:443", reach.Depends, "203.0.113.9 is an external address of mcp/Service/s2"},
 		{"mcp/picky", "203.0.113.9:80", reach.Denied, "203.0.113.9 is an external address of mcp/Service/s1"},

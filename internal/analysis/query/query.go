@@ -144,15 +144,10 @@ func (a *asker) between(source, target place) decision {
 	if ways == nil {
 		ways = a.eachOf(source, func(from end) []way {
 			direct := a.choices(from, target)
-			if a.straight || a.q.To.Object == "" || len(target.services) > 0 || a.allPass(direct) {
+			if a.straight || a.allPass(direct) {
 				return direct
 			}
-			for _, to := range target.ends {
-				if a.isPods(to) {
-					direct = append(direct, a.throughDoors(from, to)...)
-				}
-			}
-			return direct
+			return append(direct, a.otherwise(from, target)...)
 		})
 		if source.unknown.IsValid() {
 			ways = append(ways, a.fromUnknown(source.unknown, target)...)

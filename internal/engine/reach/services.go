@@ -77,6 +77,9 @@ func (g *Ground) addBackends() {
 		for _, e := range svc.Endpoints {
 			pods := g.byAddr[e.Addr.Unmap()]
 			if pods == nil {
+				if !g.isKubeAPI(i) { // which is an end of its own
+					pods = g.hostsAt(e.Addr.Unmap())
+				}
 				g.bareBackends = append(g.bareBackends, bareBackend{i, e.Addr.Unmap(), EndpointPorts(svc, e), byNodes(i, svc)})
 			}
 			for n, pod := range pods {
@@ -104,6 +107,19 @@ func (g *Ground) addBackends() {
 			}
 		}
 	}
+}
+
+// hostsAt returns the pods on the host network of the node with an address, one of each class.
+func (g *Ground) hostsAt(addr netip.Addr) (out []RunningPod) {
+	for r := range g.hosts.Runs() {
+		for id := r.Lo; id <= r.Hi; id++ {
+			h := &g.holders[id]
+			if a := h.Addrs[familyOf(addr)]; a.State == KnownAddr && a.Addr == addr || slices.Contains(h.others, addr) {
+				out = append(out, RunningPod{h.Members[0], int(id)})
+			}
+		}
+	}
+	return out
 }
 
 // servicePorts resolves the ports of a Service for the pods of a class.
