@@ -331,6 +331,16 @@ func (r *random) addDoors(s *model.Snapshot) {
 			}
 		}
 	}
+	for i := range s.Services { // some lead to what is on the host network
+		for _, w := range s.Workloads {
+			for _, pod := range w.Pods {
+				if svc := &s.Services[i]; svc.Selector == nil && pod.HostNetwork && pod.Addrs != nil && r.more.IntN(2) == 0 {
+					ports := []model.ServicePort{{Name: svc.Ports[0].Name, Protocol: svc.Ports[0].Protocol, Port: 80}}
+					svc.Endpoints = append(svc.Endpoints, model.Endpoint{Addr: pod.Addrs[0], Ports: ports})
+				}
+			}
+		}
+	}
 }
 
 // placeAll puts some nodes and pods where not every CNI enforces policies.
