@@ -100,7 +100,7 @@ func (w *World) ThroughNode(from End, b int, protocol string, port int) bool {
 				hider = w.Nodes[own]
 			}
 			for _, at := range addrs {
-				judged := w.JudgedBeforeService || name != own && !w.NodePortsTranslatedFirst
+				judged := w.JudgedBeforeService || (name != own || w.Translated[at]) && !w.NodePortsTranslatedFirst
 				if by(at, on, judged, escapes, hider) {
 					return true
 				}

@@ -165,7 +165,7 @@ func (a *asker) nodeFront(from, node end) front {
 	if a.isPods(from) {
 		f.before = a.p.JudgedAtNode()
 		if at := a.placements(from, node); len(at) == 1 {
-			f.before = at[0].settle(f.before)
+			f.before = a.settle(f.before, at[0], from, node)
 		}
 		f.before = f.before.Move(when.Destination, when.Via)
 	}

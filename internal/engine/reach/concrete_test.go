@@ -143,6 +143,12 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 			}
 		}
 	}
+	w.Translated = map[netip.Addr]bool{}
+	for _, n := range w.snap.Nodes {
+		for _, a := range n.External {
+			w.Translated[a] = r.more.IntN(2) == 0
+		}
+	}
 	w.Meshes = map[string]int{}
 	for m := ambient; m < meshes; m++ {
 		if r.more.IntN(2) == 0 {
@@ -470,7 +476,9 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 		case h.Kind == VIP && s.Services[h.Service].ClusterIPs != nil:
 			w.addrs[n] = s.Services[h.Service].ClusterIPs
 		case h.Kind == Node && h.Node >= 0:
-			w.addrs[n] = s.Nodes[h.Node].Addrs
+			if w.addrs[n] = knownAddrs(h); w.addrs[n] == nil {
+				w.addrs[n] = w.Nodes[s.Nodes[h.Node].Name]
+			}
 		case h.Kind == Node:
 			w.addrs[n] = w.Nodes[pick(r, nodes...)]
 		case h.Kind == KubeAPI && knownAddrs(h) != nil:

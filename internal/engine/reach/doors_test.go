@@ -103,7 +103,7 @@ func TestDoorsByProfile(t *testing.T) {
 ---
 {apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 10.9.0.1}]}}
 ---
-{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 10.9.0.2}]}}
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 10.9.0.2}, {type: ExternalIP, address: 203.0.113.2}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {namespace: x, name: a, labels: {app: a}}, spec: {nodeName: n2, containers: [{name: c, image: i}]}, status: {podIPs: [{ip: 10.1.0.1}]}}
 ---
@@ -124,6 +124,7 @@ func TestDoorsByProfile(t *testing.T) {
 		{"n1 has no pod behind it", "gke-legacy", "type: NodePort, externalTrafficPolicy: Local", "10.9.0.1/32", "30080", "{}", Depends},
 		{"n1 sends on", "gke-legacy", "type: NodePort", "10.9.0.1/32", "30080", "{}", Allowed},
 		{"the own node translates first", "gke-legacy", "type: NodePort", "10.9.0.2/32", "30080", "{}", Denied},
+		{"the own node's ExternalIP may be translated outside", "gke-legacy", "type: NodePort", "203.0.113.2/32", "30080", "{}", Depends},
 		{"let to the pod, which lets nodes in, by an external IP", "gke-legacy", "externalIPs: [203.0.113.9]", "10.1.0.2/32", "80", "", Depends},
 		{"let to the pod, which lets nodes in, with no way there", "gke-legacy", "type: ClusterIP", "10.1.0.2/32", "80", "", Denied},
 		{"a load balancer somewhere", "gke-legacy", "type: LoadBalancer", "203.0.113.0/24", "443", "{}", Depends},

@@ -85,6 +85,8 @@ var FactKinds = []FactKind{
 	{"Service <services>", ofCluster, yesOrNo, "whether a Service that a policy names has something behind it", "Service named b in namespace a"},
 	{"node port of: <service>", ofCluster, yesOrNo, "whether policies let a node port through that the input does not show", "node port of: a/Service/b"},
 	{"load balancer of: <service>", ofCluster, yesOrNo, "whether policies let through the address of a load balancer that the input does not show", "load balancer of: a/Service/b"},
+	{"ExternalIP on an interface of: <node>", ofCluster, yesOrNo, "whether a node has its ExternalIP itself, or something outside of the cluster translates it",
+		"ExternalIP on an interface of: n1"},
 	{"ipMode Proxy: <address>", ofCluster, yesOrNo, "whether what pods send to a load balancer's address leaves the cluster for it", "ipMode Proxy: 203.0.113.7"},
 	{"client's address kept: <end> by <way>", ofEnd, yesOrNo, "whether the client's own address is kept on a way through a node or load balancer",
 		"client's address kept: dst by NodePort Service a/b"},
