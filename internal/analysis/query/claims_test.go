@@ -68,6 +68,11 @@ func TestClaims(t *testing.T) {
 		{"mcp/free", "169.254.169.253:80", reach.Allowed, "mcp/Service/metadata has no port 80/TCP, so what connects there goes to whoever else has 169.254.169.253"},
 		{"mcp/free", "10.0.0.7:10250", reach.Allowed, "10.0.0.7 is the address of node node1"},
 		{"mcp/picky", "10.0.0.7:1", reach.Denied, ""},
+		{"mcp/free", "10.0.0.7:1", reach.Depends, "10.0.0.7 is the address of node node1"}, // the node's, or a Service's whose pod is closed
+		{"mcp/free", "10.0.0.7:2", reach.Allowed, ""},
+		{"mcp/free", "169.254.169.253:1", reach.Depends, ""},
+		{"mcp/free", "169.254.169.252:1", reach.Depends, ""},
+		{"mcp/free", "169.254.169.252:2", reach.Allowed, ""},
 		{"mcp/free", "169.254.169.252:80", reach.Allowed, "goes to whoever else has its address"},
 		{"mcp/free", "mcp/own:80", reach.Allowed, "goes to whoever else has its address"},
 		{"mcp/free", "169.254.169.254:80", reach.Allowed, "169.254.169.254 is the address of mcp/Pod/fake"},

@@ -57,12 +57,17 @@ func TestDoors(t *testing.T) {
 		// Services whose endpoints are no pods of the input: a cloud's, a database, a node, what listens on one.
 		outside = "{apiVersion: v1, kind: Service, metadata: {namespace: data, name: ext}, spec: {SPEC, clusterIP: 10.96.0.7, ports: [{port: 8080, targetPort: 80, NODE}]}}\n---\n" +
 			"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: data, name: ext-1, labels: {kubernetes.io/service-name: ext}}, addressType: IPv4, ports: [{port: 80, protocol: TCP}], endpoints: [{addresses: [ADDR]}]}\n---\n"
+		shutA     = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress]}}"
+		openA     = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress], ingress: [{}]}}"
 		onNetwork = "{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: exporter, labels: {app: exporter}}, spec: {hostNetwork: true, nodeName: n1, containers: [{name: c, image: x}]}, status: {phase: Running, hostIP: 192.168.1.1, podIP: 192.168.1.1, podIPs: [{ip: 192.168.1.1}]}}\n---\n"
 		toN2      = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.168.1.2/32}}]}]}}"
 		noPg      = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
 	)
 	bareAt := func(spec, node, addr string) string {
 		return strings.NewReplacer("SPEC", spec, "NODE", node, "ADDR", addr).Replace(outside)
+	}
+	claimed := func(spec, status string) string {
+		return "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {" + spec + ", clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}" + status + "}\n---\n"
 	}
 	metadata := bareAt("type: NodePort", "nodePort: 30080", "169.254.169.254")
 	headless := "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: None, externalIPs: [10.77.0.13], selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
@@ -154,6 +159,13 @@ func TestDoors(t *testing.T) {
 		{"a pod behind a port of nodes that are denied", onNodes + closed, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a port of its own on a node", onHost + toNodes, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Depends},
 		{"a pod behind a port of its own on a node that is denied", onHost + closed, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Denied},
+		{"an external IP that is a node's, to a pod that lets nobody in", claimed("externalIPs: [192.168.1.1]", "") + shutA, "calico", "mcp/b", "192.168.1.1:80", reach.Depends},
+		{"an external IP that is a node's, to a pod that lets everybody in", claimed("externalIPs: [192.168.1.1]", "") + openA, "calico", "mcp/b", "192.168.1.1:80", reach.Allowed},
+		{"an external IP that is a node's, from who is let to nothing", claimed("externalIPs: [192.168.1.1]", "") + closed, "calico", "mcp/b", "192.168.1.1:80", reach.Denied},
+		{"an external IP that is a node's, on another port", claimed("externalIPs: [192.168.1.1]", "") + shutA, "calico", "mcp/b", "192.168.1.1:81", reach.Allowed},
+		{"a load balancer's address that is a node's", claimed("type: LoadBalancer", ", status: {loadBalancer: {ingress: [{ip: 192.168.1.1, ipMode: VIP}]}}") + shutA, "cilium", "mcp/b", "192.168.1.1:80", reach.Depends},
+		{"an external IP that is a pod's", claimed("externalIPs: [10.0.2.5]", "") + shutA + "\n---\n" + strings.TrimSuffix(onHost, "---\n"), "calico", "mcp/h", "10.0.2.5:80", reach.Depends},
+		{"a ClusterIP that is a node's", strings.Replace(claimed("type: ClusterIP", ""), "10.96.0.9", "192.168.1.1", 1) + shutA, "calico", "mcp/b", "192.168.1.1:80", reach.Depends},
 		{"a pod that shares its table of rules", toolA + fmt.Sprintf(toolB, "tool-b"), "aws-vpc-cni", "mcp/tool-b", "8.8.8.8:443", reach.Depends},
 		{"a pod of another name", toolA + fmt.Sprintf(toolB, "other-b"), "aws-vpc-cni", "mcp/other-b", "8.8.8.8:443", reach.Denied},
 		{"a CNI with rules for each pod", toolA + fmt.Sprintf(toolB, "tool-b"), "calico", "mcp/tool-b", "8.8.8.8:443", reach.Denied},

@@ -257,7 +257,11 @@ func (a *asker) toService(from end, at entry) []way {
 	}
 	if slices.ContainsFunc(svc.Ports, func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) }) {
 		f := a.serviceFront(from, door, svc)
-		return append(others, a.answering(from, at.service, f, a.backends(at.service, a.conns), a.conns, arriving(svc, a.conns))...)
+		ways := a.answering(from, at.service, f, a.backends(at.service, a.conns), a.conns, arriving(svc, a.conns))
+		if others != nil && a.q.Port != 0 {
+			return a.translating(svc.ClusterIPs[0].String(), others, world{serviceName(a, at.service), ways})
+		}
+		return append(others, ways...)
 	}
 	so := "nothing listens"
 	switch {
