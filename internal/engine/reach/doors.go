@@ -377,7 +377,7 @@ func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []
 	for i := range open {
 		s := &open[i]
 		hidden := s.ends.IDs.Overlaps(d.nodes) || d.outside && s.ends.Addrs.Overlaps(OutsideAddrs)
-		own, whoever := s.ends.IDs.Intersect(p.Pods()), s.pass.Bind(when.Source, "what hides it", "the node or load balancer that takes it in")
+		own, whoever := s.ends.IDs.Intersect(p.Pods()), p.hidden(to, w, d, s).Bind(when.Source, "what hides it", "the node or load balancer that takes it in")
 		switch {
 		case !hides:
 			add(s, s.pass, own)
@@ -397,6 +397,31 @@ func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []
 		add(&segment{conns: netset.AllConns}, p.says.where[cni.NodePortsEscape], p.Pods())
 	}
 	return out
+}
+
+// hidden is when a segment passes for what hides a client. The client chooses the node to which it
+// sends, if that is what hides it; else it is settled only what is so for all that may.
+func (p *Program) hidden(to int, w *Way, d departure, s *segment) when.When {
+	var passes []when.When
+	for _, part := range p.apart(to, s.ends.IDs.Intersect(d.nodes), s.pass) {
+		if !part.ids.IsEmpty() {
+			passes = append(passes, part.passes)
+		}
+	}
+	if d.outside && s.ends.Addrs.Overlaps(OutsideAddrs) {
+		passes = append(passes, s.pass)
+	}
+	if len(passes) == 0 {
+		return s.pass
+	}
+	some, all := passes[0], passes[0]
+	for _, pass := range passes[1:] {
+		some, all = some.Or(pass), all.And(pass)
+	}
+	if some.Equal(all) || !w.Local && !d.local.IsEmpty() && w.Kind == ByNodes {
+		return some
+	}
+	return s.pass
 }
 
 // OutsideAddrs is what clients outside of the cluster may have as their address.
