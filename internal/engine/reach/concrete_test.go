@@ -493,6 +493,7 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 			}
 		}
 	}
+	first := []int{31000, 31000, 31000, 79}[r.more.IntN(4)] // where node ports are given out from
 	for i, svc := range s.Services {
 		out := slow.Service{Namespace: svc.Namespace, Name: svc.Name, Labels: svc.Labels}
 		if svc.Selector != nil {
@@ -511,7 +512,7 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 			case p.NodePort != 0:
 				given[int(p.Port)] = int(p.NodePort)
 			case !at.IsEmpty():
-				given[int(p.Port)] = 31000 + 100*i + j
+				given[int(p.Port)] = first + 100*i + j
 			}
 			out.Ports = append(out.Ports, slow.ServicePort{Protocol: p.Protocol.String(), Number: int(p.Port), Target: int(p.Target), TargetName: p.TargetName})
 		}

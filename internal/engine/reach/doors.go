@@ -55,6 +55,27 @@ func (p *Program) LeavesCluster(ip model.ExternalIP) when.When {
 // does not show which it is.
 func (p *Program) OnNodePort(service int) when.When { return p.unseen("node port", service) }
 
+// OtherNodePorts is the condition that node ports are given out from another range than the default.
+func (p *Program) OtherNodePorts() when.When {
+	return p.asks.ask("node ports from another range", when.Cluster, 0, "kube-apiserver gives out node ports from another range than 30000-32767 (--service-node-port-range)",
+		"kube-apiserver gives out node ports from 30000-32767")
+}
+
+// nodePortIn is the condition that one of some ports is the node port of a Service, which the input
+// does not show.
+func (p *Program) nodePortIn(service int, ports netset.Ports) when.When {
+	switch on := p.OnNodePort(service); {
+	case ports.Covers(netset.AllPorts):
+		return when.Always
+	case ports.Covers(DefaultNodePorts):
+		return on.Or(p.OtherNodePorts().Not())
+	case ports.Overlaps(DefaultNodePorts):
+		return on
+	default:
+		return on.And(p.OtherNodePorts())
+	}
+}
+
 // OnBalancer is the condition that policies let through the address of a Service's load balancer,
 // where the input does not show it.
 func (p *Program) OnBalancer(service int) when.When { return p.unseen("load balancer", service) }
@@ -277,7 +298,7 @@ func (l *leaving) toNodes(seg *segment) {
 	if l.way.Kind == ByHostPort {
 		nodes = nodes.Intersect(p.nodesOfPod(l.way.Pod))
 	} else if !conns.Covers(l.port.Node) {
-		pass = pass.And(p.OnNodePort(l.way.Service))
+		pass = pass.And(p.nodePortIn(l.way.Service, conns))
 	}
 	for _, part := range p.apart(l.class, nodes, pass) {
 		for _, e := range p.existing {

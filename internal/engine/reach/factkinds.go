@@ -84,6 +84,7 @@ var FactKinds = []FactKind{
 		"behind a Service: dst a b "},
 	{"Service <services>", ofCluster, yesOrNo, "whether a Service that a policy names has something behind it", "Service named b in namespace a"},
 	{"node port of: <service>", ofCluster, yesOrNo, "whether policies let a node port through that the input does not show", "node port of: a/Service/b"},
+	{"node ports from another range", ofCluster, yesOrNo, "whether kube-apiserver gives out node ports from another range than its default", "node ports from another range"},
 	{"load balancer of: <service>", ofCluster, yesOrNo, "whether policies let through the address of a load balancer that the input does not show", "load balancer of: a/Service/b"},
 	{"ExternalIP on an interface of: <node>", ofCluster, yesOrNo, "whether a node has its ExternalIP itself, or something outside of the cluster translates it",
 		"ExternalIP on an interface of: n1"},

@@ -47,22 +47,22 @@ type bareBackend struct {
 	way     *Way // through ports of nodes or external IPs; nil if the Service has none
 }
 
-// nodePorts is where node ports are given out from unless the API server is told otherwise
-// (kubernetes.io, Service type NodePort).
-var nodePorts = netset.PortRange(30000, 32767)
+// DefaultNodePorts is where node ports are given out from unless kube-apiserver is told otherwise, by
+// --service-node-port-range (kubernetes.io, Service type NodePort).
+var DefaultNodePorts = netset.PortRange(30000, 32767)
 
 func mapping(svc *model.Service, p model.ServicePort, target netset.Port) PortMapping {
 	return PortMapping{Protocol: p.Protocol, Service: p.Port, Target: target, Node: NodePorts(svc, p)}
 }
 
 // NodePorts is the port of nodes that a Service's port has, or where the input does not show it,
-// those that the API server gives out; empty if it has none.
+// those that it may have; empty if it has none.
 func NodePorts(svc *model.Service, p model.ServicePort) netset.Ports {
 	switch {
 	case p.NodePort != 0:
 		return netset.PortRange(p.NodePort, p.NodePort)
 	case svc.Type == "NodePort" || svc.Type == "LoadBalancer":
-		return nodePorts
+		return netset.AllPorts
 	}
 	return netset.Ports{}
 }
