@@ -20,8 +20,9 @@ func newCan(s streams) *cobra.Command {
 
 FROM and TO are namespace/name or namespace/Kind/name of a workload or Service, an address,
 [an IPv6 address], or a host name. TO may be followed by :PORT and /PROTOCOL (tcp, udp, sctp);
-without a port the question is about any port. A Service is translated as a client would. Pods are
-asked about at their own address, and through their Services, node ports and hostPorts. Pods and
+without a port the question is about any port. A Service is translated as a client would. Pods
+and other endpoints are asked about at their own address, and through their Services, node ports
+and hostPorts; a Service also through its node ports, external IPs and load balancers. Pods and
 Jobs that have finished make and take no connections, and can says so.
 
 Each network plugin of --cni is asked. Where they differ the answer depends, and says what each

@@ -41,7 +41,7 @@ func (w *World) ByService(from End, s Service, back Backend) bool {
 				}
 				out := w.leaves(from, to, t, back.Protocol, back.Target)
 				if w.JudgedBeforeService {
-					out = w.leaves(from, AtAddr(vip), vip, back.Protocol, back.Port)
+					out = out && w.carries(from, to, back.Protocol) || w.leaves(from, AtAddr(vip), vip, back.Protocol, back.Port)
 				}
 				if from.Pod == back.Pod || out && w.enters(from, f, to, back.Protocol, back.Target) {
 					return true
@@ -50,6 +50,13 @@ func (w *World) ByService(from End, s Service, back Backend) bool {
 		}
 	}
 	return false
+}
+
+// carries reports whether a mesh carries connections from one pod to another, and so sends to the
+// pod what the client sends to its Service.
+func (w *World) carries(from, to End, protocol string) bool {
+	mesh := w.Pods[from.Pod].Mesh
+	return w.Meshes[mesh] != 0 && w.Pods[to.Pod].Mesh == mesh && protocol == "TCP"
 }
 
 // ThroughNode reports whether from reaches pod b at port by way of a port of some node, or of an
@@ -93,7 +100,7 @@ func (w *World) ThroughNode(from End, b int, protocol string, port int) bool {
 				hider = w.Nodes[own]
 			}
 			for _, at := range addrs {
-				judged := w.JudgedBeforeService || name != own && !w.NodePortsTranslatedFirst
+				judged := w.JudgedBeforeService || (name != own || w.Translated[at]) && !w.NodePortsTranslatedFirst
 				if by(at, on, judged, escapes, hider) {
 					return true
 				}

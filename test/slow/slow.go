@@ -26,6 +26,7 @@ type World struct {
 	Policies       []Policy
 	CiliumPolicies []CiliumPolicy
 	Overrides      []Override              // judged before all policies; the first that applies decides
+	Translated     map[netip.Addr]bool     // addresses of Nodes that something outside of the cluster translates
 	Meshes         map[string]int          // the port to which each mesh carries connections over TCP
 	Over           []Network               // networks beside the cluster's own, as far as connections go over them
 	Names          map[string][]netip.Addr // what host names resolve to, as the pods have looked them up; lower case, no dot at the end
@@ -246,7 +247,7 @@ func (w *World) isNode(e End, a netip.Addr, node string) bool {
 	if e.Pod >= 0 {
 		return w.Pods[e.Pod].HostNetwork && w.Pods[e.Pod].Node == node
 	}
-	return slices.Contains(w.Nodes[node], a)
+	return slices.Contains(w.Nodes[node], a) && !w.Translated[a]
 }
 
 // side judges one end: subject is the pod whose policies are asked, peer the other end at address

@@ -13,6 +13,7 @@ import (
 	"github.com/toolmoat/toolmoat/internal/analysis/matrix"
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 	"github.com/toolmoat/toolmoat/internal/input/source"
 )
@@ -36,7 +37,7 @@ func TestAcross(t *testing.T) {
 		pairs, denied = pairs+n, denied+d
 	}
 	t.Logf("%d clusters, %d pairs, %d denied; with %v", clusters, pairs, denied, traits)
-	for _, name := range []string{"node port", "load balancer", "external IP", "host port", "Local", "twins", "second network", "unenforced node", "own Service", "mesh", "shared table"} {
+	for _, name := range []string{"node port", "load balancer", "external IP", "host port", "Local", "twins", "second network", "unenforced node", "own Service", "mesh", "shared table", "bare endpoint"} {
 		if traits[name]*10 < clusters {
 			t.Errorf("only %d of %d clusters have: %s", traits[name], clusters, name)
 		}
@@ -167,6 +168,9 @@ func (c *cluster) service(i int) {
 	if c.has(3, "own Service") {
 		selector = fmt.Sprintf("name: w-%d", c.IntN(4))
 	}
+	if c.has(3, "bare endpoint") {
+		c.add("{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: b, name: s%d, labels: {kubernetes.io/service-name: s%[1]d}}, addressType: IPv4, ports: [{port: 8080}], endpoints: [{addresses: [%s]}]}", i, c.of(append([]string{"10.9.0.1"}, bareEndpoints...)...))
+	}
 	address := ""
 	switch n := c.IntN(10); {
 	case n == 0 && !strings.HasPrefix(spec, "type"):
@@ -177,6 +181,9 @@ func (c *cluster) service(i int) {
 	c.add("{apiVersion: v1, kind: Service, metadata: {namespace: %s, name: s%d}, spec: {%s%sselector: {%s}, ports: [{port: 80, targetPort: %s%s}]}%s}",
 		c.of("a", "b"), i, spec, address, selector, c.of("8080", "http"), port, status)
 }
+
+// bareEndpoints is what Services lead to beside pods, and nobody in the cluster has.
+var bareEndpoints = []string{"169.254.169.254", "8.8.8.8"}
 
 // policy adds a NetworkPolicy.
 func (c *cluster) policy(i int) {
@@ -227,10 +234,13 @@ func (c *cluster) check(t *testing.T) (pairs, denied int) {
 		t.Fatalf("seed %d: %v %v\n%s", c.seed, err, snap.Problems, c.text.String())
 	}
 	p := reach.NewProgram(reach.NewGround(snap), profile)
-	rows := map[[2]string]bool{}
+	rows, addrs := map[[2]string]bool{}, map[string]netset.Addrs{}
 	for r := range matrix.Of(p).Expand() {
 		if r.From.Kind == matrix.Workloads && r.To.Kind == matrix.Workloads {
 			rows[[2]string{r.From.Names[0], r.To.Names[0]}] = true
+		}
+		if r.From.Kind == matrix.Workloads && r.To.Kind == matrix.Addresses {
+			addrs[r.From.Names[0]] = addrs[r.From.Names[0]].Union(r.To.Addrs)
 		}
 	}
 	atlas := blast.NewAtlas(p)
@@ -248,6 +258,16 @@ func (c *cluster) check(t *testing.T) (pairs, denied int) {
 		}
 		named := func(list []string, w *model.Workload) bool {
 			return slices.Contains(list, w.Namespace+"/"+w.Name) || slices.Contains(list, w.Namespace+"/*") || slices.Contains(list, "*")
+		}
+		for _, to := range bareEndpoints {
+			q, err := Parse(from.ID(), to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := Ask(p, q)
+			if passes := answer.Verdict != reach.Denied; err != nil || passes != addrs[from.ID()].Contains(q.To.Addr) {
+				t.Fatalf("seed %d, %s: %s to %s: can says %v if %v (%v), map differs\n%s", c.seed, c.cni, from.ID(), to, answer.Verdict, answer.When, err, c.text.String())
+			}
 		}
 		for j := range snap.Workloads {
 			to := &snap.Workloads[j]

@@ -67,13 +67,18 @@ func TestClaims(t *testing.T) {
 	}{
 		{"mcp/free", "169.254.169.253:80", reach.Allowed, "mcp/Service/metadata has no port 80/TCP, so what connects there goes to whoever else has 169.254.169.253"},
 		{"mcp/free", "10.0.0.7:10250", reach.Allowed, "10.0.0.7 is the address of node node1"},
-		{"mcp/picky", "10.0.0.7:1", reach.Denied, ""},
+		{"mcp/picky", "10.0.0.7:1", reach.Depends, ""},
+		{"mcp/free", "10.0.0.7:1", reach.Depends, "10.0.0.7 is the address of node node1"}, // the node's, or a Service's whose pod is closed
+		{"mcp/free", "10.0.0.7:2", reach.Allowed, ""},
+		{"mcp/free", "169.254.169.253:1", reach.Depends, ""},
+		{"mcp/free", "169.254.169.252:1", reach.Depends, ""},
+		{"mcp/free", "169.254.169.252:2", reach.Allowed, ""},
 		{"mcp/free", "169.254.169.252:80", reach.Allowed, "goes to whoever else has its address"},
 		{"mcp/free", "mcp/own:80", reach.Allowed, "goes to whoever else has its address"},
 		{"mcp/free", "169.254.169.254:80", reach.Allowed, "169.254.169.254 is the address of mcp/Pod/fake"},
 		{"mcp/free", "10.96.0.9:81", reach.Denied, "nothing listens"},
 		{"mcp/free", "10.96.0.9:80", reach.Denied, ""},
-		{"mcp/free", "mcp/s1:80", reach.Denied, ""},
+		{"mcp/free", "mcp/s1:80", reach.Depends, "another way there: 203.0.113.9:80"},
 
 		{"mcp/picky", "203.0.113.9:443", reach.Depends, "203.0.113.9 is an external address of mcp/Service/s2"},
 		{"mcp/picky", "203.0.113.9:80", reach.Denied, "203.0.113.9 is an external address of mcp/Service/s1"},
@@ -92,7 +97,8 @@ func TestClaims(t *testing.T) {
 		{"10.244.0.4", "mcp/free:80", reach.Allowed, ""},
 
 		{"mcp/picky", "203.0.113.5:10250", reach.Allowed, ""},
-		{"mcp/picky", "10.0.0.7:10250", reach.Denied, ""},
+		{"mcp/picky", "10.0.0.7:10250", reach.Depends, ""}, // if it is the node port of s2, to which picky may connect
+		{"mcp/picky", "10.0.0.7:10250/udp", reach.Denied, ""},
 		{"mcp/picky", "node1:10250", reach.Allowed, ""},
 
 		{"mcp/free", "mcp/nameless:80", reach.Allowed, "does not name"},

@@ -10,13 +10,43 @@ import (
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
 )
 
-// throughDoors decides for the ways that lead to pods otherwise than at their own address, where
-// the question names the pods: what policies deny there they may let through at the address of a
-// Service or a node. It names those that pass.
+// otherwise decides for the ways that lead to a target otherwise than at its own address: what
+// policies deny there they may let through at the address of a Service or a node.
+func (a *asker) otherwise(from end, target place) []way {
+	out := a.eachOf(target, func(to end) []way { return a.throughDoors(from, to) })
+	if target.unknown.IsValid() {
+		out = append(out, a.throughDoors(from, plain(target.unknown))...)
+	}
+	if a.q.To.Object != "" {
+		for _, at := range target.services {
+			out = append(out, a.throughNodes(from, at.service)...)
+		}
+	}
+	return out
+}
+
+// waysTo returns the ways to an end: to pods, or to endpoints of Services that are no pods.
+func (a *asker) waysTo(to end) []reach.Way {
+	switch {
+	case a.isPods(to):
+		return a.p.Ways(to.Holder)
+	case to.Holder < 0:
+		return a.p.WaysToAddr(to.Addr)
+	}
+	var out []reach.Way
+	for _, at := range a.p.Class(to.Holder).Addrs {
+		if at.State == reach.KnownAddr {
+			out = append(out, a.p.WaysToAddr(at.Addr)...)
+		}
+	}
+	return out
+}
+
+// throughDoors decides for the ways to an end that the question names, and names those that pass.
 func (a *asker) throughDoors(from, to end) []way {
 	var out []way
 	tried := 0
-	for _, w := range a.p.Ways(to.Holder) {
+	for _, w := range a.waysTo(to) {
 		if w.Kind == reach.ByService && !a.isPods(from) {
 			continue // which nodes reach as they do the pods, and nobody from outside
 		}
@@ -30,6 +60,37 @@ func (a *asker) throughDoors(from, to end) []way {
 					return append(out, may(a.conns, a.p.Doubt("one of many ways in leads to "+to.name))...)
 				}
 				out = append(out, a.throughDoor(from, to, d, m)...)
+			}
+		}
+	}
+	return out
+}
+
+// throughNodes decides for what is behind the ports of nodes, external IPs and load balancers of a
+// Service that the question names, and names those that pass.
+func (a *asker) throughNodes(from end, service int) []way {
+	w, ok := a.p.WayByNodes(service)
+	if !ok {
+		return nil
+	}
+	var out []way
+	tried := 0
+	for _, m := range w.Ports {
+		if !a.conns.Contains(m.Protocol, m.Service) {
+			continue
+		}
+		for _, d := range a.doors(w, m, end{}) {
+			if tried++; tried > maxNodePorts {
+				a.note(fmt.Sprintf("%s has more than %d ways in; the rest was not asked", serviceName(a, service), maxNodePorts))
+				return append(out, may(a.conns, a.p.Doubt("one of many ways in leads to "+serviceName(a, service)))...)
+			}
+			ways := a.open(d, from, m)
+			for i := range ways {
+				ways[i].conns = one(m.Protocol, m.Service)
+			}
+			if parts(ways) != nil {
+				a.note("another way there: " + d.name)
+				out = append(out, ways...)
 			}
 		}
 	}
@@ -122,16 +183,18 @@ func (p nodePort) name() string {
 	return fmt.Sprintf("port %d", p.at.First())
 }
 
+// open decides for whatever is behind a door, over one of its ports.
+func (a *asker) open(d door, from end, m reach.PortMapping) []way {
+	defer a.quietly()()
+	defer func(asked netset.Conns) { a.conns = asked }(a.conns)
+	a.conns = one(m.Protocol, m.Service)
+	return d.ways(from)
+}
+
 // throughDoor decides for one door: what of it ends at the pods, as the question names it.
 func (a *asker) throughDoor(from, to end, d door, m reach.PortMapping) []way {
-	asked := a.conns
-	a.conns = one(m.Protocol, m.Service)
-	done := a.quietly()
-	ways := d.ways(from)
-	done()
-	a.conns = asked
-	ways = slices.DeleteFunc(ways, func(w way) bool {
-		return w.untold && w.via == nil || w.to.Holder != to.Holder || !w.hit.Contains(m.Protocol, m.Target) || w.pass.And(w.given).IsNever()
+	ways := slices.DeleteFunc(a.open(d, from, m), func(w way) bool {
+		return w.untold && w.via == nil || w.to.End != to.End || !w.hit.Contains(m.Protocol, m.Target) || w.pass.And(w.given).IsNever()
 	})
 	for i := range ways {
 		ways[i].conns = netset.ConnsOf(m.Protocol, netset.PortRange(m.Target, m.Target))

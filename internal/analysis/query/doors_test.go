@@ -54,8 +54,22 @@ func TestDoors(t *testing.T) {
 		toolA = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: tool-a, labels: {app: tool-a}}, spec: {containers: [{name: c, image: x}]}}\n---\n"
 		toolB = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: %s, labels: {app: tool-b}}, spec: {containers: [{name: c, image: x}]}}\n---\n" +
 			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: b}, spec: {podSelector: {matchLabels: {app: tool-b}}, policyTypes: [Egress]}}"
-		noPg = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
+		// Services whose endpoints are no pods of the input: a cloud's, a database, a node, what listens on one.
+		outside = "{apiVersion: v1, kind: Service, metadata: {namespace: data, name: ext}, spec: {SPEC, clusterIP: 10.96.0.7, ports: [{port: 8080, targetPort: 80, NODE}]}}\n---\n" +
+			"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: data, name: ext-1, labels: {kubernetes.io/service-name: ext}}, addressType: IPv4, ports: [{port: 80, protocol: TCP}], endpoints: [{addresses: [ADDR]}]}\n---\n"
+		shutA     = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress]}}"
+		openA     = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress], ingress: [{}]}}"
+		onNetwork = "{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: exporter, labels: {app: exporter}}, spec: {hostNetwork: true, nodeName: n1, containers: [{name: c, image: x}]}, status: {phase: Running, hostIP: 192.168.1.1, podIP: 192.168.1.1, podIPs: [{ip: 192.168.1.1}]}}\n---\n"
+		toN2      = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 192.168.1.2/32}}]}]}}"
+		noPg      = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: data, name: d}, spec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: pg, protocol: TCP}]}]}]}}"
 	)
+	bareAt := func(spec, node, addr string) string {
+		return strings.NewReplacer("SPEC", spec, "NODE", node, "ADDR", addr).Replace(outside)
+	}
+	claimed := func(spec, status string) string {
+		return "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {" + spec + ", clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}" + status + "}\n---\n"
+	}
+	metadata := bareAt("type: NodePort", "nodePort: 30080", "169.254.169.254")
 	headless := "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: None, externalIPs: [10.77.0.13], selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
 	toOuterOnly := toOuter + "\n---\n" + strings.Replace(fromN2, "name: p", "name: q", 1)
 	toOwnFromNobody := "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: mcp, name: p}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/16}}]}]}}"
@@ -81,8 +95,13 @@ func TestDoors(t *testing.T) {
 		{"Local, the pod's node from outside", local, "calico", "203.0.113.5", "192.168.1.1:30080", reach.Allowed},
 		{"Local, hidden behind its node", local + fromN2, "calico", "mcp/b", "192.168.1.1:30080", reach.Depends},
 		{"a node port that the input does not give", unsaid + toA, "calico", "mcp/b", "192.168.1.2:31000", reach.Depends},
-		{"no node port", unsaid + toA, "calico", "mcp/b", "192.168.1.2:29000", reach.Denied},
-		{"itself through its Service", local + closed, "aws-vpc-cni", "mcp/a", "mcp/Service/a:80", reach.Denied},
+		{"a node port of other clusters that the input does not give", unsaid + toA, "calico", "mcp/b", "192.168.1.2:29000", reach.Depends},
+		{"a node that is open, on a node port of other clusters", unsaid + toNodes, "calico", "mcp/b", "192.168.1.1:29000", reach.Allowed},
+		{"a pod behind a node port of other clusters", unsaid + strings.Replace(toN2, "192.168.1.2/32}}]", "192.168.1.1/32}}], ports: [{port: 8080}]", 1), "gke-legacy", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
+		{"a pod behind a node port that the input gives", onNodes + strings.Replace(toN2, "192.168.1.2/32}}]", "192.168.1.1/32}}], ports: [{port: 8080}]", 1), "gke-legacy", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
+		{"no node port", onNodes + toA, "calico", "mcp/b", "192.168.1.2:29000", reach.Denied},
+		{"itself through its Service, or a port of its node", local + closed, "aws-vpc-cni", "mcp/a", "mcp/Service/a:80", reach.Depends},
+		{"itself through its Service", plain + closed, "aws-vpc-cni", "mcp/a", "mcp/Service/a:80", reach.Denied},
 		{"itself through its Service, not confirmed", local + closed, "calico", "mcp/a", "mcp/Service/a:80", reach.Depends},
 		{"itself through its Service, by design", local + closed, "cilium", "mcp/a", "mcp/Service/a:80", reach.Allowed},
 		{"itself", local + closed, "calico", "mcp/a", "mcp/Pod/a:80", reach.Allowed},
@@ -95,6 +114,29 @@ func TestDoors(t *testing.T) {
 		{"a pod behind a port of nodes", onNodes + toNodes, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
 		{"a pod behind a port of nodes that the input does not give", unsaid + toNodes, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
 		{"a node with a port that the input does not give", unsaid + toA, "calico", "mcp/b", "192.168.1.2", reach.Depends},
+		{"an endpoint that is no pod, by a port of nodes", metadata + toNodes, "calico", "mcp/b", "169.254.169.254:80", reach.Depends},
+		{"an endpoint that is no pod, by a port of nodes that is judged", metadata + toNodes, "aws-vpc-cni", "mcp/b", "169.254.169.254:80", reach.Allowed},
+		{"an endpoint that is no pod, on another port", metadata + toNodes, "aws-vpc-cni", "mcp/b", "169.254.169.254:81", reach.Denied},
+		{"an endpoint that is no pod, from who is let to nothing", metadata + closed, "calico", "mcp/b", "169.254.169.254:80", reach.Denied},
+		{"what is no endpoint", metadata + toNodes, "aws-vpc-cni", "mcp/b", "169.254.169.253:80", reach.Denied},
+		{"an endpoint that is no pod, by its Service", bareAt("type: ClusterIP", "name: p", "169.254.169.254") + toOwn, "aws-vpc-cni", "mcp/b", "169.254.169.254:80", reach.Allowed},
+		{"an endpoint that is no pod, by its Service that is not judged", bareAt("type: ClusterIP", "name: p", "169.254.169.254") + toOwn, "calico", "mcp/b", "169.254.169.254:80", reach.Denied},
+		{"an endpoint that is no pod, by an external IP", bareAt("externalIPs: [10.77.0.13]", "name: p", "203.0.113.9") + toOuter, "aws-vpc-cni", "mcp/b", "203.0.113.9:80", reach.Allowed},
+		{"an endpoint that is no pod, by another external IP", bareAt("externalIPs: [10.77.0.14]", "name: p", "203.0.113.9") + toOuter, "aws-vpc-cni", "mcp/b", "203.0.113.9:80", reach.Denied},
+		{"an endpoint that is no pod, by a load balancer that is not shown", bareAt("type: LoadBalancer", "name: p", "10.5.5.5") + strings.Replace(toInternet, "port: 443", "port: 8080", 1), "calico", "mcp/b", "10.5.5.5:80", reach.Depends},
+		{"an endpoint that somebody may be", bareAt("type: NodePort", "nodePort: 30080", "10.5.5.5") + toNodes, "aws-vpc-cni", "mcp/b", "10.5.5.5:80", reach.Allowed},
+		{"an endpoint that is a node", bareAt("type: NodePort", "nodePort: 30080", "192.168.1.1") + toN2, "aws-vpc-cni", "mcp/b", "192.168.1.1:80", reach.Allowed},
+		{"an endpoint that is a node, by its name", bareAt("type: NodePort", "nodePort: 30080", "192.168.1.1") + toN2, "aws-vpc-cni", "mcp/b", "n1:80", reach.Allowed},
+		{"a node that is no endpoint", metadata + toN2, "aws-vpc-cni", "mcp/b", "192.168.1.1:80", reach.Denied},
+		{"an endpoint that is a pod on the host network", onNetwork + bareAt("type: NodePort", "nodePort: 30080", "192.168.1.1") + toN2, "aws-vpc-cni", "mcp/b", "data/Pod/exporter:80", reach.Allowed},
+		{"an endpoint that is the address of a pod on the host network", onNetwork + bareAt("type: NodePort", "nodePort: 30080", "192.168.1.1") + toN2, "aws-vpc-cni", "mcp/b", "192.168.1.1:80", reach.Allowed},
+		{"a pod on the host network that is no endpoint", onNetwork + metadata + toN2, "aws-vpc-cni", "mcp/b", "data/Pod/exporter:80", reach.Denied},
+		{"the address of a pod behind a port of nodes", onNodes + toNodes, "calico", "mcp/b", "10.0.1.5:3000", reach.Depends},
+		{"the address of a pod behind a port of nodes that are denied", onNodes + closed, "calico", "mcp/b", "10.0.1.5:3000", reach.Denied},
+		{"a Service with a port of nodes", onNodes + toNodes, "calico", "mcp/b", "mcp/Service/a:80", reach.Depends},
+		{"the address of a Service with a port of nodes", onNodes + toNodes, "calico", "mcp/b", "10.96.0.9:80", reach.Denied},
+		{"a Service with a port of nodes, and endpoints that are no pods", metadata + toNodes, "aws-vpc-cni", "mcp/b", "data/Service/ext:8080", reach.Allowed},
+		{"another port of a Service with a port of nodes", onNodes + toNodes, "calico", "mcp/b", "mcp/Service/a:81", reach.Denied},
 		{"a pod behind an address outside", outer + toOuter, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind an address outside, if kube-proxy translates it", outer + toOuter, "cilium", "mcp/b", "mcp/Pod/a:3000", reach.Depends},
 		{"a pod behind an address outside that is judged", outer + toOuter, "aws-vpc-cni", "mcp/b", "mcp/Pod/a:3000", reach.Allowed},
@@ -121,6 +163,13 @@ func TestDoors(t *testing.T) {
 		{"a pod behind a port of nodes that are denied", onNodes + closed, "calico", "mcp/b", "mcp/Pod/a:3000", reach.Denied},
 		{"a pod behind a port of its own on a node", onHost + toNodes, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Depends},
 		{"a pod behind a port of its own on a node that is denied", onHost + closed, "calico", "mcp/b", "mcp/Pod/h:3000", reach.Denied},
+		{"an external IP that is a node's, to a pod that lets nobody in", claimed("externalIPs: [192.168.1.1]", "") + shutA, "calico", "mcp/b", "192.168.1.1:80", reach.Depends},
+		{"an external IP that is a node's, to a pod that lets everybody in", claimed("externalIPs: [192.168.1.1]", "") + openA, "calico", "mcp/b", "192.168.1.1:80", reach.Allowed},
+		{"an external IP that is a node's, from who is let to nothing", claimed("externalIPs: [192.168.1.1]", "") + closed, "calico", "mcp/b", "192.168.1.1:80", reach.Denied},
+		{"an external IP that is a node's, on another port", claimed("externalIPs: [192.168.1.1]", "") + shutA, "calico", "mcp/b", "192.168.1.1:81", reach.Allowed},
+		{"a load balancer's address that is a node's", claimed("type: LoadBalancer", ", status: {loadBalancer: {ingress: [{ip: 192.168.1.1, ipMode: VIP}]}}") + shutA, "cilium", "mcp/b", "192.168.1.1:80", reach.Depends},
+		{"an external IP that is a pod's", claimed("externalIPs: [10.0.2.5]", "") + shutA + "\n---\n" + strings.TrimSuffix(onHost, "---\n"), "calico", "mcp/h", "10.0.2.5:80", reach.Depends},
+		{"a ClusterIP that is a node's", strings.Replace(claimed("type: ClusterIP", ""), "10.96.0.9", "192.168.1.1", 1) + shutA, "calico", "mcp/b", "192.168.1.1:80", reach.Depends},
 		{"a pod that shares its table of rules", toolA + fmt.Sprintf(toolB, "tool-b"), "aws-vpc-cni", "mcp/tool-b", "8.8.8.8:443", reach.Depends},
 		{"a pod of another name", toolA + fmt.Sprintf(toolB, "other-b"), "aws-vpc-cni", "mcp/other-b", "8.8.8.8:443", reach.Denied},
 		{"a CNI with rules for each pod", toolA + fmt.Sprintf(toolB, "tool-b"), "calico", "mcp/tool-b", "8.8.8.8:443", reach.Denied},

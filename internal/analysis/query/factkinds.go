@@ -15,6 +15,8 @@ var FactKinds = []reach.FactKind{
 		"sent on to another node: from a/Deployment/b through node n1"),
 	ofCluster("port of the API server: <ports>", "whether the API server listens on one of some ports", "port of the API server: 6443"),
 	ofCluster("holder of <address>: <workloads>", "whether an address is that of one of some pods or nodes", "holder of 10.0.0.7: a/Deployment/b"),
+	ofCluster("nodes translate <address> for: <services>", "whether what is sent to an address that a Service claims and somebody else has goes to the Service",
+		"nodes translate 10.0.0.7 for: a/Service/b"),
 	ofCluster("one of others lets it through, from: <clients>", "whether one of others, too many to be told apart, lets it through", "one of others lets it through, from: a/Pod/b"),
 
 	{Pattern: "<family> address of a name: <name>", End: "dst", Answers: "CIDRs, or public", What: "where an address lies that a host name resolves to",

@@ -24,6 +24,7 @@ type front struct {
 	escapes when.When // ingress policy does not judge it
 	leaves  when.When // something outside of the cluster takes connections in
 	local   bool      // it leads to pods on the node that is via only
+	meshed  bool      // inside a mesh, the client's proxy may turn via into what is behind
 }
 
 // backend is what answers behind a front.
@@ -60,6 +61,9 @@ func (a *asker) through(from end, f front, b backend) []way {
 	}
 	r := route{from: from, to: b.end, via: f.via, out: b.end, as: from, outConns: b.arriving, inConns: b.arriving, asked: b.asked}
 	out := within(a.enter(r, f), f.before.Not())
+	if !f.before.IsNever() && f.meshed && !b.arriving.Of(netset.TCP).IsEmpty() {
+		out = append(out, within(a.decide(r), f.before.And(a.carried(from, b.end)))...)
+	}
 	if !f.before.IsNever() {
 		r.before, r.out, r.outConns = true, *f.via, b.asked
 		out = append(out, within(a.enter(r, f), f.before)...)
@@ -75,6 +79,19 @@ func (a *asker) through(from end, f front, b backend) []way {
 		out[i].pass = out[i].pass.Or(own).And(b.is).And(sent)
 	}
 	return slices.DeleteFunc(out, func(w way) bool { return w.given.IsNever() })
+}
+
+// carried is the condition that the mesh that both of two ends are in carries what one sends to a
+// Service to the pod behind it: then policies see the pod and the mesh's port alone.
+func (a *asker) carried(from, to end) when.When {
+	if !a.isPods(from) || !a.isPods(to) {
+		return when.Never
+	}
+	own, _, carries, ok := a.p.MeshOf(from.Holder)
+	if other, _, _, both := a.p.MeshOf(to.Holder); !ok || !both || own != other {
+		return when.Never
+	}
+	return carries
 }
 
 // fromBalancer is what passes to a backend because a load balancer outside of the cluster connects
@@ -240,7 +257,11 @@ func (a *asker) toService(from end, at entry) []way {
 	}
 	if slices.ContainsFunc(svc.Ports, func(p model.ServicePort) bool { return a.conns.Contains(p.Protocol, p.Port) }) {
 		f := a.serviceFront(from, door, svc)
-		return append(others, a.answering(from, at.service, f, a.backends(at.service, a.conns), a.conns, arriving(svc, a.conns))...)
+		ways := a.answering(from, at.service, f, a.backends(at.service, a.conns), a.conns, arriving(svc, a.conns))
+		if others != nil && a.q.Port != 0 {
+			return a.translating(svc.ClusterIPs[0].String(), others, world{serviceName(a, at.service), ways})
+		}
+		return append(others, ways...)
 	}
 	so := "nothing listens"
 	switch {
@@ -259,7 +280,12 @@ func (a *asker) toService(from end, at entry) []way {
 // arrive with a node's address, and some CNIs then do not judge it.
 func (a *asker) serviceFront(from end, door *end, svc *model.Service) front {
 	f := front{via: door, before: when.Never, escapes: when.Never, leaves: when.Never, node: "the node that took it in"}
-	switch own := from.Holder >= 0 && door.Holder >= 0; {
+	own := from.Holder >= 0 && door.Holder >= 0
+	// ztunnel knows a Service by its ClusterIPs, in earlier versions by its load balancer's addresses
+	// too (istio pilot/pkg/serviceregistry/kube/controller/ambient, getVIPs), Linkerd's proxy by its
+	// ClusterIP (linkerd2 controller/api/destination, GetProfile).
+	f.meshed = own || svc.Type == "LoadBalancer"
+	switch {
 	case own && a.isPods(from):
 		f.before = a.p.Where(cni.JudgedBeforeService)
 		return f

@@ -127,12 +127,16 @@ func (a *asker) listening(addr netip.Addr) place {
 	if outer != nil {
 		pl := a.address(addr) // a Service takes its own ports only
 		pl.name, pl.services = addr.String(), slices.Concat(own, outer)
-		if x := a.holding(); !reserved(addr) && x.pods[addr] == nil && x.holders[addr] == nil {
-			for _, s := range outer {
-				for _, p := range a.p.Snapshot.Services[s.service].Ports {
-					pl.taken = pl.taken.Union(one(p.Protocol, p.Port))
-				}
+		var ports netset.Conns
+		for _, s := range pl.services {
+			for _, p := range a.p.Snapshot.Services[s.service].Ports {
+				ports = ports.Union(one(p.Protocol, p.Port))
 			}
+		}
+		if x := a.holding(); !reserved(addr) && x.pods[addr] == nil && x.holders[addr] == nil {
+			pl.taken = ports
+		} else {
+			pl.shared = ports
 		}
 		return pl
 	}

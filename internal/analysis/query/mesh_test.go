@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
@@ -52,6 +53,54 @@ func TestMesh(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := program(fmt.Sprintf(scene, tt.namespace, tt.label, tt.annotations, tt.ingress, tt.egress))
 			if got := ask(t, p, "a/src", tt.to); got.Verdict != tt.want {
+				t.Errorf("%v if %v, want %v", got.Verdict, got.When.When, tt.want)
+			}
+		})
+	}
+}
+
+// TestMeshServices demands the same where the client sends to a Service, on whose address AWS judges
+// egress: what the mesh carries it sends to the pod.
+func TestMeshServices(t *testing.T) {
+	const scene = `
+{apiVersion: v1, kind: Namespace, metadata: {name: a, labels: {istio.io/dataplane-mode: MODE}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: src}, spec: {selector: {matchLabels: {app: src}}, template: {metadata: {labels: {app: src}ANNOTATIONS}, spec: {containers: [{name: c, image: x}]}}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: dst}, spec: {selector: {matchLabels: {app: dst}}, template: {metadata: {labels: {app: dst}ANNOTATIONS}, spec: {containers: [{name: c, image: x}]}}}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: a, name: dst}, spec: {SPEC, clusterIP: 172.20.0.9, selector: {app: dst}, ports: [{port: 80, targetPort: 8080, protocol: PROTOCOL}]}STATUS}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: p}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{ports: [{port: INGRESS}]}], egress: [{to: [{podSelector: {matchLabels: {app: dst}}}, {ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: EGRESS}]}]}}
+`
+	const (
+		ambient = "ambient"
+		linkerd = ", annotations: {linkerd.io/inject: enabled}"
+		status  = ", status: {loadBalancer: {ingress: [{ip: 203.0.113.9, ipMode: VIP}]}}"
+	)
+	for _, tt := range []struct {
+		name, mode, annotations, spec, status, protocol string
+		ingress, egress                                 string
+		cni, to                                         string
+		want                                            reach.Verdict
+	}{
+		{"ambient", ambient, "", "type: ClusterIP", "", "TCP", "15008", "15008", "aws-vpc-cni", "a/Service/dst:80", reach.Depends},
+		{"ambient, by address", ambient, "", "type: ClusterIP", "", "TCP", "15008", "15008", "aws-vpc-cni", "172.20.0.9:80", reach.Depends},
+		{"ambient, judged on the pod", ambient, "", "type: ClusterIP", "", "TCP", "15008", "15008", "calico", "a/Service/dst:80", reach.Depends},
+		{"ambient, another port of the Service", ambient, "", "type: ClusterIP", "", "TCP", "15008", "15008", "aws-vpc-cni", "a/Service/dst:81", reach.Denied},
+		{"ambient, over UDP", ambient, "", "type: ClusterIP", "", "UDP", "15008", "15008", "aws-vpc-cni", "a/Service/dst:80/udp", reach.Denied},
+		{"ambient, closed at the client", ambient, "", "type: ClusterIP", "", "TCP", "15008", "443", "aws-vpc-cni", "a/Service/dst:80", reach.Denied},
+		{"ambient, closed at the pod", ambient, "", "type: ClusterIP", "", "TCP", "443", "15008", "aws-vpc-cni", "a/Service/dst:80", reach.Denied},
+		{"no mesh", "none", "", "type: ClusterIP", "", "TCP", "15008", "15008", "aws-vpc-cni", "a/Service/dst:80", reach.Denied},
+		{"linkerd", "none", linkerd, "type: ClusterIP", "", "TCP", "4143", "4143", "aws-vpc-cni", "a/Service/dst:80", reach.Depends},
+		{"linkerd with the port of another mesh", "none", linkerd, "type: ClusterIP", "", "TCP", "15008", "15008", "aws-vpc-cni", "a/Service/dst:80", reach.Denied},
+		{"ambient, a load balancer", ambient, "", "type: LoadBalancer", status, "TCP", "15008", "15008", "aws-vpc-cni", "203.0.113.9:80", reach.Depends},
+		{"no mesh, a load balancer", "none", "", "type: LoadBalancer", status, "TCP", "15008", "15008", "aws-vpc-cni", "203.0.113.9:80", reach.Denied},
+		{"ambient, an external IP", ambient, "", "externalIPs: [203.0.113.9]", "", "TCP", "15008", "15008", "aws-vpc-cni", "203.0.113.9:80", reach.Denied},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := strings.NewReplacer("MODE", tt.mode, "ANNOTATIONS", tt.annotations, "SPEC", tt.spec, "STATUS", tt.status, "PROTOCOL", tt.protocol, "INGRESS", tt.ingress, "EGRESS", tt.egress).Replace(scene)
+			if got := ask(t, under(t, text, tt.cni), "a/src", tt.to); got.Verdict != tt.want {
 				t.Errorf("%v if %v, want %v", got.Verdict, got.When.When, tt.want)
 			}
 		})

@@ -14,8 +14,8 @@ import (
 // maxNodePorts bounds how many node ports, and how many host ports, one question goes through.
 const maxNodePorts = 256
 
-// nodePort is a port of every node that leads to a Service, or may: of those that the API server
-// gives out it is one, where the input does not show which.
+// nodePort is a port of every node that leads to a Service, or may, where the input does not show
+// which does.
 type nodePort struct {
 	service int
 	port    model.ServicePort
@@ -101,6 +101,10 @@ func (a *asker) toNode(from, node end) []way {
 	onNodes, onHosts := a.nodePorts(), a.hostPorts()
 	var given []nodePort // that the API server may have given out
 	tried, taken := a.toHostPorts(from, node, onHosts[:min(len(onHosts), maxNodePorts)])
+	other := when.Always // what must be so for ports that are not shown to be what is asked about
+	if a.q.Port != 0 && !reach.DefaultNodePorts.Contains(a.q.Port) {
+		other = a.p.OtherNodePorts()
+	}
 	if len(onHosts) > maxNodePorts || len(onNodes) > maxNodePorts {
 		tried = append(tried, may(a.conns, a.p.Doubt("one of many node ports leads to something"))...)
 	}
@@ -109,8 +113,11 @@ func (a *asker) toNode(from, node end) []way {
 		case p.perhaps && a.q.Port == 0:
 			tried = append(tried, a.toSomeNodePort(from, node, p)...)
 			continue
-		case p.perhaps:
+		case p.perhaps && other.IsAlways():
 			given = append(given, p)
+			continue
+		case p.perhaps: // that the node itself answers there remains the rule
+			tried = append(tried, within(a.toNodePort(from, node, p), other.And(a.isNodePort(serviceName(a, p.service))))...)
 			continue
 		}
 		taken = taken.Union(one(p.port.Protocol, p.port.NodePort))
@@ -122,15 +129,18 @@ func (a *asker) toNode(from, node end) []way {
 		for _, p := range given {
 			worlds = append(worlds, world{serviceName(a, p.service), a.toNodePort(from, node, p)})
 		}
-		return append(tried, a.oneOf(a.decide(direct(from, node, rest)), worlds, func(names []string) when.When {
-			port := fmt.Sprint(a.q.Port)
-			return a.is("node port "+port+" of: ", port+" is the node port of ", port+" is not the node port of ", names)
-		})...)
+		return append(tried, a.oneOf(a.decide(direct(from, node, rest)), worlds, func(names []string) when.When { return a.isNodePort(names...) })...)
 	}
 	if rest := a.conns.Minus(taken); !rest.IsEmpty() {
 		tried = append(tried, a.decide(direct(from, node, rest))...)
 	}
 	return tried
+}
+
+// isNodePort is the condition that the port of the question was given to one of some Services.
+func (a *asker) isNodePort(names ...string) when.When {
+	port := fmt.Sprint(a.q.Port)
+	return a.is("node port "+port+" of: ", port+" is the node port of ", port+" is not the node port of ", names)
 }
 
 // toNodePort decides for what is behind one node port.
@@ -152,11 +162,13 @@ func (a *asker) toNodePort(from, node end, p nodePort) []way {
 
 // toSomeNodePort decides for what is behind a node port that the input may not show.
 func (a *asker) toSomeNodePort(from, node end, p nodePort) []way {
-	ways := a.toNodePort(from, node, p)
 	if !p.perhaps {
-		return ways
+		return a.toNodePort(from, node, p)
 	}
-	return within(ways, a.p.OnNodePort(p.service))
+	usual, other := p, p
+	usual.at, other.at = p.at.Intersect(reach.DefaultNodePorts), p.at.Minus(reach.DefaultNodePorts)
+	on := a.p.OnNodePort(p.service)
+	return append(within(a.toNodePort(from, node, usual), on), within(a.toNodePort(from, node, other), on.And(a.p.OtherNodePorts()))...)
 }
 
 // nodeFront is a port of a node. On what egress is judged depends on the node that translates.
@@ -165,7 +177,7 @@ func (a *asker) nodeFront(from, node end) front {
 	if a.isPods(from) {
 		f.before = a.p.JudgedAtNode()
 		if at := a.placements(from, node); len(at) == 1 {
-			f.before = at[0].settle(f.before)
+			f.before = a.settle(f.before, at[0], from, node)
 		}
 		f.before = f.before.Move(when.Destination, when.Via)
 	}

@@ -25,10 +25,15 @@ const (
 	offNode // not on the same node: one of them is on none
 )
 
-// settle is w where the ends are so.
-func (at placement) settle(w when.When) when.When {
+// settle is w where two ends are so.
+func (a *asker) settle(w when.When, at placement, x, y end) when.When {
 	switch at {
 	case sameNode:
+		for _, e := range []end{x, y} {
+			if a.isNode(e) {
+				return a.p.OwnNode(w, e.Holder)
+			}
+		}
 		return reach.SameNode(w)
 	case otherNode:
 		return reach.OtherNode(w)

@@ -72,3 +72,40 @@ func TestNodes(t *testing.T) {
 		checkSteps(t, a)
 	}
 }
+
+// TestExternalIP asks about the addresses of the client's own node and of another one: an ExternalIP
+// may be translated outside of the cluster, and is then no nearer than another node's.
+func TestExternalIP(t *testing.T) {
+	const scene = `
+{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: ExternalIP, address: 203.0.113.1}, {type: InternalIP, address: 192.168.1.1}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 192.168.1.2}, {type: ExternalIP, address: 203.0.113.2}, {type: ExternalIP, address: "2001:db8::2"}, {type: InternalIP, address: "2001:db8::2"}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: a, name: b, labels: {app: b}}, spec: {nodeName: n2, containers: [{name: c, image: x}]}, status: {phase: Running, podIP: 10.0.2.5, podIPs: [{ip: 10.0.2.5}, {ip: "fd00::5"}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: a, name: s}, spec: {type: NodePort, clusterIP: 10.96.0.9, selector: {app: s}, ports: [{port: 80, targetPort: 8080, nodePort: 30080}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: a, name: s, labels: {app: s}}, spec: {nodeName: n1, containers: [{name: c, image: x}]}, status: {phase: Running, podIP: 10.0.1.5, podIPs: [{ip: 10.0.1.5}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: a, name: p}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Ingress, Egress], egress: [{to: [{ipBlock: {cidr: CIDR}}], ports: [{port: 30080}]}]}}
+`
+	for _, tt := range []struct {
+		cni, cidr, from, to string
+		want                reach.Verdict
+	}{
+		{"aws-vpc-cni", "198.51.100.0/24", "a/b", "203.0.113.2:22", reach.Depends},
+		{"aws-vpc-cni", "198.51.100.0/24", "a/b", "192.168.1.2:22", reach.Allowed},
+		{"aws-vpc-cni", "198.51.100.0/24", "a/b", "[2001:db8::2]:22", reach.Allowed}, // an InternalIP too
+		{"aws-vpc-cni", "198.51.100.0/24", "a/b", "203.0.113.1:22", reach.Denied},
+		{"calico", "198.51.100.0/24", "203.0.113.2", "a/b:80", reach.Depends},
+		{"calico", "198.51.100.0/24", "192.168.1.2", "a/b:80", reach.Allowed},
+		{"calico", "198.51.100.0/24", "203.0.113.1", "a/b:80", reach.Denied},
+		{"gke-legacy", "203.0.113.2/32", "a/b", "203.0.113.2:30080", reach.Depends}, // its own node may leave it as it is
+		{"gke-legacy", "192.168.1.2/32", "a/b", "192.168.1.2:30080", reach.Denied},  // its own node translates it first
+		{"gke-legacy", "198.51.100.0/24", "a/b", "203.0.113.2:30080", reach.Denied},
+	} {
+		if got := ask(t, under(t, strings.ReplaceAll(scene, "CIDR", tt.cidr), tt.cni), tt.from, tt.to); got.Verdict != tt.want {
+			t.Errorf("%s, %s: %s -> %s: %v if %v, want %v", tt.cni, tt.cidr, tt.from, tt.to, got.Verdict, got.When.When, tt.want)
+		}
+	}
+}

@@ -144,15 +144,10 @@ func (a *asker) between(source, target place) decision {
 	if ways == nil {
 		ways = a.eachOf(source, func(from end) []way {
 			direct := a.choices(from, target)
-			if a.straight || a.q.To.Object == "" || len(target.services) > 0 || a.allPass(direct) {
+			if a.straight || a.allPass(direct) {
 				return direct
 			}
-			for _, to := range target.ends {
-				if a.isPods(to) {
-					direct = append(direct, a.throughDoors(from, to)...)
-				}
-			}
-			return direct
+			return append(direct, a.otherwise(from, target)...)
 		})
 		if source.unknown.IsValid() {
 			ways = append(ways, a.fromUnknown(source.unknown, target)...)
@@ -207,8 +202,18 @@ func (a *asker) choices(from end, target place) []way {
 		}
 		return nil
 	})...)
+	var translated []way
 	for _, at := range target.services {
-		tried = append(tried, a.toService(from, at)...)
+		translated = append(translated, a.toService(from, at)...)
+	}
+	if tried != nil && translated != nil && target.shared.Covers(a.conns) {
+		var names []string
+		for _, at := range target.services {
+			names = append(names, serviceName(a, at.service))
+		}
+		tried = a.translating(target.name, tried, world{listed(names, 3), translated})
+	} else {
+		tried = append(tried, translated...)
 	}
 	switch {
 	case target.host != "":
@@ -221,6 +226,14 @@ func (a *asker) choices(from end, target place) []way {
 		tried = append(tried, a.toUnknown(from, target.unknown, rest)...)
 	}
 	return tried
+}
+
+// translating decides for an address that a Service claims and somebody else has: which of the two
+// gets what is sent there is whether nodes translate it.
+func (a *asker) translating(addr string, others []way, service world) []way {
+	return a.oneOf(others, []world{service}, func(names []string) when.When {
+		return a.is("nodes translate "+addr+" for: ", "nodes translate what is sent to "+addr+" for ", "nodes do not translate what is sent to "+addr+" for ", names)
+	})
 }
 
 // groups answers for each CNI, and puts those together that answer alike for the same reasons.

@@ -20,6 +20,7 @@ type place struct {
 	ends      []end
 	services  []entry      // choices too
 	taken     netset.Conns // what the services take, so that it goes to no end
+	shared    netset.Conns // what the services or the ends take: they have one address
 	host      string       // a name that resolves to addresses nobody knows
 	unknown   netip.Addr   // an address that somebody in the cluster may hold
 	rivals    []end        // pods to all of which the input gives the address at; one of them has it

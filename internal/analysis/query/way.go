@@ -208,7 +208,7 @@ func (a *asker) side(subject, peer end, at placement, d policy.Direction, conns 
 				w = a.p.HasAddr(w, e.at, e.addr)
 			}
 		}
-		return at.settle(w)
+		return a.settle(w, at, subject, peer)
 	}
 	var out []piece
 	for _, b := range a.oneSided(subject.Holder, d) {

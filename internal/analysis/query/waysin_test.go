@@ -61,8 +61,10 @@ func TestWaysIn(t *testing.T) {
 		{cluster, "azure-npm", "b/shut", "203.0.113.80:80", reach.Denied, ""},
 		{cluster, "calico", "b/client", "203.0.113.80:80", reach.Depends, "address of the node that took it in"},
 		{cluster, "calico", "b/client", "203.0.113.80:81", reach.Allowed, ""},
-		{cluster, "calico", "b/client", "a/Service/mcp:80", reach.Denied, ""},
-		{cluster, "azure-npm", "b/client", "a/Service/mcp:80", reach.Denied, ""},
+		{cluster, "calico", "b/client", "a/Service/mcp:80", reach.Depends, "address of the node that took it in"}, // by its load balancer
+		{cluster, "azure-npm", "b/client", "a/Service/mcp:80", reach.Allowed, ""},
+		{cluster, "azure-npm", "b/shut", "a/Service/mcp:80", reach.Denied, ""},
+		{cluster, "calico", "b/client", "10.96.0.9:80", reach.Denied, ""},
 		{open, "calico", "b/client", "203.0.113.80:80", reach.Depends, "the client's own address is kept"},
 		{open, "azure-npm", "b/client", "203.0.113.80:80", reach.Allowed, ""},
 

@@ -250,11 +250,12 @@ type Endpoint struct {
 
 // Node is a cluster node.
 type Node struct {
-	Name   string
-	Labels label.Labels
-	Addrs  []netip.Addr
-	OS     string // status.nodeInfo.operatingSystem; "" when unknown
-	Origin origin.Origin
+	Name     string
+	Labels   label.Labels
+	Addrs    []netip.Addr
+	External []netip.Addr // those of Addrs that are ExternalIPs and no InternalIPs: perhaps translated to the node outside of the cluster
+	OS       string       // status.nodeInfo.operatingSystem; "" when unknown
+	Origin   origin.Origin
 }
 
 // Route is a way into the cluster: an Ingress, a Gateway API route with a parent, or an object of

@@ -144,6 +144,12 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 			}
 		}
 	}
+	w.Translated = map[netip.Addr]bool{}
+	for _, n := range w.snap.Nodes {
+		for _, a := range n.External {
+			w.Translated[a] = r.more.IntN(2) == 0
+		}
+	}
 	w.Meshes = map[string]int{}
 	for m := ambient; m < meshes; m++ {
 		if r.more.IntN(2) == 0 {
@@ -491,7 +497,9 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 		case h.Kind == VIP && s.Services[h.Service].ClusterIPs != nil:
 			w.addrs[n] = s.Services[h.Service].ClusterIPs
 		case h.Kind == Node && h.Node >= 0:
-			w.addrs[n] = s.Nodes[h.Node].Addrs
+			if w.addrs[n] = knownAddrs(h); w.addrs[n] == nil {
+				w.addrs[n] = w.Nodes[s.Nodes[h.Node].Name]
+			}
 		case h.Kind == Node:
 			w.addrs[n] = w.Nodes[pick(r, nodes...)]
 		case h.Kind == KubeAPI && knownAddrs(h) != nil:
@@ -506,6 +514,7 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 			}
 		}
 	}
+	first := []int{31000, 31000, 31000, 79}[r.more.IntN(4)] // where node ports are given out from
 	for i, svc := range s.Services {
 		out := slow.Service{Namespace: svc.Namespace, Name: svc.Name, Labels: svc.Labels}
 		if svc.Selector != nil {
@@ -524,7 +533,7 @@ func (w *concrete) addServices(r *random, g *Ground, s *model.Snapshot, invent f
 			case p.NodePort != 0:
 				given[int(p.Port)] = int(p.NodePort)
 			case !at.IsEmpty():
-				given[int(p.Port)] = 31000 + 100*i + j
+				given[int(p.Port)] = first + 100*i + j
 			}
 			out.Ports = append(out.Ports, slow.ServicePort{Protocol: p.Protocol.String(), Number: int(p.Port), Target: int(p.Target), TargetName: p.TargetName})
 		}

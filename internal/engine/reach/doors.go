@@ -55,6 +55,27 @@ func (p *Program) LeavesCluster(ip model.ExternalIP) when.When {
 // does not show which it is.
 func (p *Program) OnNodePort(service int) when.When { return p.unseen("node port", service) }
 
+// OtherNodePorts is the condition that node ports are given out from another range than the default.
+func (p *Program) OtherNodePorts() when.When {
+	return p.asks.ask("node ports from another range", when.Cluster, 0, "kube-apiserver gives out node ports from another range than 30000-32767 (--service-node-port-range)",
+		"kube-apiserver gives out node ports from 30000-32767")
+}
+
+// nodePortIn is the condition that one of some ports is the node port of a Service, which the input
+// does not show.
+func (p *Program) nodePortIn(service int, ports netset.Ports) when.When {
+	switch on := p.OnNodePort(service); {
+	case ports.Covers(netset.AllPorts):
+		return when.Always
+	case ports.Covers(DefaultNodePorts):
+		return on.Or(p.OtherNodePorts().Not())
+	case ports.Overlaps(DefaultNodePorts):
+		return on
+	default:
+		return on.And(p.OtherNodePorts())
+	}
+}
+
 // OnBalancer is the condition that policies let through the address of a Service's load balancer,
 // where the input does not show it.
 func (p *Program) OnBalancer(service int) when.When { return p.unseen("load balancer", service) }
@@ -277,7 +298,7 @@ func (l *leaving) toNodes(seg *segment) {
 	if l.way.Kind == ByHostPort {
 		nodes = nodes.Intersect(p.nodesOfPod(l.way.Pod))
 	} else if !conns.Covers(l.port.Node) {
-		pass = pass.And(p.OnNodePort(l.way.Service))
+		pass = pass.And(p.nodePortIn(l.way.Service, conns))
 	}
 	for _, part := range p.apart(l.class, nodes, pass) {
 		for _, e := range p.existing {
@@ -377,7 +398,7 @@ func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []
 	for i := range open {
 		s := &open[i]
 		hidden := s.ends.IDs.Overlaps(d.nodes) || d.outside && s.ends.Addrs.Overlaps(OutsideAddrs)
-		own, whoever := s.ends.IDs.Intersect(p.Pods()), s.pass.Bind(when.Source, "what hides it", "the node or load balancer that takes it in")
+		own, whoever := s.ends.IDs.Intersect(p.Pods()), p.hidden(to, w, d, s).Bind(when.Source, "what hides it", "the node or load balancer that takes it in")
 		switch {
 		case !hides:
 			add(s, s.pass, own)
@@ -397,6 +418,31 @@ func (p *Program) arrivals(to int, w *Way, d departure, dir policy.Direction) []
 		add(&segment{conns: netset.AllConns}, p.says.where[cni.NodePortsEscape], p.Pods())
 	}
 	return out
+}
+
+// hidden is when a segment passes for what hides a client. The client chooses the node to which it
+// sends, if that is what hides it; else it is settled only what is so for all that may.
+func (p *Program) hidden(to int, w *Way, d departure, s *segment) when.When {
+	var passes []when.When
+	for _, part := range p.apart(to, s.ends.IDs.Intersect(d.nodes), s.pass) {
+		if !part.ids.IsEmpty() {
+			passes = append(passes, part.passes)
+		}
+	}
+	if d.outside && s.ends.Addrs.Overlaps(OutsideAddrs) {
+		passes = append(passes, s.pass)
+	}
+	if len(passes) == 0 {
+		return s.pass
+	}
+	some, all := passes[0], passes[0]
+	for _, pass := range passes[1:] {
+		some, all = some.Or(pass), all.And(pass)
+	}
+	if some.Equal(all) || !w.Local && !d.local.IsEmpty() && w.Kind == ByNodes {
+		return some
+	}
+	return s.pass
 }
 
 // OutsideAddrs is what clients outside of the cluster may have as their address.

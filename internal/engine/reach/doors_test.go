@@ -95,17 +95,19 @@ ports: [{port: 80, protocol: TCP}]
 	}
 }
 
-// What is known of nodes and of who translates decides doors: both pods are on n2, and the client is
-// let to n1.
+// What is known of nodes and of who translates decides doors: the pods are on n2, or the client on
+// n1.
 func TestDoorsByProfile(t *testing.T) {
 	const scene = `
 {apiVersion: v1, kind: Namespace, metadata: {name: x}}
 ---
 {apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 10.9.0.1}]}}
 ---
-{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 10.9.0.2}]}}
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 10.9.0.2}, {type: ExternalIP, address: 203.0.113.2}]}}
 ---
-{apiVersion: v1, kind: Pod, metadata: {namespace: x, name: a, labels: {app: a}}, spec: {nodeName: n2, containers: [{name: c, image: i}]}, status: {podIPs: [{ip: 10.1.0.1}]}}
+{apiVersion: v1, kind: Node, metadata: {name: n3}, status: {addresses: [{type: InternalIP, address: 10.9.0.3}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: x, name: a, labels: {app: a}}, spec: {nodeName: CLIENT, containers: [{name: c, image: i}]}, status: {podIPs: [{ip: 10.1.0.1}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {namespace: x, name: b, labels: {app: b}}, spec: {nodeName: n2, containers: [{name: c, image: i}]}, status: {podIPs: [{ip: 10.1.0.2}]}}
 ---
@@ -124,17 +126,32 @@ func TestDoorsByProfile(t *testing.T) {
 		{"n1 has no pod behind it", "gke-legacy", "type: NodePort, externalTrafficPolicy: Local", "10.9.0.1/32", "30080", "{}", Depends},
 		{"n1 sends on", "gke-legacy", "type: NodePort", "10.9.0.1/32", "30080", "{}", Allowed},
 		{"the own node translates first", "gke-legacy", "type: NodePort", "10.9.0.2/32", "30080", "{}", Denied},
+		{"the own node's ExternalIP may be translated outside", "gke-legacy", "type: NodePort", "203.0.113.2/32", "30080", "{}", Depends},
 		{"let to the pod, which lets nodes in, by an external IP", "gke-legacy", "externalIPs: [203.0.113.9]", "10.1.0.2/32", "80", "", Depends},
 		{"let to the pod, which lets nodes in, with no way there", "gke-legacy", "type: ClusterIP", "10.1.0.2/32", "80", "", Denied},
-		{"a load balancer somewhere", "gke-legacy", "type: LoadBalancer", "203.0.113.0/24", "443", "{}", Depends},
+		{"a load balancer somewhere", "gke-legacy", "type: LoadBalancer", "198.51.100.0/24", "443", "{}", Depends},
 		{"a load balancer anywhere", "gke-legacy", "type: LoadBalancer", "0.0.0.0/0", "443", "{}", Depends}, // or over IPv6
-		{"another port of it", "gke-legacy", "type: LoadBalancer", "203.0.113.0/24", "80", "{}", Denied},
+		{"another port of it", "gke-legacy", "type: LoadBalancer", "198.51.100.0/24", "80", "{}", Denied},
+		{"a port that other clusters give out", "gke-legacy", "n1 type: LoadBalancer", "10.9.0.3/32", "8080", "{}", Depends},
+		{"a port that no node port has", "gke-legacy", "n1 type: NodePort", "10.9.0.3/32", "8080", "{}", Denied},
+		{"every port that is usually given out", "gke-legacy", "n1 type: LoadBalancer", "10.9.0.3/32", "30000, endPort: 32767", "{}", Depends},
+		{"every port of a node", "gke-legacy", "n1 type: LoadBalancer", "10.9.0.3/32", "1, endPort: 65535", "{}", Allowed},
+		{"Local, hidden behind the node of both", "gke-legacy", "type: LoadBalancer, externalTrafficPolicy: Local", "198.51.100.0/24", "443", "", Depends},
+		{"Local, hidden behind another node", "gke-legacy", "n1 type: LoadBalancer, externalTrafficPolicy: Local", "198.51.100.0/24", "443", "", Denied},
+		{"a node port, hidden behind its own node", "gke-legacy", "n1 type: NodePort", "10.9.0.2/32", "30080", "", Depends},
+		{"a node port, hidden behind another node", "gke-legacy", "n1 type: NodePort", "10.9.0.3/32", "30080", "", Denied},
+		{"a node port, hidden behind another node that is let in", "gke-legacy", "n1 type: NodePort", "10.9.0.3/32", "30080", "{from: [{ipBlock: {cidr: 10.9.0.3/32}}]}", Depends},
+		{"Local, sent on by another node", "gke-legacy", "n1 type: NodePort, externalTrafficPolicy: Local", "10.9.0.3/32", "30080", "", Denied},
 	} {
+		client, spec := "n2", tt.spec
+		if rest, ok := strings.CutPrefix(tt.spec, "n1 "); ok {
+			client, spec = "n1", rest
+		}
 		node := "nodePort: 30080"
-		if !strings.HasPrefix(tt.spec, "type: NodePort") {
+		if !strings.HasPrefix(spec, "type: NodePort") {
 			node = "name: p"
 		}
-		text := strings.NewReplacer("NODE", node, "SPEC", tt.spec, "CIDR", tt.cidr, "PORT", tt.port, "FROM", tt.from).Replace(scene)
+		text := strings.NewReplacer("CLIENT", client, "NODE", node, "SPEC", spec, "CIDR", tt.cidr, "PORT", tt.port, "FROM", tt.from).Replace(scene)
 		profile, err := cni.ByName(tt.cni)
 		if err != nil {
 			t.Fatal(err)

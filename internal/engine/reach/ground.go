@@ -66,6 +66,7 @@ type Holder struct {
 	scaled    string       // the pod of a StatefulSet that there will be once that is scaled; "" for pods that there are
 	mayBeHost string       // the pod or workload, where it is not known whether it is on the host network: host says which case this is
 	others    []netip.Addr // known addresses of further pods of a hostNetwork class: those of their nodes
+	external  bool         // of a Node: ExternalIPs, perhaps on no interface of its own
 }
 
 // HolderKind says what a holder is.

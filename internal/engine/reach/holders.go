@@ -111,11 +111,20 @@ func (g *Ground) addOthers() {
 		g.holders = append(g.holders, Holder{Kind: KubeAPI, Service: -1, Addrs: states(nil), Conns: special.KubeAPI})
 	}
 	for i, n := range s.Nodes {
-		first, more := onePerFamily(n.Addrs)
-		g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first)})
-		for len(more) > 0 {
-			first, more = onePerFamily(more)
-			g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first)})
+		own := slices.DeleteFunc(slices.Clone(n.Addrs), func(a netip.Addr) bool { return slices.Contains(n.External, a) })
+		for _, part := range []struct {
+			addrs    []netip.Addr
+			external bool
+		}{{own, false}, {n.External, true}} {
+			if part.addrs == nil && (part.external || n.External != nil) {
+				continue
+			}
+			first, more := onePerFamily(part.addrs)
+			g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first), external: part.external})
+			for len(more) > 0 {
+				first, more = onePerFamily(more)
+				g.holders = append(g.holders, Holder{Kind: Node, Node: i, Addrs: states(first), external: part.external})
+			}
 		}
 	}
 	if s.Nodes == nil {

@@ -80,10 +80,31 @@ func (p *Program) apart(class int, nodes netset.IDs, pass when.When) []connectab
 	}
 	own := nodes.Intersect(p.nodesFor(class))
 	out := []connectable{{nodes.Minus(own), OtherNode(pass)}, {own, pass}}
-	if len(on) == 1 {
-		out[1].passes = SameNode(pass)
+	if len(on) > 1 {
+		return out
 	}
+	for _, n := range p.HoldersOf(own, Node) {
+		if p.holders[n].external {
+			out = append(out, connectable{p.IDs(n), p.OwnNode(pass, n)})
+			own = own.Minus(p.IDs(n))
+		}
+	}
+	out[1] = connectable{own, SameNode(pass)}
 	return out
+}
+
+// OwnNode is w where one end is on a node and the other end is that node, at the addresses of holder
+// n. An ExternalIP need not be on the node's interface: clouds translate theirs to the InternalIP
+// (docs.aws.amazon.com/AmazonVPC/latest/UserGuide/VPC_Internet_Gateway.html), and what a pod sends
+// there comes back from outside, as to any other node.
+func (p *Program) OwnNode(w when.When, n int) when.When {
+	if !p.holders[n].external || !w.AsksKind(when.Node) {
+		return SameNode(w)
+	}
+	node := p.Snapshot.Nodes[p.holders[n].Node].Name
+	on := p.asks.ask("ExternalIP on an interface of: "+node, when.Cluster, 0,
+		"the ExternalIP of node "+node+" is on an interface of the node", "the ExternalIP of node "+node+" is translated outside of the cluster")
+	return SameNode(w).And(on).Or(OtherNode(w).Minus(on))
 }
 
 // nodesOf returns the names of the nodes that pods of a class run on, sorted, and whether these are

@@ -331,6 +331,25 @@ func (r *random) addDoors(s *model.Snapshot) {
 			}
 		}
 	}
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Addrs != nil && r.more.IntN(2) == 0 {
+			n.External = []netip.Addr{netip.MustParseAddr([]string{"10.128.0.220", "203.0.113.220"}[r.more.IntN(2)])}
+			for range i {
+				n.External[0] = n.External[0].Next()
+			}
+			n.Addrs = slices.Concat(n.Addrs, n.External)
+		}
+	}
+	for i := range s.Services { // some lead to what is on the host network
+		for _, w := range s.Workloads {
+			for _, pod := range w.Pods {
+				if svc := &s.Services[i]; svc.Selector == nil && pod.HostNetwork && pod.Addrs != nil && r.more.IntN(2) == 0 {
+					ports := []model.ServicePort{{Name: svc.Ports[0].Name, Protocol: svc.Ports[0].Protocol, Port: 80}}
+					svc.Endpoints = append(svc.Endpoints, model.Endpoint{Addr: pod.Addrs[0], Ports: ports})
+				}
+			}
+		}
+	}
 }
 
 // placeAll puts some nodes and pods where not every CNI enforces policies.

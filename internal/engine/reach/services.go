@@ -47,22 +47,22 @@ type bareBackend struct {
 	way     *Way // through ports of nodes or external IPs; nil if the Service has none
 }
 
-// nodePorts is where node ports are given out from unless the API server is told otherwise
-// (kubernetes.io, Service type NodePort).
-var nodePorts = netset.PortRange(30000, 32767)
+// DefaultNodePorts is where node ports are given out from unless kube-apiserver is told otherwise, by
+// --service-node-port-range (kubernetes.io, Service type NodePort).
+var DefaultNodePorts = netset.PortRange(30000, 32767)
 
 func mapping(svc *model.Service, p model.ServicePort, target netset.Port) PortMapping {
 	return PortMapping{Protocol: p.Protocol, Service: p.Port, Target: target, Node: NodePorts(svc, p)}
 }
 
 // NodePorts is the port of nodes that a Service's port has, or where the input does not show it,
-// those that the API server gives out; empty if it has none.
+// those that it may have; empty if it has none.
 func NodePorts(svc *model.Service, p model.ServicePort) netset.Ports {
 	switch {
 	case p.NodePort != 0:
 		return netset.PortRange(p.NodePort, p.NodePort)
 	case svc.Type == "NodePort" || svc.Type == "LoadBalancer":
-		return nodePorts
+		return netset.AllPorts
 	}
 	return netset.Ports{}
 }
@@ -77,6 +77,9 @@ func (g *Ground) addBackends() {
 		for _, e := range svc.Endpoints {
 			pods := g.byAddr[e.Addr.Unmap()]
 			if pods == nil {
+				if !g.isKubeAPI(i) { // which is an end of its own
+					pods = g.hostsAt(e.Addr.Unmap())
+				}
 				g.bareBackends = append(g.bareBackends, bareBackend{i, e.Addr.Unmap(), EndpointPorts(svc, e), byNodes(i, svc)})
 			}
 			for n, pod := range pods {
@@ -104,6 +107,19 @@ func (g *Ground) addBackends() {
 			}
 		}
 	}
+}
+
+// hostsAt returns the pods on the host network of the node with an address, one of each class.
+func (g *Ground) hostsAt(addr netip.Addr) (out []RunningPod) {
+	for r := range g.hosts.Runs() {
+		for id := r.Lo; id <= r.Hi; id++ {
+			h := &g.holders[id]
+			if a := h.Addrs[familyOf(addr)]; a.State == KnownAddr && a.Addr == addr || slices.Contains(h.others, addr) {
+				out = append(out, RunningPod{h.Members[0], int(id)})
+			}
+		}
+	}
+	return out
 }
 
 // servicePorts resolves the ports of a Service for the pods of a class.

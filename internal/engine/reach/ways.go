@@ -2,6 +2,7 @@ package reach
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/engine/model"
@@ -67,9 +68,8 @@ func (g *Ground) findWays() {
 		svc := &s.Services[i]
 		name := [2]string{svc.Namespace, svc.Name}
 		byName[name] = append(byName[name], i)
-		id := fmt.Sprintf("Service %s/%s", svc.Namespace, svc.Name)
-		if _, ok := g.VIP(i); ok && !g.isKubeAPI(i) {
-			g.addWay(Way{Kind: ByService, Name: id, Service: i, Origin: svc.Origin}, PortMapping.any)
+		if w := g.byService(i); w != nil && !g.isKubeAPI(i) {
+			g.addWay(*w, PortMapping.any)
 		}
 		if w := byNodes(i, svc); w != nil {
 			g.addWay(*w, PortMapping.any)
@@ -100,6 +100,48 @@ func (g *Ground) findWays() {
 			g.behindNodes = append(g.behindNodes, n)
 		}
 	}
+}
+
+// WaysToAddr returns the ways to an endpoint of Services that is no pod with an address of its own.
+func (g *Ground) WaysToAddr(addr netip.Addr) []Way {
+	var out []Way
+	for i := range g.bareBackends {
+		o := &g.bareBackends[i]
+		if o.addr != addr {
+			continue
+		}
+		for _, w := range []*Way{g.byService(o.service), o.way} {
+			if w != nil {
+				w := *w
+				w.Ports = o.ports
+				out = append(out, w)
+			}
+		}
+	}
+	return out
+}
+
+// WayByNodes returns the way through the node ports and external IPs of a Service, with its ports as
+// they are on nodes; ok is false if it has none.
+func (g *Ground) WayByNodes(service int) (w Way, ok bool) {
+	svc := &g.Snapshot.Services[service]
+	way := byNodes(service, svc)
+	if way == nil {
+		return Way{}, false
+	}
+	for _, p := range svc.Ports {
+		way.Ports = append(way.Ports, mapping(svc, p, p.Target))
+	}
+	return *way, true
+}
+
+// byService is the way through a Service's own address; nil if it has none.
+func (g *Ground) byService(service int) *Way {
+	if _, ok := g.VIP(service); !ok {
+		return nil
+	}
+	svc := &g.Snapshot.Services[service]
+	return &Way{Kind: ByService, Name: fmt.Sprintf("Service %s/%s", svc.Namespace, svc.Name), Service: service, Origin: svc.Origin}
 }
 
 // byNodes is the way through the node ports and external IPs of a Service; nil if it has none.

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/engine/label"
@@ -27,12 +28,22 @@ func (p *part) node(o *object) {
 	defer p.close(o)
 	n := model.Node{Name: o.meta.name, Labels: podLabels(o.meta.labels, o.meta.sound), Origin: o.at,
 		OS: o.root.At("status", "nodeInfo", "operatingSystem").Text()}
+	var internal []netip.Addr
 	for _, item := range o.root.At("status", "addresses").Items() {
-		switch item.Field("type").Text() {
+		switch kind := item.Field("type").Text(); kind {
 		case "InternalIP", "ExternalIP":
-			if a, ok := readAddr(item.Field("address")); ok && !slices.Contains(n.Addrs, a) {
+			a, ok := readAddr(item.Field("address"))
+			if ok && !slices.Contains(n.Addrs, a) {
 				n.Addrs = append(n.Addrs, a)
 			}
+			if ok && kind == "InternalIP" {
+				internal = append(internal, a)
+			}
+		}
+	}
+	for _, a := range n.Addrs {
+		if !slices.Contains(internal, a) {
+			n.External = append(n.External, a)
 		}
 	}
 	p.nodes = append(p.nodes, n)
