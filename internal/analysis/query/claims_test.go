@@ -130,3 +130,50 @@ func TestNamesWithoutEnd(t *testing.T) {
 		t.Errorf("%v", a.Verdict)
 	}
 }
+
+// TestEndpointNamesPod: the address of an endpoint is that of the pod that it names, where this shows
+// none; where it shows another, either may be right.
+func TestEndpointNamesPod(t *testing.T) {
+	pod := func(name, status string) string {
+		return "---\n{apiVersion: v1, kind: Pod, metadata: {namespace: x, name: " + name + ", labels: {app: " + name + "}}, spec: {containers: [{name: c, image: x}]}" + status + "}\n"
+	}
+	p := under(t, pod("web", "")+pod("db", "")+pod("client", ", status: {podIP: 10.0.0.9}")+pod("moved", ", status: {podIP: 10.0.0.8}")+pod("next", ", status: {podIP: 10.0.0.7}")+`
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: x, name: web}, spec: {clusterIP: 10.96.0.9, ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {namespace: x, name: moved}, spec: {clusterIP: 10.96.0.8, ports: [{port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: x, name: web-1, labels: {kubernetes.io/service-name: web}}, addressType: IPv4, ports: [{port: 80}],
+  endpoints: [{addresses: [10.0.0.5], targetRef: {kind: Pod, name: web, namespace: x}}]}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: x, name: moved-1, labels: {kubernetes.io/service-name: moved}}, addressType: IPv4, ports: [{port: 80}],
+  endpoints: [{addresses: [10.0.0.6], targetRef: {kind: Pod, name: moved, namespace: x}}, {addresses: [10.0.0.7], targetRef: {kind: Pod, name: moved, namespace: x}}]}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: x, name: in}, spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: In, values: [client, moved]}]}}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: x, name: out}, spec: {podSelector: {matchLabels: {app: client}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchExpressions: [{key: app, operator: In, values: [web, moved]}]}}]}]}}
+`, "calico")
+	for _, tt := range []struct {
+		from, to string
+		want     reach.Verdict
+		note     string
+	}{
+		{"x/client", "10.0.0.5:80", reach.Allowed, "10.0.0.5 is the address of x/Pod/web"},
+		{"x/client", "x/web:80", reach.Allowed, ""},
+		{"x/db", "10.0.0.5:80", reach.Denied, "10.0.0.5 is the address of x/Pod/web"},
+		{"10.0.0.5", "x/db:80", reach.Allowed, "10.0.0.5 is the address of x/Pod/web"},
+		{"x/client", "10.0.0.8:80", reach.Allowed, ""},
+		{"x/client", "10.0.0.6:80", reach.Depends, "an endpoint gives 10.0.0.6 to x/Pod/moved, which does not show it as its own"},
+		{"10.0.0.6", "x/web:80", reach.Depends, "x/Pod/moved"},
+		{"x/client", "10.0.0.7:80", reach.Depends, "gives 10.0.0.7 to 2 pods, of which one can have it: x/Pod/next, x/Pod/moved"},
+		{"10.0.0.7", "x/web:80", reach.Depends, "x/Pod/moved"},
+		{"x/client", "x/Service/moved:80", reach.Depends, ""},
+		{"x/client", "x/next:80", reach.Denied, ""},
+	} {
+		a := ask(t, p, tt.from, tt.to)
+		if a.Verdict != tt.want || !strings.Contains(strings.Join(a.Notes, "\n"), tt.note) {
+			t.Errorf("%s -> %s: %v if %q %q, want %v %q", tt.from, tt.to, a.Verdict, a.When, a.Notes, tt.want, tt.note)
+		}
+		checkSteps(t, a)
+	}
+}

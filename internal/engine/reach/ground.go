@@ -116,6 +116,7 @@ type Ground struct {
 
 	classOf      [][]int                         // by workload: its classes
 	byAddr       map[netip.Addr][]RunningPod     // several where an address is one's still and another's already
+	byName       map[string][]RunningPod         // by "namespace/name"; those on the pod network
 	vips         map[netip.Addr]int              // holder by Service address
 	frontends    [][]int                         // by service: the holders of its addresses, its own first
 	external     [][]int                         // by service and external IP: its holder, -1 if that is none
@@ -167,7 +168,7 @@ type portIDs struct {
 
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
-	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr][]RunningPod{}, vips: map[netip.Addr]int{}}
+	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr][]RunningPod{}, byName: map[string][]RunningPod{}, vips: map[netip.Addr]int{}}
 	g.indexNodes()
 	g.showAPI()
 	g.namespaces = g.Snapshot.Namespaces
@@ -243,7 +244,7 @@ func (g *Ground) HoldersOf(ids netset.IDs, kind HolderKind) []int {
 	return out
 }
 
-// RunningPod is a pod found by its address.
+// RunningPod is a pod found by its address or name.
 type RunningPod struct {
 	Member
 	Class int
@@ -354,10 +355,16 @@ func (g *Ground) addClasses() {
 		g.holders = append(g.holders, d.Holder)
 		counts[d.namespace]++
 		for _, m := range d.Members {
-			if !d.host {
-				for _, a := range s.Workloads[m.Workload].Pods[m.Pod].Addrs {
-					g.byAddr[a.Unmap()] = append(g.byAddr[a.Unmap()], RunningPod{m, i})
-				}
+			if d.host {
+				continue
+			}
+			w := &s.Workloads[m.Workload]
+			pod := &w.Pods[m.Pod]
+			for _, a := range pod.Addrs {
+				g.byAddr[a.Unmap()] = append(g.byAddr[a.Unmap()], RunningPod{m, i})
+			}
+			if name := w.Namespace + "/" + pod.Name; pod.Name != "" {
+				g.byName[name] = append(g.byName[name], RunningPod{m, i})
 			}
 		}
 	}
