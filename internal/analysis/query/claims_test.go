@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,5 +176,39 @@ func TestEndpointNamesPod(t *testing.T) {
 			t.Errorf("%s -> %s: %v if %q %q, want %v %q", tt.from, tt.to, a.Verdict, a.When, a.Notes, tt.want, tt.note)
 		}
 		checkSteps(t, a)
+	}
+}
+
+// TestSharedAddress: CNIs know a peer by its address, so a pod that shows the address of one that a
+// rule selects is let in and kept out with it, or perhaps.
+func TestSharedAddress(t *testing.T) {
+	pod := func(name, addr string) string {
+		return "---\n{apiVersion: v1, kind: Pod, metadata: {namespace: x, name: " + name + ", labels: {app: " + name + "}}, spec: {containers: [{name: c, image: x, ports: [{containerPort: 80, name: web}]}]}, status: {podIP: " + addr + ", podIPs: [{ip: " + addr + "}]}}\n"
+	}
+	scene := pod("named", "10.0.0.5") + pod("double", "10.0.0.5") + pod("other", "10.0.0.6") + pod("client", "10.0.0.8") + pod("server", "10.0.0.9") + `
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: x, name: in}, spec: {podSelector: {matchLabels: {app: server}}, ingress: [{from: [{podSelector: {matchLabels: {app: named}}}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: x, name: out}, spec: {podSelector: {matchLabels: {app: client}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: named}}}]}]}}
+`
+	sets := []string{"calico", "kube-router", "azure-npm", "aws-vpc-cni", "antrea", "ovn-kubernetes"}
+	for _, name := range append(sets, "cilium", "kube-network-policies", "spec") {
+		p := under(t, scene, name)
+		shared := reach.Depends
+		if slices.Contains(sets, name) {
+			shared = reach.Allowed
+		}
+		for _, tt := range []struct {
+			from, to string
+			want     reach.Verdict
+		}{
+			{"x/named", "x/server:80", shared}, {"x/double", "x/server:80", shared}, {"x/other", "x/server:80", reach.Denied},
+			{"x/client", "x/named:80", shared}, {"x/client", "x/double:80", shared}, {"x/client", "x/other:80", reach.Denied},
+			{"x/double", "x/other:80", reach.Allowed},
+		} {
+			if a := ask(t, p, tt.from, tt.to); a.Verdict != tt.want {
+				t.Errorf("%s: %s -> %s: %v if %q, want %v", name, tt.from, tt.to, a.Verdict, a.When, tt.want)
+			}
+		}
 	}
 }

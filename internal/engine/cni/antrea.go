@@ -37,6 +37,7 @@ var antrea = Profile{
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "antrea pkg/agent/controller/networkpolicy/reconciler.go: a peer is the addresses of the members of its groups"},
 	},
 	Kinds: kinds(
 		enforced("antrea docs/design/ovs-pipeline.md", networkPolicy),

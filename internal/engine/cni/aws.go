@@ -43,6 +43,7 @@ var awsVPCCNI = Profile{
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: selectors become the addresses of the pods that they match"},
 	},
 	Kinds: kinds(
 		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),

@@ -38,6 +38,7 @@ var azureNPM = Profile{
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "azure-container-networking npm/pkg/dataplane/ipsets: sets of the addresses of pods, by label and namespace"},
 	},
 	Kinds: kinds(
 		enforced("azure-container-networking npm/pkg/controlplane/controllers/v2", networkPolicy),

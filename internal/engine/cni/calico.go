@@ -42,6 +42,7 @@ var calico = Profile{
 		StarsMatchDepth:         {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:           {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:           {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:        {No, "calico felix/labelindex: a selector is an IP set, in which an address stays as long as some endpoint that matches has it"},
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),

@@ -66,6 +66,7 @@ const (
 	StarsMatchDepth
 	TakesOldForms
 	TakesNewForms
+	OnePodPerAddress
 
 	Questions // how many there are
 )
@@ -137,6 +138,8 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"Cilium refuses policies with rules for kafka or l7proto, an except wider than its cidr, or keys that no label can have, as since 1.20"},
 	TakesNewForms: {"takesNewForms", "Cilium takes the entity cluster-mesh, GRE and other protocols without ports, and stars anywhere in serverNames, as since 1.20",
 		"Cilium refuses policies with the entity cluster-mesh, GRE and other protocols without ports, or stars anywhere in serverNames, as before 1.20"},
+	OnePodPerAddress: {"onePodPerAddress", "of several pods with one address, selectors as peers see one alone",
+		"a pod selector as a peer stands for the addresses of its pods, whoever has them"},
 }
 
 // String says what the question asks, as a sentence that may be true.

@@ -37,6 +37,7 @@ var kubeNetworkPolicies = Profile{
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {Yes, "kube-network-policies pkg/podinfo: looks up one pod by an address"},
 	},
 	Kinds: kinds(
 		enforced("kube-network-policies cmd/kube-network-policies/standard", networkPolicy),

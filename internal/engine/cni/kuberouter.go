@@ -38,6 +38,7 @@ var kubeRouter = Profile{
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "kube-router pkg/controllers/netpol/policy.go: ipsets of the addresses of the pods that match"},
 	},
 	Kinds: kinds(
 		enforced("kube-router pkg/controllers/netpol", networkPolicy),

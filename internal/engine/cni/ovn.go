@@ -38,6 +38,7 @@ var ovnKubernetes = Profile{
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "ovn-kubernetes go-controller/pkg/ovn/address_set: sets of the addresses of the pods that match"},
 	},
 	Kinds: kinds(
 		enforced("ovn-kubernetes docs network-policy.md", networkPolicy),

@@ -42,6 +42,7 @@ var spec = Profile{
 		StarsMatchDepth:           {Yes, "cilium Documentation/security/policy/layer3.rst, DNS based: as its own policies define it"},
 		TakesOldForms:             {Yes, "cilium pkg/policy/api: as its own policies define it"},
 		TakesNewForms:             {Yes, "cilium pkg/policy/api: as its own policies define it"},
+		OnePodPerAddress:          {Uncertain, "kubernetes.io network-policies: speaks of pods; which of several has an address is not said"},
 	},
 	Kinds: kinds(
 		enforced("k8s.io/api networking/v1", networkPolicy),

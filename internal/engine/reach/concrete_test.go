@@ -160,6 +160,15 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	}
 	w.StarsMatchDepth = mays(cni.StarsMatchDepth)
 	w.NamesTaught = r.more.IntN(2) == 0
+	w.OnePodPerAddress = mays(cni.OnePodPerAddress)
+	w.Seen = map[netip.Addr]int{}
+	for i, pod := range w.Pods {
+		for _, a := range pod.Addrs {
+			if _, ok := w.Seen[a]; !pod.HostNetwork && (!ok || r.more.IntN(2) == 0) {
+				w.Seen[a] = i
+			}
+		}
+	}
 	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {

@@ -117,6 +117,8 @@ type Ground struct {
 	classOf      [][]int                         // by workload: its classes
 	byAddr       map[netip.Addr][]RunningPod     // several where an address is one's still and another's already
 	byName       map[string][]RunningPod         // by "namespace/name"; those on the pod network
+	sharers      map[int][2]netset.IDs           // by class and Family: other classes with its address
+	sharing      netset.IDs                      // the classes that have some
 	vips         map[netip.Addr]int              // holder by Service address
 	frontends    [][]int                         // by service: the holders of its addresses, its own first
 	external     [][]int                         // by service and external IP: its holder, -1 if that is none
@@ -276,6 +278,7 @@ func (g *Ground) addClasses() {
 	said := mentioned(s)
 	g.said = said
 	atoms := boundaries(s)
+	common := commonAddrs(s)
 	roles := make([]model.Role, len(s.Workloads))
 	for _, srv := range s.Servers {
 		roles[srv.Workload] = srv.Role
@@ -320,6 +323,9 @@ func (g *Ground) addClasses() {
 				if h.Addrs[f].State == KnownAddr {
 					h.Addrs[f].Addr = h.Addrs[f].Addr.Unmap()
 					fmt.Fprintf(&b, "\x00%d", atoms.of(h.Addrs[f].Addr))
+					if common.Contains(h.Addrs[f].Addr) && !h.host {
+						fmt.Fprintf(&b, "=%s", h.Addrs[f].Addr)
+					}
 				} else {
 					fmt.Fprintf(&b, "\x00s%d", h.Addrs[f].State)
 				}
@@ -368,6 +374,7 @@ func (g *Ground) addClasses() {
 			}
 		}
 	}
+	g.noteSharers(common)
 	g.nsRuns = make([]netset.IDs, len(g.namespaces))
 	first := 0
 	for i, n := range counts {
