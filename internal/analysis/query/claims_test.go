@@ -212,3 +212,39 @@ func TestSharedAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestTablesMerge: before version 1.4 the AWS agent also took pods of two namespaces for replicas, where
+// name and namespace joined by '-' are the same.
+func TestTablesMerge(t *testing.T) {
+	pod := func(namespace, name, app string) string {
+		return "---\n{apiVersion: v1, kind: Pod, metadata: {namespace: " + namespace + ", name: " + name + ", labels: {app: " + app + "}}, spec: {containers: [{name: c, image: x}]}}\n"
+	}
+	scene := pod("c", "a-b-0", "closed") + pod("c", "a-b-1", "open") + pod("b-c", "a-0", "far") + pod("b", "a-0", "other") + `
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: c, name: out}, spec: {podSelector: {matchLabels: {app: closed}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 1.1.1.0/24}}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: c, name: none}, spec: {podSelector: {matchLabels: {app: open}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 1.1.1.0/24}}]}]}}
+`
+	for name, far := range map[string]reach.Verdict{"aws-vpc-cni": reach.Depends, "aws-vpc-cni:v1.21.2": reach.Depends, "aws-vpc-cni:1.3.7": reach.Depends, "aws-vpc-cni:1.23": reach.Denied, "aws-vpc-cni:1.5.0:strict": reach.Denied, "calico": reach.Denied} {
+		p := under(t, scene, name)
+		for _, tt := range []struct {
+			from string
+			want reach.Verdict
+		}{{"c/a-b-0", far}, {"c/a-b-1", far}} {
+			if a := ask(t, p, tt.from, "8.8.8.8:443"); a.Verdict != tt.want {
+				t.Errorf("%s: %s: %v if %q, want %v", name, tt.from, a.Verdict, a.When, tt.want)
+			}
+			if a := ask(t, p, tt.from, "1.1.1.1:443"); a.Verdict == reach.Denied {
+				t.Errorf("%s: %s: %v if %q", name, tt.from, a.Verdict, a.When)
+			}
+		}
+		for from, want := range map[string]reach.Verdict{"b-c/a-0": far, "b/a-0": reach.Denied} {
+			if want == reach.Denied && !strings.Contains(name, "strict") {
+				want = reach.Allowed
+			}
+			if a := ask(t, p, from, "8.8.8.8:443"); a.Verdict != want {
+				t.Errorf("%s: %s: %v if %q, want %v", name, from, a.Verdict, a.When, want)
+			}
+		}
+	}
+}

@@ -49,6 +49,7 @@ var everyCilium = Profile{
 		NodePortsTranslatedFirst:  {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: by socket or per packet with kube-proxy replacement, else by kube-proxy on the other node"},
 		ExternalTranslatedFirst:   {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: with kube-proxy replacement; else kube-proxy translates it after egress was judged"},
 		PodsShareTables:           {No, "cilium pkg/maps/policymap: a map for each endpoint"},
+		TablesMerge:               {No, "cilium pkg/maps/policymap: a map for each endpoint"},
 	},
 	Kinds: kinds(
 		enforced("cilium Documentation/network/kubernetes/policy.rst", networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy),
