@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/reach"
+	"github.com/toolmoat/toolmoat/internal/input/source"
 )
 
 // claims has addresses and names that several objects claim. free has no policy; picky may connect
@@ -244,6 +246,34 @@ func TestTablesMerge(t *testing.T) {
 			}
 			if a := ask(t, p, from, "8.8.8.8:443"); a.Verdict != want {
 				t.Errorf("%s: %s: %v if %q, want %v", name, from, a.Verdict, a.When, want)
+			}
+		}
+	}
+}
+
+// TestRequires: before 1.19 Cilium held every rule of a pod to what toRequires asks for, whichever policy
+// has it; later versions refuse it. Neither allows or denies for certain, but for the other direction.
+func TestRequires(t *testing.T) {
+	pod := func(name, labels string) string {
+		return "---\n{apiVersion: v1, kind: Pod, metadata: {namespace: x, name: " + name + ", labels: {app: " + name + labels + "}}, spec: {containers: [{name: c, image: x}]}}\n"
+	}
+	scene := pod("a", "") + pod("b", ", env: prod") + pod("o", "") + `
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: x, name: p}, spec: {endpointSelector: {matchLabels: {app: a}}, egress: [{toRequires: [{matchLabels: {env: prod}}]}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {namespace: x, name: q}, spec: {endpointSelector: {matchLabels: {app: a}}, egress: [{toEndpoints: [{}]}]}}
+`
+	for _, name := range []string{"cilium", "cilium:1.17", "cilium:1.20", "aks-cilium:1.18"} {
+		profile, err := cni.ByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := reach.NewProgram(reach.NewGround(source.LoadFiles(source.File{Name: "in.yaml", Data: []byte(scene)})), profile)
+		for ends, want := range map[[2]string]reach.Verdict{
+			{"x/a", "x/b:80"}: reach.Unknown, {"x/a", "x/o:80"}: reach.Unknown, {"x/b", "x/a:80"}: reach.Allowed, {"x/b", "x/o:80"}: reach.Allowed,
+		} {
+			if a := ask(t, p, ends[0], ends[1]); a.Verdict != want {
+				t.Errorf("%s: %v: %v if %q, want %v", name, ends, a.Verdict, a.When, want)
 			}
 		}
 	}
