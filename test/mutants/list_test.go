@@ -39,7 +39,7 @@ var mutants = []mutant{
 	// Addresses that several pods have.
 	{"engine/reach/addresses.go", "by = when.Always // the set of addresses has it", "_ = o", "a selector matches a pod with the address of another that it names only perhaps"},
 	{"engine/reach/addresses.go", "in = own.Or(by).Minus(one)", "in = own.Minus(one)", "a selector misses a pod with the address of one that it names"},
-	{"engine/reach/addresses.go", "one.And(own.And(first).Or(that.Minus(first)))", "one.And(own)", "a CNI that sees one pod for an address sees the right one"},
+	{"engine/reach/addresses.go", "one.And(own.And(first).Or(that.Minus(first)))", "one.And(own.Or(that.And(first.Minus(first))))", "a CNI that sees one pod for an address sees the right one"},
 
 	// Regions.
 	{"engine/reach/region.go", "out = append(out, Cube{both.NS, pod})", "_ = both\n\t\tout = append(out, Cube{c.NS, pod})", "cubes that are cut out of one another overlap"},
