@@ -36,6 +36,11 @@ var mutants = []mutant{
 	{"engine/reach/questions.go", `"cluster has "+f.String()`, `"cluster has addresses"`, "a cluster with addresses of one family has those of the other"},
 	{"engine/reach/questions.go", `q.space.Fact(c.FactID()`, `q.space.Fact("CNI fact"`, "a CNI that does one thing does all that it perhaps does"},
 
+	// Addresses that several pods have.
+	{"engine/reach/addresses.go", "by = when.Always // the set of addresses has it", "_ = o", "a selector matches a pod with the address of another that it names only perhaps"},
+	{"engine/reach/addresses.go", "in = own.Or(by).Minus(one)", "in = own.Minus(one)", "a selector misses a pod with the address of one that it names"},
+	{"engine/reach/addresses.go", "one.And(own.And(first).Or(that.Minus(first)))", "one.And(own.Or(that.And(first.Minus(first))))", "a CNI that sees one pod for an address sees the right one"},
+
 	// Regions.
 	{"engine/reach/region.go", "out = append(out, Cube{both.NS, pod})", "_ = both\n\t\tout = append(out, Cube{c.NS, pod})", "cubes that are cut out of one another overlap"},
 	{"engine/reach/region.go", "r.IDs.Minus(o.IDs), r.Addrs.Minus(o.Addrs)", "r.IDs.Minus(o.IDs), r.Addrs", "addresses are never settled"},
@@ -72,9 +77,9 @@ var mutants = []mutant{
 	{"engine/reach/plan.go", "if p.assume == Typical {\n\t\treturn addrs.Minus(special.Internet)", "if p.assume != Typical {\n\t\treturn addrs.Minus(special.Internet)", "in the worst case no address of the internet is a pod's"},
 
 	// Rules to regions.
-	{"engine/reach/peers.go", "certainly := Region{IDs: sel.must.Minus(p.hosts)}", "certainly := Region{IDs: sel.must}", "selectors certainly match pods on the host network"},
-	{"engine/reach/peers.go", "add(sel.perhaps.Minus(p.hosts), p.asks.selected(end, ns, pod))", "add(sel.perhaps.Minus(p.hosts), when.Always)", "a selector certainly matches what it perhaps matches"},
-	{"engine/reach/peers.go", "add(sel.perhaps.Minus(p.hosts), p.asks.selected(end, ns, pod))", "", "a selector never matches what it perhaps matches"},
+	{"engine/reach/peers.go", "certainly := Region{IDs: sel.must.Minus(p.hosts).Minus(p.sharing)}", "certainly := Region{IDs: sel.must}", "selectors certainly match pods on the host network"},
+	{"engine/reach/peers.go", "add(sel.perhaps.Minus(p.hosts).Minus(p.sharing), p.asks.selected(end, ns, pod))", "add(sel.perhaps.Minus(p.hosts), when.Always)", "a selector certainly matches what it perhaps matches"},
+	{"engine/reach/peers.go", "add(sel.perhaps.Minus(p.hosts).Minus(p.sharing), p.asks.selected(end, ns, pod))", "", "a selector never matches what it perhaps matches"},
 	{"engine/reach/peers.go", "if !p.hosts.Overlaps(sel.may()) {", "if true {", "selectors match no pod on the host network"},
 	{"engine/reach/peers.go", "add(p.local, matched.And(shares))", "_ = shares", "nothing else has the address of a pod on the host network"},
 	{"engine/reach/peers.go", "certainly.Cubes = []Cube{{ns, pod}}", "", "a rule by labels admits no pod to come"},

@@ -178,10 +178,17 @@ func (w *World) ciliumPeer(p CiliumPolicy, r CiliumRule, subject Pod, peer End, 
 		return false
 	}
 	id := w.identity(peer, a, subject.Node)
+	ids := []map[string]string{id}
+	if peer.Pod >= 0 && !w.Pods[peer.Pod].HostNetwork {
+		ids = nil
+		for _, i := range w.stands(peer, a) {
+			ids = append(ids, w.podIdentity(w.Pods[i]))
+		}
+	}
 	some := false
 	for _, s := range r.Endpoints {
 		some = true
-		if endpoints(s, p.Namespace).matches(id) {
+		if slices.ContainsFunc(ids, endpoints(s, p.Namespace).matches) {
 			return true
 		}
 	}
@@ -303,15 +310,17 @@ func (w *World) behind(s Service, e End, a netip.Addr) bool {
 	if s.Selector == nil {
 		return slices.Contains(s.Endpoints, a) && w.inBlocks(e, a)
 	}
-	if e.Pod < 0 || w.Pods[e.Pod].HostNetwork || w.Pods[e.Pod].Namespace != s.Namespace {
+	if e.Pod < 0 || w.Pods[e.Pod].HostNetwork {
 		return false
 	}
-	for k, v := range s.Selector {
-		if w.Pods[e.Pod].Labels[k] != v {
-			return false
+	return slices.ContainsFunc(w.stands(e, a), func(i int) bool {
+		for k, v := range s.Selector {
+			if w.Pods[i].Labels[k] != v {
+				return false
+			}
 		}
-	}
-	return true
+		return w.Pods[i].Namespace == s.Namespace
+	})
 }
 
 func (w *World) ciliumPort(r CiliumRule, dst End, ingress bool, protocol string, port int) bool {

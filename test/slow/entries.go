@@ -52,9 +52,9 @@ func (w *World) entries(p Policy, r Rule, ingress, v6 bool) []AWSEntry {
 			continue
 		}
 		only := Rule{Peers: []Peer{x}, Ports: r.Ports}
-		for i, pod := range w.Pods {
+		for _, pod := range w.Pods {
 			for _, a := range pod.Addrs {
-				if a.Is6() != v6 || !w.peersMatch(p, only, AtPod(i), a) {
+				if a.Is6() != v6 || !w.selected(p, x, pod) {
 					continue
 				}
 				if ingress {

@@ -29,6 +29,7 @@ type World struct {
 	Translated     map[netip.Addr]bool     // addresses of Nodes that something outside of the cluster translates
 	Meshes         map[string]int          // the port to which each mesh carries connections over TCP
 	Over           []Network               // networks beside the cluster's own, as far as connections go over them
+	Seen           map[netip.Addr]int      // the pod for which an address stands, where several have it
 	Names          map[string][]netip.Addr // what host names resolve to, as the pods have looked them up; lower case, no dot at the end
 
 	SelectorsMatchHost       bool // selector peers match pods on the host network
@@ -60,6 +61,7 @@ type World struct {
 	NegativeMatchesAll       bool // a namespaceSelector of NotIn and DoesNotExist alone matches everything
 	RequestsFit              bool // what is sent fits the rules for HTTP, DNS and others
 	StarsMatchDepth          bool // "**." at the start of a pattern of names is any number of labels
+	OnePodPerAddress         bool // selector peers see one of the pods with an address, by Seen, and not any of them
 	NamesTaught              bool // on each node some other pod has asked for every name, and the answers were seen
 }
 
@@ -337,19 +339,40 @@ func (w *World) peersMatch(p Policy, r Rule, peer End, a netip.Addr) bool {
 		if peer.Pod < 0 {
 			continue
 		}
-		pod := w.Pods[peer.Pod]
-		if pod.HostNetwork && !w.SelectorsMatchHost {
-			continue
-		}
-		inNamespace := pod.Namespace == p.Namespace
-		if x.NamespaceSelector != nil {
-			inNamespace = x.NamespaceSelector.matches(w.Namespaces[pod.Namespace])
-		}
-		if inNamespace && (x.PodSelector == nil || x.PodSelector.matches(w.seen(pod.Labels))) {
+		if slices.ContainsFunc(w.stands(peer, a), func(i int) bool { return w.selected(p, x, w.Pods[i]) }) {
 			return true
 		}
 	}
 	return false
+}
+
+// selected reports whether the selectors of a peer select a pod.
+func (w *World) selected(p Policy, x Peer, pod Pod) bool {
+	if x.IPBlock != nil || pod.HostNetwork && !w.SelectorsMatchHost {
+		return false
+	}
+	inNamespace := pod.Namespace == p.Namespace
+	if x.NamespaceSelector != nil {
+		inNamespace = x.NamespaceSelector.matches(w.Namespaces[pod.Namespace])
+	}
+	return inNamespace && (x.PodSelector == nil || x.PodSelector.matches(w.seen(pod.Labels)))
+}
+
+// stands is the pods that an end, which is a pod, may be for selectors, by the address it has.
+func (w *World) stands(e End, a netip.Addr) []int {
+	if w.Pods[e.Pod].HostNetwork {
+		return []int{e.Pod}
+	}
+	if i, ok := w.Seen[a]; ok && w.OnePodPerAddress {
+		return []int{i}
+	}
+	var out []int
+	for i, pod := range w.Pods {
+		if !pod.HostNetwork && slices.Contains(pod.Addrs, a) {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // excludes reports whether the selectors of a peer ask only for labels that must not be there, with

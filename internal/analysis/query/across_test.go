@@ -37,7 +37,7 @@ func TestAcross(t *testing.T) {
 		pairs, denied = pairs+n, denied+d
 	}
 	t.Logf("%d clusters, %d pairs, %d denied; with %v", clusters, pairs, denied, traits)
-	for _, name := range []string{"node port", "load balancer", "external IP", "host port", "Local", "twins", "second network", "unenforced node", "own Service", "mesh", "shared table", "bare endpoint"} {
+	for _, name := range []string{"node port", "load balancer", "external IP", "host port", "Local", "twins", "second network", "unenforced node", "own Service", "mesh", "shared table", "bare endpoint", "one address", "named by an endpoint"} {
 		if traits[name]*10 < clusters {
 			t.Errorf("only %d of %d clusters have: %s", traits[name], clusters, name)
 		}
@@ -55,6 +55,7 @@ type cluster struct {
 	traits map[string]bool
 	cni    string
 	alone  map[string]int // pods without a controller, by namespace
+	more   *rand.Rand     // for what came later
 }
 
 func (c *cluster) add(format string, args ...any) { fmt.Fprintf(&c.text, "---\n"+format+"\n", args...) }
@@ -71,7 +72,7 @@ func (c *cluster) has(n int, trait string) bool {
 func (c *cluster) of(choices ...string) string { return choices[c.IntN(len(choices))] }
 
 func newCluster(seed uint64) *cluster {
-	c := &cluster{Rand: rand.New(rand.NewPCG(seed, 11)), seed: seed, traits: map[string]bool{}, alone: map[string]int{}}
+	c := &cluster{Rand: rand.New(rand.NewPCG(seed, 11)), seed: seed, traits: map[string]bool{}, alone: map[string]int{}, more: rand.New(rand.NewPCG(seed, 12))}
 	var names []string
 	for _, p := range cni.Profiles {
 		names = append(names, p.Name)
@@ -132,13 +133,23 @@ func (c *cluster) workload(i, nodes int) {
 	status := ""
 	if node := c.IntN(nodes + 1); node < nodes {
 		addr := fmt.Sprintf("10.0.0.%d", 10+i)
-		if host {
+		switch {
+		case host:
 			addr = fmt.Sprintf("10.9.0.%d", node+1)
+		case c.more.IntN(3) == 0: // which another pod may show too
+			addr = "10.0.0.9"
+			c.traits["one address"] = true
 		}
 		spec += fmt.Sprintf("nodeName: n%d, ", node)
 		status = fmt.Sprintf(", status: {phase: Running, podIP: %s, podIPs: [{ip: %[1]s}], hostIP: 10.9.0.%d}", addr, node+1)
 	}
 	c.add("{apiVersion: v1, kind: Pod, metadata: {namespace: %s, name: %s, labels: %s%s}, spec: {%s%s}%s}", ns, name, labels, meta, spec, containers, status)
+	if !host && c.more.IntN(3) == 0 { // whether or not it shows an address, and whichever
+		c.traits["named by an endpoint"] = true
+		c.add("{apiVersion: v1, kind: Service, metadata: {namespace: %s, name: e%d}, spec: {clusterIP: 10.96.0.%d, ports: [{port: 80}]}}", ns, i, 100+i)
+		c.add("{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: %s, name: e%d, labels: {kubernetes.io/service-name: e%[2]d}}, addressType: IPv4, ports: [{port: 8080}], endpoints: [{addresses: [10.0.0.%d], targetRef: {kind: Pod, name: %s}}]}",
+			ns, i, 10+i, name)
+	}
 }
 
 // service adds a Service, with one or another door.

@@ -374,6 +374,9 @@ func (a *asker) backends(service int, conns netset.Conns) []backend {
 			for _, at := range ends {
 				add(at, unknown, when.Always, m.Protocol, m.Service, m.Target)
 			}
+			for _, pod := range a.p.NamedBy(e) {
+				add(a.holderEnd(pod.Class), netip.Addr{}, a.p.Behind(service, reach.AsEndpoint, m), m.Protocol, m.Service, m.Target)
+			}
 		}
 	}
 	if svc.Namespace == "default" && svc.Name == "kubernetes" && svc.Endpoints == nil {
@@ -401,6 +404,9 @@ func (a *asker) headless(service int) []backend {
 		ends, unknown := a.endsAt(e)
 		for _, at := range ends {
 			out = append(out, backend{at, a.conns, a.conns, when.Always, unknown})
+		}
+		for _, pod := range a.p.NamedBy(e) {
+			out = append(out, backend{a.holderEnd(pod.Class), a.conns, a.conns, a.p.Behind(service, reach.AsEndpoint, reach.PortMapping{}), netip.Addr{}})
 		}
 	}
 	return out

@@ -21,6 +21,7 @@ type index struct {
 	holders map[netip.Addr][]int          // the others, without Services
 	own     map[netip.Addr][]entry        // Services by ClusterIP
 	outer   map[netip.Addr][]entry        // Services by addresses that clients outside use
+	named   map[netip.Addr][]reach.Member // pods that endpoints name and whose own address is another or not known
 	nodes   map[netip.Addr]string         // nodes by name; "" where several claim one address
 }
 
@@ -30,7 +31,7 @@ func (a *asker) holding() *index {
 	if x.built {
 		return x
 	}
-	*x = index{true, map[netip.Addr][]reach.Member{}, map[netip.Addr][]int{}, map[netip.Addr][]entry{}, map[netip.Addr][]entry{}, nodesByAddr(a)}
+	*x = index{true, map[netip.Addr][]reach.Member{}, map[netip.Addr][]int{}, map[netip.Addr][]entry{}, map[netip.Addr][]entry{}, map[netip.Addr][]reach.Member{}, nodesByAddr(a)}
 	s := a.p.Snapshot
 	for w := range s.Workloads {
 		for i := range s.Workloads[w].Pods {
@@ -66,6 +67,13 @@ func (a *asker) holding() *index {
 	}
 	for i := range s.Services {
 		svc := &s.Services[i]
+		for _, e := range svc.Endpoints {
+			for _, pod := range a.p.NamedBy(e) {
+				if at := e.Addr.Unmap(); !slices.Contains(x.named[at], pod.Member) {
+					x.named[at] = append(x.named[at], pod.Member)
+				}
+			}
+		}
 		if svc.Headless || svc.Type == "ExternalName" {
 			continue // nothing takes connections for it
 		}
@@ -154,8 +162,15 @@ func (a *asker) listening(addr netip.Addr) place {
 // address resolves an address without its Services: to what is known to hold it, or to what may.
 func (a *asker) address(addr netip.Addr) place {
 	pl := somewhere(addr.String())
-	switch pods := a.holding().pods[addr]; len(pods) {
+	x := a.holding()
+	named := x.named[addr]
+	pods := slices.Concat(x.pods[addr], named)
+	switch len(pods) {
 	case 0:
+	case len(named): // or somebody's whom the input does not show
+		for _, pod := range pods {
+			a.note("an endpoint gives " + addr.String() + " to " + a.onePod(pod).name + ", which does not show it as its own")
+		}
 	case 1:
 		one := a.onePod(pods[0])
 		a.note(addr.String() + " is the address of " + one.name)
@@ -165,12 +180,17 @@ func (a *asker) address(addr netip.Addr) place {
 		names := make([]string, len(pods))
 		for i, pod := range pods {
 			one := a.onePod(pod)
+			for j := range one.ends {
+				if slices.Contains(named, pod) {
+					one.ends[j].claimed = addr
+				}
+			}
 			names[i], pl.rivals = one.name, append(pl.rivals, one.ends...)
 		}
 		a.note(fmt.Sprintf("the input gives %s to %d pods, of which one can have it: %s", addr, len(pods), listed(names, 3)))
 	}
 	alone := pl.ends != nil
-	for _, n := range a.holding().holders[addr] {
+	for _, n := range x.holders[addr] {
 		e := a.holderEnd(n)
 		a.noteHost(e)
 		pl.ends = append(pl.ends, e)
@@ -180,7 +200,7 @@ func (a *asker) address(addr netip.Addr) place {
 		}
 	}
 	switch {
-	case pl.ends == nil && pl.rivals == nil && a.p.Plan(familyOf(addr)).Contains(addr) && !reserved(addr):
+	case pl.ends == nil && pl.rivals == nil && (a.p.Plan(familyOf(addr)).Contains(addr) || named != nil) && !reserved(addr):
 		pl.unknown = addr
 	case pl.ends == nil && pl.rivals == nil:
 		pl.ends = []end{plain(addr)}

@@ -98,11 +98,23 @@ func (a *asker) heldBy(addr netip.Addr, base []way, held []world) []way {
 	return a.oneOf(base, held, func(names []string) when.When { return a.has(addr, names) })
 }
 
-// mayHold lists the holders whose address is not known and may be addr.
+// mayHold lists the holders whose address is not known and may be addr, and the pods that endpoints
+// give it to.
 func (a *asker) mayHold(addr netip.Addr, services bool) []int {
-	var out []int
+	var out, named []int
+	for _, m := range a.holding().named[addr] {
+		for _, c := range a.p.ClassesOf(m.Workload) {
+			if slices.Contains(a.p.Class(c).Members, m) {
+				named = append(named, c)
+			}
+		}
+	}
 	for n := range a.p.Holders() {
 		h := a.p.Class(n)
+		if slices.Contains(named, n) {
+			out = append(out, n)
+			continue
+		}
 		isService := h.Kind == reach.VIP || h.Kind == reach.KubeAPI && h.Service >= 0
 		if (services || !isService) && !a.p.MayLie(n, addr).IsNever() {
 			out = append(out, n)

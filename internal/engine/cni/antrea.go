@@ -34,9 +34,11 @@ var antrea = Profile{
 		NodePortsTranslatedFirst:  {Uncertain, "antrea docs/antrea-proxy.md: AntreaProxy answers node ports only with proxyAll; not confirmed for those of other nodes"},
 		ExternalTranslatedFirst:   {Uncertain, "antrea docs/antrea-proxy.md, proxyLoadBalancerIPs: load balancers from within the cluster, by default; antrea issue 3121"},
 		PodsShareTables:           {No, "antrea: flows by the addresses and ports of each pod"},
+		TablesMerge:               {No, "antrea: flows by the addresses and ports of each pod"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "antrea pkg/agent/controller/networkpolicy/reconciler.go: a peer is the addresses of the members of its groups"},
 	},
 	Kinds: kinds(
 		enforced("antrea docs/design/ovs-pipeline.md", networkPolicy),

@@ -2,7 +2,13 @@ package cni
 
 import "slices"
 
-var awsVPCCNI = Profile{
+// Where no version is named, the VPC CNI is that of today.
+var (
+	awsVPCCNI       = everyAWSVPCCNI.through(Versions{"1.19", "1.23"}, Versions{"1.14", "1.23"})
+	awsVPCCNIStrict = everyAWSVPCCNIStrict.through(Versions{"1.19", "1.23"}, Versions{"1.14", "1.23"})
+)
+
+var everyAWSVPCCNI = Profile{
 	Name:    "aws-vpc-cni",
 	Title:   "Amazon VPC CNI, standard mode",
 	Family:  "AWS VPC CNI",
@@ -42,7 +48,9 @@ var awsVPCCNI = Profile{
 		PodsShareTables:           {Yes, "aws-network-policy-agent pkg/utils/utils.go, GetPodIdentifier; PRs 576, 616, 676: pods without a controller called mcp-a and mcp-b are held to each other's policies"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		TablesMerge:               {No, "aws-network-policy-agent 1.4.0 pkg/utils/utils.go, GetPodIdentifier: '@' stands between name and namespace, which neither can have"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "amazon-network-policy-controller-k8s pkg/resolvers/endpoints.go: selectors become the addresses of the pods that they match"},
 	},
 	Kinds: kinds(
 		enforced("amazon-network-policy-controller-k8s internal/controllers", networkPolicy),
@@ -50,8 +58,17 @@ var awsVPCCNI = Profile{
 		flagged("amazon-network-policy-controller-k8s api/v1alpha1; EKS documents it for Auto Mode", awsApplicationNetworkPolicy),
 		ignored("amazon-network-policy-controller-k8s api/v1alpha1: its ClusterNetworkPolicy is networking.k8s.aws, another kind", adminKinds...),
 	),
-	Resolvers:     []Resolver{coreDNS, nodeLocalDNS},
-	places:        awsPlaces,
+	Resolvers: []Resolver{coreDNS, nodeLocalDNS},
+	places:    awsPlaces,
+	before: []Past{{
+		Version: "1.22.4", // the first with an agent later than 1.3.7
+		Facts: [Questions]Fact{TablesMerge: {Yes, "aws-network-policy-agent 1.3.7 pkg/utils/utils.go, GetPodIdentifier: '-' stands between name and namespace; " +
+			"amazon-vpc-cni-k8s charts/aws-vpc-cni/values.yaml: 1.22.3 has agent 1.3.7"}},
+	}},
+	carries: []carried{ // amazon-vpc-cni-k8s charts/aws-vpc-cni/values.yaml, nodeAgent.image.tag, of each release
+		{Versions{"1.0", "1.3"}, Versions{"1.14", "1.22.3"}},
+		{Versions{"1.4", "1.5"}, Versions{"1.22.4", "1.23"}},
+	},
 	PortsPerBlock: 24,
 	LimitSource:   "aws-network-policy-agent pkg/ebpf/c/tc.v4ingress.bpf.c: MAX_PORT_PROTOCOL 24; EKS documentation, cni-network-policy",
 	Other: []string{
@@ -63,10 +80,11 @@ var awsVPCCNI = Profile{
 		"Rules of the other IP family are skipped: a cluster has one family (pkg/fwruleprocessor/fw_rule_processor.go, shouldSkipRule).",
 		"Fargate and Windows nodes enforce nothing (EKS documentation, cni-network-policy).",
 		"A map holds 65,536 entries per pod and direction (pkg/ebpf/c/tc.v4egress.bpf.c).",
+		"A version before 1.14 is one of the network policy agent: VPC CNI 1.14 to 1.22.3 have agent 1.0 to 1.3, later ones 1.4 (charts/aws-vpc-cni/values.yaml).",
 	},
 }
 
-var awsVPCCNIStrict = derive(awsVPCCNI, Profile{
+var everyAWSVPCCNIStrict = derive(everyAWSVPCCNI, Profile{
 	Name:  "aws-vpc-cni:strict",
 	Title: "Amazon VPC CNI, strict mode",
 	Facts: [Questions]Fact{
@@ -75,7 +93,7 @@ var awsVPCCNIStrict = derive(awsVPCCNI, Profile{
 	},
 	Other: slices.Concat([]string{
 		"A policy for egress alone opens its pods' ingress (aws-network-policy-agent controllers, strict mode).",
-	}, awsVPCCNI.Other),
+	}, everyAWSVPCCNI.Other),
 })
 
 var eksAuto = derive(awsVPCCNI, Profile{

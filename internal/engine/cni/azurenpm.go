@@ -34,10 +34,12 @@ var azureNPM = Profile{
 		NodePortsTranslatedFirst:  {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
 		ExternalTranslatedFirst:   {Yes, "azure-container-networking npm/pkg/dataplane/policies: the chain is in FORWARD, after kube-proxy's translation"},
 		PodsShareTables:           {No, "azure-container-networking npm: rules by the addresses of pods"},
+		TablesMerge:               {No, "azure-container-networking npm: rules by the addresses of pods"},
 		NegativeSelectorsMatchAll: {Uncertain, "azure-container-networking PR 4868 of 2026-09: until then an address that the excluded sets do not hold matched"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "azure-container-networking npm/pkg/dataplane/ipsets: sets of the addresses of pods, by label and namespace"},
 	},
 	Kinds: kinds(
 		enforced("azure-container-networking npm/pkg/controlplane/controllers/v2", networkPolicy),

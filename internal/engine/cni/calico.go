@@ -39,9 +39,11 @@ var calico = Profile{
 			"calico felix/bpf/proxy/syncer.go: the eBPF data plane translates those of every node on the client's"},
 		ExternalTranslatedFirst: {Yes, "calico-docs reference/resources/globalnetworkpolicy.mdx: enforced after any DNAT; calico issue 10664: what kube-proxy short-circuits is judged on the pod"},
 		PodsShareTables:         {No, "calico felix: chains for each interface of a pod"},
+		TablesMerge:             {No, "calico felix: chains for each interface of a pod"},
 		StarsMatchDepth:         {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:           {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:           {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:        {No, "calico felix/labelindex: a selector is an IP set, in which an address stays as long as some endpoint that matches has it"},
 	},
 	Kinds: kinds(
 		enforced("calico-docs network-policy", networkPolicy),

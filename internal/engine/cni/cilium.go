@@ -44,10 +44,12 @@ var everyCilium = Profile{
 		StarsMatchDepth:           {Yes, "cilium 1.19 Documentation/operations/upgrade.rst and pkg/fqdn/matchpattern"},
 		TakesOldForms:             {No, "cilium 1.20.2 pkg/policy/api/l4.go and rule_validation.go, and its definitions, have none of them"},
 		TakesNewForms:             {Yes, "cilium 1.20.2 pkg/policy/api/entity.go and l4.go, and its definitions"},
+		OnePodPerAddress:          {Yes, "cilium pkg/ipcache: an address has one identity, that of whoever came last"},
 		NegativeSelectorsMatchAll: {Uncertain, "cilium issue 46949, PR 46996: what has no such label fits too, unless policy-default-local-cluster adds the label of the cluster"},
 		NodePortsTranslatedFirst:  {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: by socket or per packet with kube-proxy replacement, else by kube-proxy on the other node"},
 		ExternalTranslatedFirst:   {Uncertain, "cilium Documentation/network/kubernetes/kubeproxy-free.rst: with kube-proxy replacement; else kube-proxy translates it after egress was judged"},
 		PodsShareTables:           {No, "cilium pkg/maps/policymap: a map for each endpoint"},
+		TablesMerge:               {No, "cilium pkg/maps/policymap: a map for each endpoint"},
 	},
 	Kinds: kinds(
 		enforced("cilium Documentation/network/kubernetes/policy.rst", networkPolicy, ciliumNetworkPolicy, ciliumClusterwideNetworkPolicy),

@@ -66,6 +66,8 @@ const (
 	StarsMatchDepth
 	TakesOldForms
 	TakesNewForms
+	OnePodPerAddress
+	TablesMerge
 
 	Questions // how many there are
 )
@@ -137,6 +139,10 @@ var questions = [Questions]struct{ name, asks, not string }{
 		"Cilium refuses policies with rules for kafka or l7proto, an except wider than its cidr, or keys that no label can have, as since 1.20"},
 	TakesNewForms: {"takesNewForms", "Cilium takes the entity cluster-mesh, GRE and other protocols without ports, and stars anywhere in serverNames, as since 1.20",
 		"Cilium refuses policies with the entity cluster-mesh, GRE and other protocols without ports, or stars anywhere in serverNames, as before 1.20"},
+	OnePodPerAddress: {"onePodPerAddress", "of several pods with one address, selectors as peers see one alone",
+		"a pod selector as a peer stands for the addresses of its pods, whoever has them"},
+	TablesMerge: {"tablesMerge", "so do pods of two namespaces, where name and namespace joined by '-' are the same",
+		"pods of two namespaces share no table of rules"},
 }
 
 // String says what the question asks, as a sentence that may be true.
@@ -164,6 +170,8 @@ type Profile struct {
 	Known  Versions
 	before []Past   // what was otherwise earlier, the latest change first
 	every  *Profile // with the facts of the latest version
+
+	carries []carried // the agent that enforces policies, where it has version numbers of its own
 
 	// Kinds says which kinds of policy are enforced, by dialect. A kind that some profile lists is
 	// ignored under those that do not; a kind that none lists may be enforced under any.
@@ -262,37 +270,69 @@ func Named(text string) ([]Profile, error) {
 // order. Its error is an [UnknownError].
 func ByName(name string) (Profile, error) {
 	unknown := &UnknownError{Name: name}
-	plugin, version := "", ""
-	for i, part := range strings.Split(name, ":") {
-		switch _, _, ok := releases(part); {
-		case i == 0:
-			plugin = part
-		case ok && version == "":
-			version = part
+	called := func(name string) int {
+		return slices.IndexFunc(Profiles, func(p Profile) bool { return p.Name == name })
+	}
+	parts := strings.Split(name, ":")
+	plugin, version := parts[0], ""
+	of := called(plugin)
+	if of < 0 {
+		return Profile{}, unknown
+	}
+	i := of
+	for _, part := range parts[1:] {
+		number := strings.TrimPrefix(part, "v") // as tags of images have it
+		_, _, isVersion := releases(number)
+		mode := called(parts[0] + ":" + part)
+		switch {
+		case isVersion && version == "":
+			version = number
+		case mode >= 0 && i == of:
+			i, plugin = mode, Profiles[mode].Name
+		case isVersion || mode >= 0:
+			unknown.Why = "two versions or two modes of " + parts[0] + " are named at once"
+			return Profile{}, unknown
 		default:
-			plugin += ":" + part
+			if len(part) <= longestSlip {
+				unknown.Why = fmt.Sprintf("%q is neither a version nor a mode of %s (%s)", part, parts[0], Profiles[of].has())
+			}
+			return Profile{}, unknown
 		}
 	}
-	i := slices.IndexFunc(Profiles, func(p Profile) bool { return p.Name == plugin })
-	if i < 0 {
-		return Profile{}, unknown
-	}
 	p := Profiles[i]
-	switch {
-	case version == "":
+	if version == "" {
 		return p, nil
-	case p.every == nil:
+	}
+	if p.every == nil {
 		unknown.Why = "what is known of " + plugin + " does not depend on the version"
 		return Profile{}, unknown
-	case !p.Known.holds(version):
-		unknown.Why = plugin + " is known in " + p.Known.String() + ", not in " + version
-		return Profile{}, unknown
+	}
+	meant := Versions{version, version}
+	if !p.Known.holds(version) {
+		at := slices.IndexFunc(p.carries, func(c carried) bool { return c.agent.holds(version) })
+		if at < 0 {
+			unknown.Why = plugin + " is known in " + p.Known.String() + ", not in " + version
+			return Profile{}, unknown
+		}
+		meant = p.carries[at].by
 	}
 	known := p.Known
-	p = p.every.during(Versions{version, version})
+	p = p.every.during(meant)
 	p.Known = known
 	p.Name, p.Version = strings.TrimSuffix(strings.Replace(plugin+":", ":", ":"+version+":", 1), ":"), p.Version+", for "+version
 	return p, nil
+}
+
+// has says which modes and versions there are of the plugin that p is of.
+func (p Profile) has() string {
+	modes, versions := "no modes", "the same in every version"
+	if all := p.Modes(); len(all) > 0 {
+		modes = "modes: " + strings.Join(all, ", ")
+	}
+	if p.every != nil {
+		versions = p.Known.String()
+	}
+	return modes + "; " + versions
 }
 
 // UnknownError says that no profile has a name.

@@ -277,23 +277,16 @@ func TestUnknown(t *testing.T) {
 	for name, nearest := range map[string]string{
 		"cilum":                 "cilium",
 		"Cilium":                "cilium",
-		"cilium:strict":         "cilium",
-		"aws-vpc-cni:stric":     "aws-vpc-cni",
 		"npm":                   "azure-npm",
 		"flanel":                "flannel",
 		"frobnicate":            "",
 		"":                      "",
 		"cilium,":               "",
 		strings.Repeat("c", 99): "",
-		"cilium:1.19:strict":    "cilium",
-		"cilium:1.19:1.18":      "cilium",
 		"1.19":                  "",
 		":1.19":                 "",
 		"1.19:cilium":           "",
-		"cilium:v1.19":          "cilium",
-		"cilium:1.19.1.1":       "cilium",
-		"cilium:01.19":          "cilium",
-		"cilium:":               "cilium",
+		"v1.19":                 "",
 	} {
 		_, err := Named(name)
 		var unknown *UnknownError
@@ -303,6 +296,36 @@ func TestUnknown(t *testing.T) {
 		}
 		if got := unknown.Nearest(); got != nearest {
 			t.Errorf("%q is near %q, want %q", name, got, nearest)
+		}
+	}
+}
+
+// TestUnknownPart: the part of a name that is wrong is named, with what could stand there.
+func TestUnknownPart(t *testing.T) {
+	const cilium = " of cilium (modes: cidr-match=nodes, cidr-match=pods, cidr-match=pods+nodes; versions 1.14 to 1.20)"
+	for name, want := range map[string]string{
+		"cilium:strict":       `"strict" is neither a version nor a mode` + cilium,
+		"cilium:1.19:strict":  `"strict" is neither a version nor a mode` + cilium,
+		"cilium:strict:v1.19": `"strict" is neither a version nor a mode` + cilium,
+		"cilium:1.19.1.1":     `"1.19.1.1" is neither a version nor a mode` + cilium,
+		"cilium:01.19":        `"01.19" is neither a version nor a mode` + cilium,
+		"cilium:vv1.19":       `"vv1.19" is neither a version nor a mode` + cilium,
+		"cilium:latest":       `"latest" is neither a version nor a mode` + cilium,
+		"cilium:":             `"" is neither a version nor a mode` + cilium,
+		"cilium:1.19:1.18":    "two versions or two modes of cilium are named at once",
+		"cilium:cidr-match=nodes:cidr-match=pods": "two versions or two modes of cilium are named at once",
+		"aws-vpc-cni:stric":                       `"stric" is neither a version nor a mode of aws-vpc-cni (modes: strict; versions 1.14 to 1.23)`,
+		"calico:ebpf":                             `"ebpf" is neither a version nor a mode of calico (no modes; the same in every version)`,
+		"cilium:" + strings.Repeat("c", 99):       "no profile is called \"cilium:" + strings.Repeat("c", 99) + "\"",
+	} {
+		if _, err := ByName(name); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+	// Images have a v before their version, and people copy it.
+	for name, want := range map[string]string{"cilium:v1.19": "cilium:1.19", "cilium:cidr-match=nodes:v1.18.2": "cilium:1.18.2:cidr-match=nodes"} {
+		if p, err := ByName(name); err != nil || p.Name != want {
+			t.Errorf("%s is called %s, %v", name, p.Name, err)
 		}
 	}
 }
@@ -329,7 +352,16 @@ func TestVersions(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", name, p.Judges(clusterNetworkPolicy), err, want)
 		}
 	}
+	for name, want := range map[string]Answer{ // versions of the VPC CNI, and below them those of its agent
+		"aws-vpc-cni": Uncertain, "aws-vpc-cni:1.14": Yes, "aws-vpc-cni:1.21.2": Yes, "aws-vpc-cni:v1.22.3": Yes, "aws-vpc-cni:1.22": Uncertain, "aws-vpc-cni:1.22.4": No,
+		"aws-vpc-cni:v1.23.1:strict": No, "aws-vpc-cni:1.0.4": Yes, "aws-vpc-cni:1.3.7": Yes, "aws-vpc-cni:1.4.0": No, "aws-vpc-cni:1.5.0": No, "eks-auto": Uncertain, "calico": No,
+	} {
+		if p, err := ByName(name); err != nil || p.Says(TablesMerge) != want {
+			t.Errorf("%s: %s, %v, want %s", name, p.Says(TablesMerge), err, want)
+		}
+	}
 	for name, want := range map[string]string{
+		"aws-vpc-cni:1.13":            "aws-vpc-cni is known in versions 1.14 to 1.23, not in 1.13",
 		"cilium:1.21":                 "cilium is known in versions 1.14 to 1.20, not in 1.21",
 		"cilium:1.13.9":               "cilium is known in versions 1.14 to 1.20, not in 1.13.9",
 		"cilium:1":                    "cilium is known in versions 1.14 to 1.20, not in 1",
@@ -395,7 +427,7 @@ func TestPast(t *testing.T) {
 // TestDerive demands that derive takes every field from the changes and leaves what they do not
 // set.
 func TestDerive(t *testing.T) {
-	full := awsVPCCNI
+	full := everyAWSVPCCNI
 	full.before = []Past{{Version: "1.0"}}
 	for field, value := range reflect.ValueOf(full).Fields() {
 		if value.IsZero() && field.Name != "Known" && field.Name != "every" {

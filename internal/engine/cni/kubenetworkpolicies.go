@@ -34,9 +34,11 @@ var kubeNetworkPolicies = Profile{
 		NodePortsTranslatedFirst:  {No, "kubernetes pkg/proxy/iptables: node ports are matched with --dst-type LOCAL, so each node translates its own"},
 		ExternalTranslatedFirst:   {Yes, "kube-network-policies pkg/dataplane/controller.go: judged in postrouting, after kube-proxy's translation"},
 		PodsShareTables:           {No, "kube-network-policies: judges each packet by the pods of its addresses"},
+		TablesMerge:               {No, "kube-network-policies: judges each packet by the pods of its addresses"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {Yes, "kube-network-policies pkg/podinfo: looks up one pod by an address"},
 	},
 	Kinds: kinds(
 		enforced("kube-network-policies cmd/kube-network-policies/standard", networkPolicy),

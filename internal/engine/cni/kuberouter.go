@@ -35,9 +35,11 @@ var kubeRouter = Profile{
 		NodePortsTranslatedFirst:  {No, "kube-router pkg/controllers/proxy: node ports are IPVS services on each node's own addresses"},
 		ExternalTranslatedFirst:   {Yes, "kube-router pkg/controllers/netpol/pod.go: filter chains, after the address is translated"},
 		PodsShareTables:           {No, "kube-router pkg/controllers/netpol: a chain for each pod"},
+		TablesMerge:               {No, "kube-router pkg/controllers/netpol: a chain for each pod"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "kube-router pkg/controllers/netpol/policy.go: ipsets of the addresses of the pods that match"},
 	},
 	Kinds: kinds(
 		enforced("kube-router pkg/controllers/netpol", networkPolicy),

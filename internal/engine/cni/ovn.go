@@ -35,9 +35,11 @@ var ovnKubernetes = Profile{
 		NodePortsTranslatedFirst:  {Uncertain, "ovn-kubernetes go-controller/pkg/ovn/controller/services: node ports are load balancers on switches and routers; not confirmed for those of other nodes"},
 		ExternalTranslatedFirst:   {Uncertain, "ovn-kubernetes go-controller/pkg/ovn/controller/services: not confirmed that egress rules see the pod"},
 		PodsShareTables:           {No, "ovn-kubernetes: port groups of the pods' own ports"},
+		TablesMerge:               {No, "ovn-kubernetes: port groups of the pods' own ports"},
 		StarsMatchDepth:           {No, "cilium pkg/fqdn/matchpattern: a form of Cilium's own policies, which are ignored here"},
 		TakesOldForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
 		TakesNewForms:             {No, "cilium pkg/policy/api: forms of Cilium's own policies, which are ignored here"},
+		OnePodPerAddress:          {No, "ovn-kubernetes go-controller/pkg/ovn/address_set: sets of the addresses of the pods that match"},
 	},
 	Kinds: kinds(
 		enforced("ovn-kubernetes docs network-policy.md", networkPolicy),

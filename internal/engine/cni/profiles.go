@@ -48,6 +48,9 @@ func derive(base, changes Profile) Profile {
 	if changes.before != nil {
 		p.before = changes.before
 	}
+	if changes.carries != nil {
+		p.carries = changes.carries
+	}
 	p.Known, p.every = Versions{}, nil
 	return p
 }

@@ -39,9 +39,11 @@ var spec = Profile{
 		NodePortsTranslatedFirst:  {Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
 		ExternalTranslatedFirst:   {Uncertain, "kubernetes.io network-policies: undefined whether translation happens before or after policy"},
 		PodsShareTables:           {No, "k8s.io/api networking/v1: a policy is about the pods that it selects"},
+		TablesMerge:               {No, "k8s.io/api networking/v1: a policy is about the pods that it selects"},
 		StarsMatchDepth:           {Yes, "cilium Documentation/security/policy/layer3.rst, DNS based: as its own policies define it"},
 		TakesOldForms:             {Yes, "cilium pkg/policy/api: as its own policies define it"},
 		TakesNewForms:             {Yes, "cilium pkg/policy/api: as its own policies define it"},
+		OnePodPerAddress:          {Uncertain, "kubernetes.io network-policies: speaks of pods; which of several has an address is not said"},
 	},
 	Kinds: kinds(
 		enforced("k8s.io/api networking/v1", networkPolicy),

@@ -18,6 +18,9 @@ type Past struct {
 // like Last: "1.18" is 1.18.0 and all of its patches. The zero value is none.
 type Versions struct{ First, Last string }
 
+// carried says in which versions of a plugin its agent has which. No number is in both.
+type carried struct{ agent, by Versions }
+
 func (v Versions) String() string {
 	if v.First == v.Last {
 		return "version " + v.First

@@ -245,6 +245,7 @@ type ServicePort struct {
 // Endpoint is an address behind a Service.
 type Endpoint struct {
 	Addr  netip.Addr
+	Pod   string        // "namespace/name" of the pod that has it, as its targetRef says; "" if it does not
 	Ports []ServicePort // Name, Protocol and Port as the EndpointSlice has them
 }
 

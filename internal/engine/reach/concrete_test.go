@@ -163,10 +163,19 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	w.NodePortsTranslatedFirst, w.ExternalTranslatedFirst = mays(cni.NodePortsTranslatedFirst), mays(cni.ExternalTranslatedFirst)
 	w.NodePortsEscape, w.ClientsKept, w.SentOn = mays(cni.NodePortsEscape), r.more.IntN(2) == 0, r.more.IntN(2) == 0
 	if profile.Says(cni.PodsShareTables) == cni.Yes && r.more.IntN(2) == 0 {
-		w.share(r)
+		w.share(r, mays(cni.TablesMerge))
 	}
 	w.StarsMatchDepth = mays(cni.StarsMatchDepth)
 	w.NamesTaught = r.more.IntN(2) == 0
+	w.OnePodPerAddress = mays(cni.OnePodPerAddress)
+	w.Seen = map[netip.Addr]int{}
+	for i, pod := range w.Pods {
+		for _, a := range pod.Addrs {
+			if _, ok := w.Seen[a]; !pod.HostNetwork && (!ok || r.more.IntN(2) == 0) {
+				w.Seen[a] = i
+			}
+		}
+	}
 	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
 		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
@@ -178,8 +187,9 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	}
 }
 
-// share holds pods of one node whose names agree up to the last '-' to the policies of one of them.
-func (w *concrete) share(r *random) {
+// share holds pods of one node whose names agree up to the last '-' to the policies of one of them:
+// of one namespace, or joined with it by another '-'.
+func (w *concrete) share(r *random, merge bool) {
 	tables := map[[2]string][]int{}
 	for i, pod := range w.Pods {
 		p := w.snap.Workloads[w.member[i].Workload].Pods[w.member[i].Pod]
@@ -190,7 +200,10 @@ func (w *concrete) share(r *random) {
 		if at := strings.LastIndexByte(prefix, '-'); at >= 0 {
 			prefix = prefix[:at]
 		}
-		key := [2]string{prefix + "-" + pod.Namespace, pod.Node}
+		key := [2]string{prefix + "@" + pod.Namespace, pod.Node}
+		if merge {
+			key[0] = prefix + "-" + pod.Namespace
+		}
 		tables[key] = append(tables[key], i)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(tables), func(a, b [2]string) int { return cmp.Or(strings.Compare(a[0], b[0]), strings.Compare(a[1], b[1])) }) {

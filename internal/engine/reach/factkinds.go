@@ -40,6 +40,11 @@ var FactKinds = []FactKind{
 		"address in the pods' range of src: 10.244.0.0/16"},
 	{"shares the address of a host pod: labels of <end>: namespace {<selector>} pod {<selector>}", ofEnd, yesOrNo,
 		"whether it has the address of a pod on the host network that a selector names", "shares the address of a host pod: labels of dst: namespace {} pod {app=a}"},
+	{"shares the address of another pod: labels of <end>: namespace {<selector>} pod {<selector>}", ofEnd, yesOrNo,
+		"whether it has the address of another pod that a selector names", "shares the address of another pod: labels of dst: namespace {} pod {app=a}"},
+	{"own address of <end>", ofEnd, yesOrNo, "whether the CNI takes an address that several pods have for this one's", "own address of src"},
+	{"taken for another pod: labels of <end>: namespace {<selector>} pod {<selector>}", ofEnd, yesOrNo,
+		"whether the CNI takes it for another pod with its address that a selector names", "taken for another pod: labels of src: namespace {} pod {app=a}"},
 
 	{"scaled to have <pod>", ofCluster, yesOrNo, "whether there is a pod that a StatefulSet has only once it is scaled, and that a selector names", "scaled to have a/db-5"},
 	{"on the host network: <pod>", ofCluster, yesOrNo, "whether a pod is on its node's network, where that could not be read", "on the host network: a/Pod/b"},

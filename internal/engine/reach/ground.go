@@ -117,6 +117,9 @@ type Ground struct {
 
 	classOf      [][]int                         // by workload: its classes
 	byAddr       map[netip.Addr][]RunningPod     // several where an address is one's still and another's already
+	byName       map[string][]RunningPod         // by "namespace/name"; those on the pod network
+	sharers      map[int][2]netset.IDs           // by class and Family: other classes with its address
+	sharing      netset.IDs                      // the classes that have some
 	vips         map[netip.Addr]int              // holder by Service address
 	frontends    [][]int                         // by service: the holders of its addresses, its own first
 	external     [][]int                         // by service and external IP: its holder, -1 if that is none
@@ -167,7 +170,7 @@ type portIDs struct {
 
 // NewGround prepares s. The snapshot must not change afterwards.
 func NewGround(s *model.Snapshot) *Ground {
-	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr][]RunningPod{}, vips: map[netip.Addr]int{}}
+	g := &Ground{Snapshot: s, nsIndex: map[string]int{}, byAddr: map[netip.Addr][]RunningPod{}, byName: map[string][]RunningPod{}, vips: map[netip.Addr]int{}}
 	g.indexNodes()
 	g.showAPI()
 	g.namespaces = g.Snapshot.Namespaces
@@ -243,7 +246,7 @@ func (g *Ground) HoldersOf(ids netset.IDs, kind HolderKind) []int {
 	return out
 }
 
-// RunningPod is a pod found by its address.
+// RunningPod is a pod found by its address or name.
 type RunningPod struct {
 	Member
 	Class int
@@ -272,6 +275,7 @@ func (g *Ground) addClasses() {
 	said := mentioned(s)
 	g.said = said
 	atoms := boundaries(s)
+	common := commonAddrs(s)
 	roles := make([]model.Role, len(s.Workloads))
 	for _, srv := range s.Servers {
 		roles[srv.Workload] = srv.Role
@@ -316,6 +320,9 @@ func (g *Ground) addClasses() {
 				if h.Addrs[f].State == KnownAddr {
 					h.Addrs[f].Addr = h.Addrs[f].Addr.Unmap()
 					fmt.Fprintf(&b, "\x00%d", atoms.of(h.Addrs[f].Addr))
+					if common.Contains(h.Addrs[f].Addr) && !h.host {
+						fmt.Fprintf(&b, "=%s", h.Addrs[f].Addr)
+					}
 				} else {
 					fmt.Fprintf(&b, "\x00s%d", h.Addrs[f].State)
 				}
@@ -351,13 +358,20 @@ func (g *Ground) addClasses() {
 		g.holders = append(g.holders, d.Holder)
 		counts[d.namespace]++
 		for _, m := range d.Members {
-			if !d.host {
-				for _, a := range s.Workloads[m.Workload].Pods[m.Pod].Addrs {
-					g.byAddr[a.Unmap()] = append(g.byAddr[a.Unmap()], RunningPod{m, i})
-				}
+			if d.host {
+				continue
+			}
+			w := &s.Workloads[m.Workload]
+			pod := &w.Pods[m.Pod]
+			for _, a := range pod.Addrs {
+				g.byAddr[a.Unmap()] = append(g.byAddr[a.Unmap()], RunningPod{m, i})
+			}
+			if name := w.Namespace + "/" + pod.Name; pod.Name != "" {
+				g.byName[name] = append(g.byName[name], RunningPod{m, i})
 			}
 		}
 	}
+	g.noteSharers(common)
 	g.nsRuns = make([]netset.IDs, len(g.namespaces))
 	first := 0
 	for i, n := range counts {

@@ -62,6 +62,7 @@ func (g *Ground) index() {
 			}
 		}
 	}
+	g.shareNames()
 	g.hosts = netset.Points(hosts...)
 	var local, endpoints, perhaps []int
 	for n := range g.holders {

@@ -123,12 +123,13 @@ func (p *Program) resolvePeer(ns, pod label.Selector, end when.End) []match {
 			out = append(out, match{ends: Region{IDs: ids}, when: where})
 		}
 	}
-	certainly := Region{IDs: sel.must.Minus(p.hosts)}
+	certainly := Region{IDs: sel.must.Minus(p.hosts).Minus(p.sharing)}
 	if !ns.IsEmpty() && !pod.IsEmpty() {
 		certainly.Cubes = []Cube{{ns, pod}}
 	}
 	out = append(out, match{ends: certainly})
-	add(sel.perhaps.Minus(p.hosts), p.asks.selected(end, ns, pod))
+	add(sel.perhaps.Minus(p.hosts).Minus(p.sharing), p.asks.selected(end, ns, pod))
+	out = append(out, p.sharedPeers(ns, pod, sel, end)...)
 	if !p.hosts.Overlaps(sel.may()) {
 		return out
 	}

@@ -300,7 +300,26 @@ func (r *random) scene() scene {
 	}
 	r.placeAll(s.snap)
 	r.addDoors(s.snap)
+	r.shareAddrs(s.snap)
 	return s
+}
+
+// shareAddrs gives some pods the address of another.
+func (r *random) shareAddrs(s *model.Snapshot) {
+	var shown []*model.Pod
+	for i := range s.Workloads {
+		for j := range s.Workloads[i].Pods {
+			if p := &s.Workloads[i].Pods[j]; p.Addrs != nil && !p.HostNetwork {
+				shown = append(shown, p)
+			}
+		}
+	}
+	if r.unknown && len(shown) > 1 && r.more.IntN(3) == 0 {
+		at := r.more.IntN(len(shown))
+		for i := range 1 + r.more.IntN(2) {
+			shown[(at+i+1)%len(shown)].Addrs = shown[at].Addrs
+		}
+	}
 }
 
 // addDoors opens ports of nodes, and external IPs.

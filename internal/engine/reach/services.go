@@ -76,18 +76,20 @@ func (g *Ground) addBackends() {
 		svc := &s.Services[i]
 		for _, e := range svc.Endpoints {
 			pods := g.byAddr[e.Addr.Unmap()]
+			named := g.NamedBy(e)
 			if pods == nil {
 				if !g.isKubeAPI(i) { // which is an end of its own
 					pods = g.hostsAt(e.Addr.Unmap())
 				}
 				g.bareBackends = append(g.bareBackends, bareBackend{i, e.Addr.Unmap(), EndpointPorts(svc, e), byNodes(i, svc)})
 			}
+			pods = slices.Concat(pods, named)
 			for n, pod := range pods {
 				if svc.Selector != nil && g.Matches(*svc.Selector, pod.Class) || slices.ContainsFunc(pods[:n], func(q RunningPod) bool { return q.Class == pod.Class }) {
 					continue
 				}
 				b := Backend{Class: pod.Class, Ports: EndpointPorts(svc, e)}
-				if len(pods) > 1 || len(g.holders[pod.Class].Members) > 1 {
+				if len(pods) > 1 || len(named) > 0 || len(g.holders[pod.Class].Members) > 1 {
 					b.Perhaps = AsEndpoint
 				}
 				g.backends[i] = append(g.backends[i], b)
@@ -120,6 +122,13 @@ func (g *Ground) hostsAt(addr netip.Addr) (out []RunningPod) {
 		}
 	}
 	return out
+}
+
+// NamedBy returns the pods on the pod network that an endpoint names and whose own address is another
+// or not known: the endpoint is theirs, or somebody else's by now.
+func (g *Ground) NamedBy(e model.Endpoint) []RunningPod {
+	at := g.byAddr[e.Addr.Unmap()]
+	return slices.DeleteFunc(slices.Clone(g.byName[e.Pod]), func(pod RunningPod) bool { return slices.Contains(at, pod) })
 }
 
 // servicePorts resolves the ports of a Service for the pods of a class.

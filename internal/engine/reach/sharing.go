@@ -10,8 +10,9 @@ import (
 )
 
 // The AWS network policy agent keeps one table of rules for all pods of a node whose names agree up
-// to the last '-' (aws-network-policy-agent pkg/utils/utils.go, GetPodIdentifier, 1.4.3). Replicas
-// have the same policies anyway; other pods are held to those of whoever was last.
+// to the last '-', and whose namespace is the same; before 1.4, if name and namespace are the same
+// once they are joined by '-' (aws-network-policy-agent pkg/utils/utils.go, GetPodIdentifier).
+// Replicas have the same policies anyway; other pods are held to those of whoever was last.
 
 // tableNames returns what the agent calls the tables of a class's pods, by their nodes; "" for one
 // that is not known.
@@ -65,12 +66,12 @@ func (p *Program) findSharing() []mates {
 	apart := func(a, b []string) bool {
 		return !slices.Contains(a, "") && !slices.Contains(b, "") && !slices.ContainsFunc(a, func(n string) bool { return slices.Contains(b, n) })
 	}
-	out := make([]mates, p.classes)
+	out, merge := make([]mates, p.classes), p.says.possible(cni.TablesMerge) != 0
 	for _, uses := range by {
 		for _, u := range uses {
 			at := &out[u.class]
 			for _, v := range uses {
-				if u.class == v.class || apart(u.nodes, v.nodes) || slices.Contains(at.classes, v.class) {
+				if u.class == v.class || !merge && p.holders[u.class].namespace != p.holders[v.class].namespace || apart(u.nodes, v.nodes) || slices.Contains(at.classes, v.class) {
 					continue
 				}
 				if at.more = len(at.classes) == maxSharing; at.more {
@@ -105,6 +106,9 @@ func (p *Program) ruled(g *group, ends Region, conns netset.Conns) []segment {
 		held := p.asks.ask("table of "+endName(end)+": "+name, end, 0, word(end)+" is held to the policies of "+name+", whose table of rules it shares",
 			word(end)+" is not held to the policies of "+name).And(where)
 		on := p.asks.on(p.says.possible(cni.PodsShareTables))
+		if !slices.ContainsFunc(g.classes, func(c int) bool { return p.holders[c].namespace == p.holders[class].namespace }) {
+			held, on = held.And(p.says.where[cni.TablesMerge]), on.And(p.asks.on(p.says.possible(cni.TablesMerge)))
+		}
 		segs = either(segs, p.fold(ends, conns, other.steps(), p.isolation(other)), held, on)
 	}
 	if g.sharing.more {

@@ -89,7 +89,11 @@ func decode(c *doc.Cursor) (f model.Facts, given map[string]bool) {
 		if errors.As(err, &unknown) && unknown.Nearest() != "" {
 			hint = "did you mean " + unknown.Nearest() + "?"
 		}
-		c.Field(fieldCNI).Fail("no profile is called "+doc.Quote(f.CNI), hint)
+		what := "no profile is called " + doc.Quote(f.CNI)
+		if unknown != nil && unknown.Why != "" {
+			what, hint = unknown.Why, "toolmoat rules --cni any lists them"
+		}
+		c.Field(fieldCNI).Fail(what, hint)
 	}
 	if clouds := special.Clouds(); f.Cloud != "" && !slices.Contains(clouds, f.Cloud) {
 		c.Field(fieldCloud).Fail("not a cloud that is known here: "+doc.Quote(f.Cloud), "one of "+strings.Join(clouds, ", ")+"; leave it out for any other")

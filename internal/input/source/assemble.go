@@ -33,6 +33,7 @@ func assemble(parts []*part) *model.Snapshot {
 		w.Containers = w.spec.containers
 	}
 	place(all.workloads, all.runtimeClasses)
+	lendAddrs(all.workloads, all.slices)
 	snap.Services = joinEndpoints(all.services, all.slices)
 	snap.Policies = resolve(all.policies, all.groups, snap.Services)
 	snap.Workloads = join(all.workloads, namesOrdinals(snap))

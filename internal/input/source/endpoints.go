@@ -1,6 +1,8 @@
 package source
 
 import (
+	"cmp"
+	"net/netip"
 	"slices"
 
 	"github.com/toolmoat/toolmoat/internal/engine/model"
@@ -39,9 +41,9 @@ func joinEndpoints(services []model.Service, lists []endpoints) []model.Service 
 		m.add(e)
 	}
 	for k, list := range byService {
-		slices.SortStableFunc(list, func(a, b model.Endpoint) int { return a.Addr.Compare(b.Addr) })
+		slices.SortStableFunc(list, func(a, b model.Endpoint) int { return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(b.Pod, a.Pod)) })
 		byService[k] = slices.CompactFunc(list, func(a, b model.Endpoint) bool {
-			return a.Addr == b.Addr && slices.Equal(a.Ports, b.Ports) // from a slice and from the Endpoints that it mirrors
+			return a.Addr == b.Addr && slices.Equal(a.Ports, b.Ports) && (a.Pod == b.Pod || a.Pod == "" || b.Pod == "") // from a slice and from the Endpoints that it mirrors
 		})
 	}
 	for _, m := range order {
@@ -70,5 +72,26 @@ func (m *made) add(e *endpoints) {
 			m.seen[p] = true
 			m.Ports = append(m.Ports, p)
 		}
+	}
+}
+
+// lendAddrs gives running pods that show no address the ones of the endpoints that name them: lists
+// are saved without status. Where endpoints give a pod two of one family, any of them may be old.
+func lendAddrs(pods []workload, lists []endpoints) {
+	given := map[string][]netip.Addr{}
+	for i := range lists {
+		for _, e := range lists[i].list {
+			if e.Pod != "" && !slices.Contains(given[e.Pod], e.Addr) {
+				given[e.Pod] = append(given[e.Pod], e.Addr)
+			}
+		}
+	}
+	for i := range pods {
+		w := &pods[i]
+		addrs := given[w.Namespace+"/"+w.Name]
+		if w.Kind != "Pod" || w.Pods[0].Addrs != nil || addrs == nil || len(onePerFamily(addrs)) < len(addrs) {
+			continue
+		}
+		w.Pods[0].Addrs, w.Pods[0].MoreAddrs = addrs, len(addrs) == 1
 	}
 }

@@ -127,3 +127,36 @@ func TestIgnoredKinds(t *testing.T) {
 		t.Errorf("%d kinds, %d of one, %d in all", len(c.IgnoredKinds), c.IgnoredKinds["Kind0.example.com"], c.Ignored)
 	}
 }
+
+// TestTargetRef: an endpoint says whose address it is where the pod's own status is not there.
+func TestTargetRef(t *testing.T) {
+	pod := func(name, rest string) string {
+		return "apiVersion: v1\nkind: Pod\nmetadata: {name: " + name + ", namespace: ns}\nspec: {containers: [{name: c, image: i}]}\n" + rest + "---\n"
+	}
+	ref := func(addr, name, more string) string {
+		return "{addresses: ['" + addr + "'], targetRef: {kind: Pod, name: " + name + more + "}}"
+	}
+	pods := pod("a", "") + pod("b", "status: {podIP: 192.0.2.20}\n") + pod("c", "") + pod("d", "") + pod("e", "") + pod("f", "") + pod("g", "")
+	s := load(pods + endpointSlice("ns", "s-1", "s", "endpoints: ["+strings.Join([]string{
+		ref("192.0.2.1", "a", ", namespace: ns"), ref("192.0.2.2", "b", ""), // b shows another
+		ref("192.0.2.3", "c", ""), ref("192.0.2.4", "c", ""), // one of them is old
+		ref("192.0.2.5", "d", ", namespace: other"), "{addresses: [192.0.2.6], targetRef: {kind: Node, name: e}}",
+	}, ", ")+"]\nports: [{port: 80}]") +
+		endpointSlice("ns", "s-2", "s", "endpoints: ["+ref("2001:db8::7", "f", "")+"]\nports: [{port: 80}]") +
+		"apiVersion: v1\nkind: Endpoints\nmetadata: {name: s, namespace: ns}\nsubsets: [{addresses: [{ip: 192.0.2.1}, {ip: 192.0.2.7, targetRef: {kind: Pod, name: f, namespace: ns}}], notReadyAddresses: [{ip: 192.0.2.8, targetRef: {kind: Pod, name: g}}], ports: [{port: 80}]}]\n")
+	same(t, "problems", problems(s), "")
+	var got []string
+	for _, w := range s.Workloads {
+		got = append(got, fmt.Sprintf("%s %v %t", w.Name, w.Pods[0].Addrs, w.Pods[0].MoreAddrs))
+	}
+	same(t, "pods", strings.Join(got, "\n"), `
+a [192.0.2.1] true
+b [192.0.2.20] true
+c [] false
+d [] false
+e [] false
+f [2001:db8::7 192.0.2.7] false
+g [192.0.2.8] true`)
+	same(t, "services", services(s), `
+ns/s ClusterIP line 37 :TCP/80->80 192.0.2.1:80 192.0.2.2:80 192.0.2.3:80 192.0.2.4:80 192.0.2.5:80 192.0.2.6:80 192.0.2.7:80 192.0.2.8:80 2001:db8::7:80`)
+}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -190,7 +191,7 @@ func (p *part) endpointSlice(o *object) {
 	s.ports = readEndpointPorts(o.root.Field("ports"))
 	for _, item := range o.root.Field("endpoints").Items() {
 		for _, a := range readAddrs(item.Field("addresses"), "") {
-			s.list = append(s.list, model.Endpoint{Addr: a, Ports: s.ports})
+			s.list = append(s.list, model.Endpoint{Addr: a, Pod: readTarget(item, o.meta.namespace), Ports: s.ports})
 		}
 	}
 	p.slices = append(p.slices, s)
@@ -205,12 +206,24 @@ func (p *part) endpoints(o *object) {
 		ports := readEndpointPorts(subset.Field("ports"))
 		s.ports = append(s.ports, ports...)
 		for _, field := range []string{"addresses", "notReadyAddresses"} {
-			for _, a := range readAddrs(subset.Field(field), "ip") {
-				s.list = append(s.list, model.Endpoint{Addr: a, Ports: ports})
+			for _, item := range subset.Field(field).Items() {
+				if a, ok := readAddr(item.Field("ip")); ok {
+					s.list = append(s.list, model.Endpoint{Addr: a, Pod: readTarget(item, o.meta.namespace), Ports: ports})
+				}
 			}
 		}
 	}
 	p.slices = append(p.slices, s)
+}
+
+// readTarget reads which pod an endpoint is, as "namespace/name"; "" if it does not say.
+func readTarget(c *doc.Cursor, namespace string) string {
+	target := c.Field("targetRef")
+	name := readName(target.Field("name"), nameForm)
+	if target.Field("kind").Text() != "Pod" || name == "" {
+		return ""
+	}
+	return cmp.Or(readName(target.Field("namespace"), labelForm), namespace) + "/" + name
 }
 
 func readEndpointPorts(c *doc.Cursor) []model.ServicePort {
