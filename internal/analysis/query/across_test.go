@@ -36,7 +36,7 @@ func TestAcross(t *testing.T) {
 		pairs, denied = pairs+n, denied+d
 	}
 	t.Logf("%d clusters, %d pairs, %d denied; with %v", clusters, pairs, denied, traits)
-	for _, name := range []string{"node port", "load balancer", "external IP", "host port", "Local", "twins", "second network", "unenforced node", "own Service", "mesh", "shared table"} {
+	for _, name := range []string{"node port", "load balancer", "external IP", "host port", "Local", "twins", "second network", "unenforced node", "node without agent", "own Service", "mesh", "shared table"} {
 		if traits[name]*10 < clusters {
 			t.Errorf("only %d of %d clusters have: %s", traits[name], clusters, name)
 		}
@@ -85,7 +85,7 @@ func newCluster(seed uint64) *cluster {
 	}
 	nodes := c.IntN(3)
 	for i := range nodes {
-		c.add("{apiVersion: v1, kind: Node, metadata: {name: n%d, labels: {kubernetes.io/os: %s}}, status: {addresses: [{type: InternalIP, address: 10.9.0.%d}]}}", i, c.of("linux", "linux", "windows"), i+1)
+		c.add("{apiVersion: v1, kind: Node, metadata: {name: n%d, labels: {kubernetes.io/hostname: n%d, kubernetes.io/os: %s}}, status: {addresses: [{type: InternalIP, address: 10.9.0.%d}]}}", i, i, c.of("linux", "linux", "windows"), i+1)
 	}
 	c.add("{apiVersion: k8s.cni.cncf.io/v1, kind: NetworkAttachmentDefinition, metadata: {namespace: a, name: lan}, spec: {config: '{\"type\": \"macvlan\", \"ipam\": {\"type\": \"host-local\", \"subnet\": \"192.168.5.0/24\"}}'}}")
 	for i := range 3 + c.IntN(3) {
@@ -96,6 +96,10 @@ func newCluster(seed uint64) *cluster {
 	}
 	for i := range 1 + c.IntN(4) {
 		c.policy(i)
+	}
+	if profile, err := cni.ByName(c.cni); err == nil && nodes > 0 && profile.Agent.Name != "" && c.has(3, "node without agent") {
+		c.add("{apiVersion: apps/v1, kind: DaemonSet, metadata: {namespace: kube-system, name: %s}, spec: {selector: {matchLabels: {app: agent}}, template: {metadata: {labels: {app: agent}}, spec: {hostNetwork: true, nodeSelector: {kubernetes.io/hostname: %s}, containers: [{name: c, image: i}]}}}}",
+			profile.Agent.Name, c.of("n0", "n9"))
 	}
 	return c
 }

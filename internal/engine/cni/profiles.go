@@ -37,6 +37,9 @@ func derive(base, changes Profile) Profile {
 	if changes.Resolvers != nil {
 		p.Resolvers = changes.Resolvers
 	}
+	if changes.Agent.Name != "" {
+		p.Agent = changes.Agent
+	}
 	if changes.Other != nil {
 		p.Other = changes.Other
 	}

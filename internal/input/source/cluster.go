@@ -35,6 +35,9 @@ func (p *part) node(o *object) {
 			}
 		}
 	}
+	for _, item := range o.root.At("spec", "taints").Items() {
+		n.Taints = append(n.Taints, model.Taint{Key: item.Field("key").Text(), Value: item.Field("value").Text(), Effect: item.Field("effect").Text()})
+	}
 	p.nodes = append(p.nodes, n)
 }
 
