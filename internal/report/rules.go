@@ -87,8 +87,9 @@ type cniProfile struct {
 	Versions      *versions     `json:"versions,omitempty"` // that can be asked about
 	Modes         []string      `json:"modes,omitempty"`    // that can be asked for
 	Cloud         string        `json:"cloud,omitempty"`
-	Facts         []cniFact     `json:"facts"` // one for each question, in the same order for every profile
-	Kinds         []cniKind     `json:"kinds"` // by name
+	Facts         []cniFact     `json:"facts"`           // one for each question, in the same order for every profile
+	Kinds         []cniKind     `json:"kinds"`           // by name
+	Agent         *cniAgent     `json:"agent,omitempty"` // whose DaemonSet a node must run for policies to be enforced
 	Resolvers     []cniResolver `json:"resolvers"`
 	PortsPerBlock int           `json:"portsPerBlock,omitempty"`
 	LimitSource   string        `json:"limitSource,omitempty"`
@@ -98,6 +99,12 @@ type cniProfile struct {
 type versions struct {
 	First string `json:"first"`
 	Last  string `json:"last"`
+}
+
+type cniAgent struct {
+	Name   string   `json:"name"`
+	Names  []string `json:"names"` // of its DaemonSets and of its container in them
+	Source string   `json:"source"`
 }
 
 type cniFact struct {
@@ -130,6 +137,9 @@ func ProfilesJSON(profiles []cni.Profile) ProfilesResult {
 			PortsPerBlock: p.PortsPerBlock, LimitSource: p.LimitSource, Other: append([]string{}, p.Other...)}
 		if one.Modes = p.Modes(); p.Known != (cni.Versions{}) {
 			one.Versions = &versions{p.Known.First, p.Known.Last}
+		}
+		if a := p.Agent; a.Name != "" {
+			one.Agent = &cniAgent{a.Name, a.Names, a.Source}
 		}
 		for q, f := range p.Facts {
 			question := cni.Question(q)
@@ -185,6 +195,9 @@ func Profiles(profiles []cni.Profile) Document {
 			resolvers = append(resolvers, Note{Text: resolverText(r), Below: []string{r.Source}})
 		}
 		doc = append(doc, Heading{Text: "How it enforces"}, facts, Heading{Text: "Kinds of policy it enforces"}, kinds)
+		if p.Agent.Name != "" {
+			doc = append(doc, Heading{Text: "On which nodes"}, Notes{{Text: "those on which DaemonSet " + p.Agent.Name + " runs", Below: []string{p.Agent.Source}}})
+		}
 		doc = append(doc, Heading{Text: "Where the cluster's DNS may answer"}, resolvers)
 		if p.PortsPerBlock > 0 {
 			text := strconv.Itoa(p.PortsPerBlock) + " ports and ranges of ports for one block, all policies together"

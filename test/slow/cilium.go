@@ -57,7 +57,7 @@ func (w *World) identity(e End, a netip.Addr, node string) map[string]string {
 	id := map[string]string{}
 	for name, addrs := range w.Nodes {
 		if w.isNode(e, a, name) || slices.Contains(addrs, a) {
-			if name == node {
+			if name == node && !w.Translated[a] {
 				id["reserved:host"] = ""
 			} else {
 				id["reserved:remote-node"] = ""

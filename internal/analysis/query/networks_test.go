@@ -10,7 +10,7 @@ import (
 // TestNetworks demands that only what a further network leads to hangs on it, and that all else stays denied.
 func TestNetworks(t *testing.T) {
 	const scene = `
-{apiVersion: k8s.cni.cncf.io/v1, kind: NetworkAttachmentDefinition, metadata: {namespace: a, name: lan}, spec: {config: '%s'}}
+{apiVersion: k8s.cni.cncf.io/v1, kind: NetworkAttachmentDefinition, metadata: {namespace: a, name: lan, annotations: {k8s.v1.cni.cncf.io/resourceName: example.com/fast}}, spec: {config: '%s'}}
 ---
 {apiVersion: apps/v1, kind: Deployment, metadata: {namespace: a, name: x}, spec: {selector: {matchLabels: {app: x}}, template: {metadata: {labels: {app: x}, annotations: {%s}}, spec: {containers: [{name: c, image: i%s}]}}}}
 ---
@@ -47,6 +47,18 @@ func TestNetworks(t *testing.T) {
 		{"GKE's form", bounded, gke, "", "", "8.8.8.8:443", reach.Depends},
 		{"GKE's default network", bounded, `networking.gke.io/interfaces: '[{"interfaceName":"eth0","network":"default"}]'`, "", "", "8.8.8.8:443", reach.Denied},
 		{"a device of SR-IOV", bounded, "", ", resources: {limits: {intel.com/sriov_netdevice: '1'}}", "", "8.8.8.8:443", reach.Depends},
+		{"a device that a definition names, which the pod does not", bounded, "", ", resources: {limits: {example.com/fast: '1'}}", "", "8.8.8.8:443", reach.Depends},
+		{"a device that the pod's network is", bounded, lan, ", resources: {limits: {example.com/fast: '1'}}", "", "8.8.8.8:443", reach.Denied},
+		{"a device beside the pod's network", bounded, lan, ", resources: {limits: {vpc.amazonaws.com/efa: '1'}}", "", "8.8.8.8:443", reach.Depends},
+		{"OpenShift's prefix", bounded, "", ", resources: {requests: {openshift.io/mlxnics: '1'}}", "", "8.8.8.8:443", reach.Depends},
+		{"a device of NVIDIA's network operator", bounded, "", ", resources: {limits: {nvidia.com/hostdev: '1'}}", "", "8.8.8.8:443", reach.Depends},
+		{"RDMA", bounded, "", ", resources: {limits: {rdma/hca_shared_devices_a: '1'}}", "", "8.8.8.8:443", reach.Depends},
+		{"KubeVirt's macvtap", bounded, "", ", resources: {limits: {macvtap.network.kubevirt.io/eth0: '1'}}", "", "8.8.8.8:443", reach.Depends},
+		{"GKE's resource", bounded, "", ", resources: {limits: {networking.gke.io.networks/blue: '1'}}", "", "8.8.8.8:443", reach.Depends},
+		{"a GPU", bounded, "", ", resources: {limits: {nvidia.com/gpu: '1', amd.com/gpu: '1', gpu.intel.com/i915: '1', cpu: '1', hugepages-2Mi: 1Gi}}", "", "8.8.8.8:443", reach.Denied},
+		{"security groups for pods", bounded, "", ", resources: {limits: {vpc.amazonaws.com/pod-eni: '1'}}", "", "8.8.8.8:443", reach.Denied},
+		{"devices of KubeVirt that are no network", bounded, "", ", resources: {limits: {devices.kubevirt.io/kvm: '1', devices.kubevirt.io/vhost-net: '1'}}", "", "8.8.8.8:443", reach.Denied},
+		{"a device that no definition names", bounded, "", ", resources: {limits: {example.com/other: '1'}}", "", "8.8.8.8:443", reach.Denied},
 		{"another default network", bounded, "v1.multus-cni.io/default-network: a/lan", "", "", "8.8.8.8:443", reach.Depends},
 		{"what Multus says that a pod got", bounded, `k8s.v1.cni.cncf.io/network-status: '[{"name":"cbr0","ips":["10.0.0.7"],"default":true},{"name":"a/lan","interface":"net1","ips":["192.168.5.7"]}]'`, "", "", "192.168.5.9:22", reach.Depends},
 		{"outside of its range", bounded, `k8s.v1.cni.cncf.io/network-status: '[{"name":"a/lan","interface":"net1","ips":["192.168.5.7"]}]'`, "", "", "8.8.8.8:443", reach.Denied},

@@ -23,10 +23,11 @@ func (a *asker) toUnknown(from end, addr netip.Addr, conns netset.Conns) []way {
 	done := a.quietly()
 	var held []world
 	var fresh []way
-	for _, n := range a.mayHold(addr, !a.translated) {
+	for _, c := range a.mayHold(addr, !a.translated) {
+		n := c.holder
 		to, h := a.holderEnd(n), a.p.Class(n)
 		to.claimed, to.single = addr, false
-		hold := func(ways []way) { held = append(held, world{to.name, a.where(a.p.MayLie(n, addr), ways, base)}) }
+		hold := func(ways []way) { held = append(held, world{to.name, a.where(c.where, ways, base)}) }
 		switch {
 		case h.Service >= 0 && (h.Kind == reach.VIP || h.Kind == reach.KubeAPI):
 			if len(a.backends(h.Service, a.conns)) > 0 { // else nothing listens, and it is as if nobody had the address
@@ -59,10 +60,10 @@ func (a *asker) fromUnknown(addr netip.Addr, target place) []way {
 	base := a.choices(plain(addr), target)
 	defer a.quietly()()
 	var held []world
-	for _, n := range a.mayHold(addr, false) {
-		e := a.holderEnd(n)
+	for _, c := range a.mayHold(addr, false) {
+		e := a.holderEnd(c.holder)
 		e.claimed, e.single = addr, false
-		held = append(held, world{e.name, a.where(a.p.MayLie(n, addr), a.choices(e, target), base)})
+		held = append(held, world{e.name, a.where(c.where, a.choices(e, target), base)})
 	}
 	out := a.heldBy(addr, base, held)
 	for _, to := range slices.Concat(target.ends, target.rivals) {
@@ -98,10 +99,16 @@ func (a *asker) heldBy(addr netip.Addr, base []way, held []world) []way {
 	return a.oneOf(base, held, func(names []string) when.When { return a.has(addr, names) })
 }
 
+// candidate is who may have an address, where a condition holds.
+type candidate struct {
+	holder int
+	where  when.When
+}
+
 // mayHold lists the holders whose address is not known and may be addr, and the pods that endpoints
 // give it to.
-func (a *asker) mayHold(addr netip.Addr, services bool) []int {
-	var out, named []int
+func (a *asker) mayHold(addr netip.Addr, services bool) []candidate {
+	var named []int
 	for _, m := range a.holding().named[addr] {
 		for _, c := range a.p.ClassesOf(m.Workload) {
 			if slices.Contains(a.p.Class(c).Members, m) {
@@ -109,15 +116,15 @@ func (a *asker) mayHold(addr netip.Addr, services bool) []int {
 			}
 		}
 	}
+	var out []candidate
 	for n := range a.p.Holders() {
-		h := a.p.Class(n)
+		h, where := a.p.Class(n), a.p.MayLie(n, addr)
 		if slices.Contains(named, n) {
-			out = append(out, n)
-			continue
+			where = when.Always
 		}
 		isService := h.Kind == reach.VIP || h.Kind == reach.KubeAPI && h.Service >= 0
-		if (services || !isService) && !a.p.MayLie(n, addr).IsNever() {
-			out = append(out, n)
+		if (services || !isService) && !where.IsNever() {
+			out = append(out, candidate{n, where})
 		}
 	}
 	a.held += len(out)

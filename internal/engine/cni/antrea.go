@@ -4,6 +4,7 @@ var antrea = Profile{
 	Name:    "antrea",
 	Title:   "Antrea",
 	Version: "Antrea 1.15 and later, docs/design/ovs-pipeline.md",
+	Agent:   antreaAgent,
 	Facts: [Questions]Fact{
 		Enforces:                  {Yes, "antrea docs/design/ovs-pipeline.md: tables EgressRule and IngressRule"},
 		BlocksMatchPods:           {Yes, "antrea docs/design/ovs-pipeline.md: peers become matches of nw_src and nw_dst; issue 1764 is about a block of pod addresses"},

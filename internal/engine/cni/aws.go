@@ -14,6 +14,7 @@ var everyAWSVPCCNI = Profile{
 	Family:  "AWS VPC CNI",
 	Version: "aws-network-policy-agent 1.4.3, amazon-network-policy-controller-k8s 1.1.7",
 	Cloud:   "AWS",
+	Agent:   awsNode,
 	Facts: [Questions]Fact{
 		Enforces:           {Yes, "amazon-vpc-cni-k8s network-policy-faq: once enableNetworkPolicy is set, which it is not by default; Linux nodes only"},
 		BlocksMatchPods:    {Yes, "aws-network-policy-agent pkg/fwruleprocessor: a trie of addresses, whoever has them"},
@@ -96,7 +97,7 @@ var everyAWSVPCCNIStrict = derive(everyAWSVPCCNI, Profile{
 	}, everyAWSVPCCNI.Other),
 })
 
-var eksAuto = derive(awsVPCCNI, Profile{
+var eksAuto = derive(withoutAgent(awsVPCCNI), Profile{
 	Name:    "eks-auto",
 	Title:   "EKS Auto Mode",
 	Version: "EKS documentation of 2026-08; the agent and controller of aws-vpc-cni",

@@ -5,6 +5,7 @@ var azureNPM = Profile{
 	Title:   "Azure Network Policy Manager",
 	Version: "azure-container-networking npm v2, AKS documentation of 2026-08",
 	Cloud:   "Azure",
+	Agent:   azureNPMAgent,
 	Facts: [Questions]Fact{
 		Enforces:                  {Yes, "aks-docs use-network-policies.md; ends on Windows in 2026-09 and on Linux in 2028-09"},
 		BlocksMatchPods:           {Yes, "aks-docs migrate-from-npm-to-cilium-network-policy.md: 0.0.0.0/0 allows all destinations, pods included"},

@@ -7,6 +7,7 @@ var calico = Profile{
 	Title:   "Calico, open source",
 	Family:  "Calico",
 	Version: "Calico 3.29 to 3.32, documentation of 2026-08",
+	Agent:   calicoNode,
 	Facts: [Questions]Fact{
 		Enforces:               {Yes, "calico-docs network-policy: NetworkPolicy is enforced as soon as Calico runs"},
 		BlocksMatchPods:        {Yes, "calico felix/rules/policy.go: nets become plain matches of source and destination addresses"},

@@ -14,6 +14,7 @@ var everyCilium = Profile{
 	Title:   "Cilium, policy-cidr-match-mode unset",
 	Family:  "Cilium",
 	Version: "Cilium 1.19.1 and 1.20.2",
+	Agent:   ciliumAgent,
 	Facts: [Questions]Fact{
 		Enforces:               {Yes, "cilium Documentation/security/policy/intro.rst: unless enable-policy is never"},
 		BlocksMatchPods:        {No, "cilium Documentation/security/policy/language.rst, IP/CIDR based: CIDR rules do not apply between managed endpoints; seen with 1.19.1"},

@@ -177,6 +177,10 @@ type Profile struct {
 	// ignored under those that do not; a kind that none lists may be enforced under any.
 	Kinds map[string]Fact
 
+	// Agent is the DaemonSet without whose pod a node enforces nothing; the zero value where none has
+	// to be there.
+	Agent Agent
+
 	// Resolvers are where the cluster's DNS answers, beside resolver pods that the input shows.
 	Resolvers []Resolver
 

@@ -65,6 +65,9 @@ func docs() string {
 		for _, kind := range slices.Sorted(maps.Keys(p.Kinds)) {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", kind, p.Kinds[kind].Answer, cell(p.Kinds[kind].Source))
 		}
+		if p.Agent.Name != "" {
+			fmt.Fprintf(&b, "\nDaemonSet %s enforces policies on the nodes that it runs on, and nothing does on others (%s).\n", p.Agent.Name, p.Agent.Source)
+		}
 		b.WriteString("\nDNS may answer in these forms:\n\n")
 		for _, r := range p.Resolvers {
 			fmt.Fprintf(&b, "* %s: port %d", r.Name, r.Port)

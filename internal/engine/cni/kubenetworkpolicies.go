@@ -4,6 +4,7 @@ var kubeNetworkPolicies = Profile{
 	Name:    "kube-network-policies",
 	Title:   "kube-network-policies, also in kindnet and the flannel chart",
 	Version: "kube-network-policies 1.1.1",
+	Agent:   kubeNetworkPoliciesAgent,
 	Facts: [Questions]Fact{
 		Enforces:                  {Yes, "kube-network-policies pkg/networkpolicy"},
 		BlocksMatchPods:           {Yes, "kube-network-policies pkg/networkpolicy/networkpolicy.go, evaluateIPBlocks: the packet's address, whoever has it"},

@@ -4,6 +4,7 @@ var kubeRouter = Profile{
 	Name:    "kube-router",
 	Title:   "kube-router, also in k3s and k0s",
 	Version: "kube-router 2",
+	Agent:   kubeRouterAgent,
 	Facts: [Questions]Fact{
 		Enforces:               {Yes, "kube-router pkg/controllers/netpol; where the kernel has no ipset it logs and does not (Dstack-TEE/dstack issue 792)"},
 		BlocksMatchPods:        {Yes, "kube-router pkg/controllers/netpol/policy.go, evalIPBlockPeer: a hash:net set of addresses"},

@@ -4,6 +4,7 @@ var ovnKubernetes = Profile{
 	Name:    "ovn-kubernetes",
 	Title:   "OVN-Kubernetes, also in OpenShift",
 	Version: "ovn-kubernetes source of 2026, OpenShift 4.17 to 4.20 documentation",
+	Agent:   ovnkubeNode,
 	Facts: [Questions]Fact{
 		Enforces:         {Yes, "ovn-kubernetes docs network-policy.md: the feature is always enabled"},
 		BlocksMatchPods:  {Yes, "ovn-kubernetes go-controller/pkg/ovn/gress_policy.go, getMatchFromIPBlock: plain matches of addresses; docs: internal or external"},

@@ -42,6 +42,9 @@ func derive(base, changes Profile) Profile {
 			p.places[o] = at
 		}
 	}
+	if changes.Agent.Name != "" {
+		p.Agent = changes.Agent
+	}
 	if changes.Other != nil {
 		p.Other = changes.Other
 	}

@@ -5,6 +5,7 @@ package model
 import (
 	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/finding"
@@ -131,7 +132,23 @@ type Placement struct {
 	OS           string           // spec.os.name
 	Scheduler    string
 	RuntimeClass string
-	Tolerates    []string // keys of tolerations
+	Tolerations  []Toleration
+	AsksMore     bool // they ask more of a node than Nodes says
+}
+
+// Toleration is one of a pod's.
+type Toleration struct {
+	Key    string // "" for any
+	Value  string
+	Exists bool   // whatever the value
+	Effect string // "" for any
+}
+
+// Tolerates reports whether p's pods tolerate a taint (k8s.io/api core/v1, ToleratesTaint).
+func (p *Placement) Tolerates(t Taint) bool {
+	return slices.ContainsFunc(p.Tolerations, func(o Toleration) bool {
+		return (o.Effect == "" || o.Effect == t.Effect) && (o.Key == "" && o.Exists || o.Key == t.Key) && (o.Exists || o.Value == t.Value)
+	})
 }
 
 // Ordinals says which numbered pods a StatefulSet's template stands for: Count of them, from
@@ -256,8 +273,12 @@ type Node struct {
 	Addrs    []netip.Addr
 	External []netip.Addr // those of Addrs that are ExternalIPs and no InternalIPs: perhaps translated to the node outside of the cluster
 	OS       string       // status.nodeInfo.operatingSystem; "" when unknown
+	Taints   []Taint
 	Origin   origin.Origin
 }
+
+// Taint keeps pods that do not tolerate it off a node.
+type Taint struct{ Key, Value, Effect string }
 
 // Route is a way into the cluster: an Ingress, a Gateway API route with a parent, or an object of
 // an ingress controller's own kinds.

@@ -24,7 +24,7 @@ type concrete struct {
 	slow.World
 	of     [][]int        // by class: its pods in World.Pods
 	member []Member       // by pod: what it was made of
-	kinds  []uint8        // by pod: the traits of its node
+	kinds  []traitSet     // by pod: the traits of its node
 	addrs  [][]netip.Addr // by holder beyond the classes: the addresses it may have, each for one thing of its kind
 	fronts map[int]bool   // those of addrs that are Services'
 	used   map[netip.Addr]bool
@@ -178,7 +178,11 @@ func (w *concrete) under(r *random, profile cni.Profile) {
 	}
 	w.NegativeMatchesAll = profile.Says(cni.NegativeSelectorsMatchAll) == cni.Uncertain && r.more.IntN(2) == 0
 	for t := range traits {
-		if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
+		if t < byLabel {
+			if a := profile.Says(nodeTraits[t].enforces); a == cni.Yes || a == cni.Uncertain && r.more.IntN(2) == 0 {
+				continue
+			}
+		} else if cni.Agents[t-byLabel].Name != profile.Agent.Name {
 			continue
 		}
 		for i, kinds := range w.kinds {
@@ -464,7 +468,7 @@ func (w *concrete) addPods(r *random, g *Ground, m Member, words map[string][]st
 		w.member = append(w.member, m)
 		pod.Mesh = g.holders[c].mesh.String()
 		nodes := g.holders[c].nodes
-		w.kinds = append(w.kinds, nodes.must|nodes.may&uint8(r.more.IntN(1<<traits)))
+		w.kinds = append(w.kinds, nodes.must|nodes.may&traitSet(r.more.IntN(1<<traits)))
 		w.Pods = append(w.Pods, pod)
 	}
 }

@@ -107,8 +107,9 @@ type Ground struct {
 	nodeAt     map[string]int  // the nodes of the input by name
 	twins      map[string]bool // the nodes that share an address
 	onlyNode   []string        // by class: the node that all of its pods run on, "" if that is not one that is shown
-	nodeKinds  []uint8         // their traits
-	anyNode    uint8           // all of these
+	nodeKinds  []nodeKinds     // their traits
+	anyNode    traitSet        // all that one of them may have
+	agents     []agent         // of CNIs, that the input shows
 	networks   map[string]*network
 	meshes     [meshes]netset.IDs // the classes in each
 	nsRuns     []netset.IDs       // the classes of each namespace

@@ -19,12 +19,26 @@ const (
 	windows   trait = iota
 	hybrid          // of EKS, outside of AWS
 	agentless       // runs no DaemonSets: Fargate, virtual kubelet
-	traits
+	byLabel         // after them one for each of [cni.Agents], whose DaemonSet leaves nodes out
 )
 
-// nodeTraits says of each trait which CNIs it matters to, and by which labels of a node, and names
-// of one, it is known.
-var nodeTraits = [traits]struct {
+// traits is how many there are.
+var traits = byLabel + trait(len(cni.Agents))
+
+// traitSet is a set of traits, a bit each.
+type traitSet uint16
+
+func (t trait) bit() traitSet { return 1 << t }
+
+// leftOut is the trait of nodes that an agent's DaemonSet leaves out.
+func leftOut(agent int) trait { return byLabel + trait(agent) }
+
+// noLinuxAgent is the traits of nodes on which no DaemonSet for Linux counts.
+var noLinuxAgent = windows.bit() | agentless.bit()
+
+// nodeTraits says of each kind of node which CNIs it matters to, and by which labels of a node, and
+// names of one, it is known.
+var nodeTraits = [byLabel]struct {
 	enforces cni.Question
 	name     string
 	labels   [][2]string
@@ -47,10 +61,8 @@ const computeType = "eks.amazonaws.com/compute-type"
 // documentation, fargate; virtual-kubelet and AKS documentation, virtual-nodes).
 var reaching = map[string]trait{computeType: agentless, "virtual-kubelet.io/provider": agentless, "azure.com/aci": agentless}
 
-// nodeKinds is on nodes of which traits a pod runs, a bit each.
-type nodeKinds struct{ must, may uint8 }
-
-func (t trait) bit() uint8 { return 1 << t }
+// nodeKinds is the traits that a node has, or the nodes that a pod runs on.
+type nodeKinds struct{ must, may traitSet }
 
 // kindsOf says on which kinds of nodes a pod runs, as far as the input shows.
 func (g *Ground) kindsOf(p *model.Pod) nodeKinds {
@@ -63,13 +75,13 @@ func (g *Ground) kindsOf(p *model.Pod) nodeKinds {
 		out.must |= agentless.bit()
 	}
 	if p.Node != "" {
-		out.must |= g.nodeKind(p.Node)
-		if _, shown := g.nodeAt[p.Node]; shown {
-			out.may = out.must
+		kind, shown := g.nodeKind(p.Node)
+		if out.must |= kind.must; shown {
+			out.may = out.must | kind.may
 			return out
 		}
 	}
-	for t := range traits {
+	for t := range byLabel {
 		switch all, some := asked(place.Nodes, nodeTraits[t].labels); {
 		case all:
 			out.must |= t.bit()
@@ -77,12 +89,15 @@ func (g *Ground) kindsOf(p *model.Pod) nodeKinds {
 			out.may |= t.bit()
 		}
 	}
-	for _, key := range place.Tolerates {
-		if t, ok := reaching[key]; ok {
+	for _, o := range place.Tolerations {
+		if t, ok := reaching[o.Key]; ok {
 			out.may |= t.bit()
 		}
 	}
 	out.may |= out.must | g.reachable(place)
+	if out.must&noLinuxAgent == 0 {
+		g.leaveOut(p, &out)
+	}
 	return out
 }
 
@@ -107,30 +122,43 @@ func asked(terms []label.Selector, labels [][2]string) (all, some bool) {
 // indexNodes notes the traits of the nodes of the input.
 func (g *Ground) indexNodes() {
 	g.nodeAt = map[string]int{}
+	agents := agentsOf(g.Snapshot)
+	g.agents = agents
 	for i := range g.Snapshot.Nodes {
 		n := &g.Snapshot.Nodes[i]
-		kind := uint8(0)
-		for t := range traits {
+		kind := nodeKinds{}
+		for t := range byLabel {
 			if t == windows && n.OS == "windows" || slices.ContainsFunc(nodeTraits[t].labels, func(l [2]string) bool {
 				value, ok := n.Labels.Value(l[0])
 				return ok && value == l[1]
 			}) {
-				kind |= t.bit()
+				kind.must |= t.bit()
+			}
+		}
+		kind.must |= told(n.Name)
+		if kind.may = kind.must; kind.must&noLinuxAgent == 0 {
+			for i := range agents {
+				agents[i].leaves(n, &kind)
 			}
 		}
 		g.nodeAt[n.Name], g.nodeKinds = i, append(g.nodeKinds, kind)
-		g.anyNode |= kind
+		g.anyNode |= kind.may
 	}
 }
 
 // nodeKind is the traits of a node of the input, or of one that only a name is known of.
-func (g *Ground) nodeKind(name string) uint8 {
-	var out uint8
-	if i, ok := g.nodeAt[name]; ok {
-		out = g.nodeKinds[i]
+func (g *Ground) nodeKind(name string) (kind nodeKinds, shown bool) {
+	i, shown := g.nodeAt[name]
+	if shown {
+		return g.nodeKinds[i], true
 	}
-	for t := range traits {
-		if slices.ContainsFunc(nodeTraits[t].prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+	return nodeKinds{must: told(name)}, false
+}
+
+// told is the traits that a node's name tells.
+func told(node string) (out traitSet) {
+	for t := range byLabel {
+		if slices.ContainsFunc(nodeTraits[t].prefixes, func(p string) bool { return strings.HasPrefix(node, p) }) {
 			out |= t.bit()
 		}
 	}
@@ -140,20 +168,20 @@ func (g *Ground) nodeKind(name string) uint8 {
 // reachable is the traits of the nodes of the input that a pod may be placed on. Windows nodes and
 // those without DaemonSets count only if no other fits: an image is of one operating system, and
 // who does not tolerate the taints of the others does not run there.
-func (g *Ground) reachable(place *model.Placement) uint8 {
+func (g *Ground) reachable(place *model.Placement) traitSet {
 	if place.Nodes == nil {
 		return g.anyNode & hybrid.bit()
 	}
-	out, everywhere := uint8(0), ^uint8(0)
+	out, everywhere := traitSet(0), ^traitSet(0)
 	for i := range g.Snapshot.Nodes {
 		n := &g.Snapshot.Nodes[i]
 		if slices.ContainsFunc(place.Nodes, func(sel label.Selector) bool { _, may := sel.Match(n.Labels.With(model.NodeName, n.Name)); return may }) {
-			everywhere &= g.nodeKinds[i]
-			out |= g.nodeKinds[i] & hybrid.bit()
+			everywhere &= g.nodeKinds[i].must
+			out |= g.nodeKinds[i].must & hybrid.bit()
 		}
 	}
-	if everywhere != ^uint8(0) {
-		out |= everywhere
+	if everywhere != ^traitSet(0) {
+		out |= everywhere & (1<<byLabel - 1)
 	}
 	return out
 }
@@ -166,15 +194,15 @@ func (p *Program) loose(g *group) when.When {
 	}
 	end, out := ownEnd(g.dir), when.Never
 	for t := range traits {
-		of := &nodeTraits[t]
 		is := when.Always
 		switch {
 		case g.like.nodes.may&t.bit() == 0:
 			continue
 		case g.like.nodes.must&t.bit() == 0:
-			is = p.asks.ask("kind of node of "+endName(end)+": "+of.name, end, 0, word(end)+of.yes, word(end)+of.no)
+			name, yes, no := t.words()
+			is = p.asks.ask("kind of node of "+endName(end)+": "+name, end, 0, word(end)+yes, word(end)+no)
 		}
-		out = out.Or(is.Minus(p.says.where[of.enforces]))
+		out = out.Or(is.Minus(p.enforcesOn(t)))
 	}
 	out = out.Minus(p.asks.held(end))
 	if name := g.like.network; name != "" {
@@ -182,6 +210,39 @@ func (p *Program) loose(g *group) when.When {
 			"policies are not enforced on the network "+name+", which "+word(end)+" has instead of the cluster's").Not())
 	}
 	return out
+}
+
+// enforcing returns the profiles that enforce policies on nodes of a trait, and those that perhaps do.
+func (c *compiled) enforcing(t trait) (yes, maybe Worlds) {
+	if t < byLabel {
+		q := nodeTraits[t].enforces
+		return c.says.yes[q], c.says.maybe[q]
+	}
+	yes = c.all
+	for i, profile := range c.profiles {
+		if profile.Agent.Name == cni.Agents[t-byLabel].Name {
+			yes &^= 1 << i
+		}
+	}
+	return yes, 0
+}
+
+// enforcesOn is the condition under which policies are enforced on nodes of a trait.
+func (c *compiled) enforcesOn(t trait) when.When {
+	if t < byLabel {
+		return c.says.where[nodeTraits[t].enforces]
+	}
+	yes, _ := c.enforcing(t)
+	return c.asks.on(yes)
+}
+
+// words names a trait, and says that an end has it or not.
+func (t trait) words() (name, yes, no string) {
+	if t < byLabel {
+		return nodeTraits[t].name, nodeTraits[t].yes, nodeTraits[t].no
+	}
+	agent := cni.Agents[t-byLabel].Name
+	return "a node without " + agent, " runs on a node that DaemonSet " + agent + " leaves out", " runs on a node on which DaemonSet " + agent + " runs"
 }
 
 // held is the condition that policies are enforced where an end runs, though the CNI does not do it
@@ -215,12 +276,13 @@ func (p *Program) Unheld(class int) (must, may Worlds, where string) {
 		if kinds.may&t.bit() == 0 {
 			continue
 		}
-		q := nodeTraits[t].enforces
-		not, perhaps := p.in&^p.says.possible(q), p.in&^p.says.yes[q]
+		yes, maybe := p.enforcing(t)
+		not, perhaps := p.in&^(yes|maybe), p.in&^yes
 		if not|perhaps == 0 {
 			continue
 		}
-		names = append(names, nodeTraits[t].name)
+		name, _, _ := t.words()
+		names = append(names, name)
 		may |= perhaps
 		if kinds.must&t.bit() != 0 {
 			must |= not

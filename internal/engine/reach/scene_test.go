@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolmoat/toolmoat/internal/engine/cni"
 	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/model"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
@@ -377,11 +378,12 @@ func (r *random) placeAll(s *model.Snapshot) {
 		return
 	}
 	for i := range s.Nodes {
-		if t := trait(r.more.IntN(2 * int(traits))); t < traits {
+		if t := trait(r.more.IntN(2 * int(byLabel))); t < byLabel {
 			l := nodeTraits[t].labels[0]
 			s.Nodes[i].Labels = s.Nodes[i].Labels.With(l[0], l[1])
 		}
 	}
+	r.addAgents(s)
 	cidr := netip.MustParsePrefix(factRanges[r.more.IntN(len(factRanges))])
 	s.Networks = []model.Network{{Name: "n0/bounded", Ranges: []netip.Prefix{cidr}, Bounded: true}}
 	at := func(values ...string) label.Selector {
@@ -414,9 +416,45 @@ func (r *random) placeAll(s *model.Snapshot) {
 				p.Nodes = []label.Selector{at("hybrid")}
 			case 3:
 				p.Nodes = []label.Selector{at("hybrid", "fargate"), at("auto")}
+			case 5:
+				p.Nodes = []label.Selector{label.Equals(label.Set{"agent": "no"})}
+			case 6:
+				p.Tolerations = []model.Toleration{{Key: "own", Exists: true}}
 			case 4:
-				p.Tolerates = []string{"virtual-kubelet.io/provider"}
+				p.Tolerations = []model.Toleration{{Key: "virtual-kubelet.io/provider", Exists: true}}
 			}
+		}
+	}
+}
+
+// addAgents makes a workload the DaemonSet of every agent, which some nodes keep off.
+func (r *random) addAgents(s *model.Snapshot) {
+	w := &s.Workloads[r.more.IntN(len(s.Workloads))]
+	if w.Pods[0].Ordinals.Base != "" {
+		return
+	}
+	w.Kind = "DaemonSet"
+	for i := range cni.Agents {
+		w.Containers = append(w.Containers, model.Container{Name: cni.Agents[i].Names[0]})
+	}
+	for i := range w.Pods {
+		p := &w.Pods[i].Placement
+		switch r.more.IntN(3) {
+		case 0:
+			p.Nodes = []label.Selector{label.Equals(label.Set{"agent": "yes"})}
+		case 1:
+			p.Tolerations = []model.Toleration{{Exists: true}}
+		}
+	}
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		switch r.more.IntN(4) {
+		case 0:
+			n.Labels = n.Labels.With("agent", "yes")
+		case 1:
+			n.Taints = []model.Taint{{Key: "own", Effect: "NoSchedule"}}
+		case 2:
+			n.Labels = n.Labels.WithUnknown("agent")
 		}
 	}
 }

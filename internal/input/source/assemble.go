@@ -21,7 +21,7 @@ func assemble(parts []*part) *model.Snapshot {
 		all.merge(p)
 	}
 	all.distinct()
-	snap := &model.Snapshot{Nodes: all.nodes, Networks: all.networks, Finished: all.finished}
+	snap := &model.Snapshot{Nodes: all.nodes, Finished: all.finished}
 
 	data := map[ref]map[string]string{}
 	for _, c := range all.configMaps {
@@ -34,6 +34,10 @@ func assemble(parts []*part) *model.Snapshot {
 	}
 	place(all.workloads, all.runtimeClasses)
 	lendAddrs(all.workloads, all.slices)
+	withDevices(all.workloads, all.networks)
+	for _, n := range all.networks {
+		snap.Networks = append(snap.Networks, n.Network)
+	}
 	snap.Services = joinEndpoints(all.services, all.slices)
 	snap.Policies = resolve(all.policies, all.groups, snap.Services)
 	snap.Workloads = join(all.workloads, namesOrdinals(snap))

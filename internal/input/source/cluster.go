@@ -46,6 +46,9 @@ func (p *part) node(o *object) {
 			n.External = append(n.External, a)
 		}
 	}
+	for _, item := range o.root.At("spec", "taints").Items() {
+		n.Taints = append(n.Taints, model.Taint{Key: item.Field("key").Text(), Value: item.Field("value").Text(), Effect: item.Field("effect").Text()})
+	}
 	p.nodes = append(p.nodes, n)
 }
 

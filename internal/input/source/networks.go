@@ -134,17 +134,71 @@ func orElse(text, other string) string {
 	return text
 }
 
-// sriovNetwork returns a network that a container's resources stand for: devices of SR-IOV are
-// network interfaces.
-func sriovNetwork(c *doc.Cursor) (name string, ok bool) {
+// devices are the names of resources that stand for network interfaces, by a part of them
+// (k8snetworkplumbingwg, sriov-network-operator and k8s-rdma-shared-dev-plugin; NVIDIA network
+// operator, hostDeviceNetwork; kubevirt.io, macvtap and bridge marker; EKS documentation, node-efa;
+// Google Cloud documentation, setup-multinetwork-support-for-pods). Others stand for what they like:
+// GPUs, and security groups for pods (vpc.amazonaws.com/pod-eni), which are no further network.
+var devices = []string{"sriov", "openshift.io/", "rdma/", "/hostdev", ".network.kubevirt.io/", "vpc.amazonaws.com/efa", gkeDevice}
+
+// gkeDevice is what GKE calls an interface of a network, and with ".IP" after the network's name an
+// address of it.
+const gkeDevice = "networking.gke.io.networks/"
+
+// isDevice reports whether a resource is a network interface whatever the input says of it.
+func isDevice(resource string) bool {
+	return slices.ContainsFunc(devices, func(part string) bool { return strings.Contains(resource, part) })
+}
+
+// readDevices notes the resources that a container takes and that may be network interfaces.
+func (s *podSpec) readDevices(c *doc.Cursor) {
 	for _, list := range []string{"limits", "requests"} {
 		for key := range c.Field("resources").Field(list).Entries() {
-			if strings.Contains(key, "sriov") && isLabelKey(key) {
-				return "resource " + key, true
+			if strings.Contains(key, "/") && isLabelKey(key) && !slices.Contains(s.devices, key) && len(s.devices) < maxNetworks {
+				s.devices = append(s.devices, key)
 			}
 		}
 	}
-	return "", false
+}
+
+// resourceName is the annotation by which a definition says what resource its interfaces are.
+const resourceName = "k8s.v1.cni.cncf.io/resourceName"
+
+// attached is a definition with that resource; "" for none.
+type attached struct {
+	model.Network
+	resource string
+}
+
+// withDevices gives pods the networks that their devices are: those of which a definition says so,
+// and those that are nothing else. What a network that the pod names says of its own stays that.
+func withDevices(workloads []workload, definitions []attached) {
+	of := map[string]string{}  // by definition: its resource
+	named := map[string]bool{} // resources
+	for _, d := range definitions {
+		of[d.Name], named[d.resource] = d.resource, true
+	}
+	for i := range workloads {
+		w := &workloads[i]
+		for _, key := range w.spec.devices {
+			if !named[key] && !isDevice(key) {
+				continue
+			}
+			for j := range w.Pods {
+				p := &w.Pods[j]
+				network := "resource " + key
+				if name, ok := strings.CutPrefix(key, gkeDevice); ok {
+					network = strings.TrimSuffix(name, ".IP")
+				}
+				if !slices.ContainsFunc(p.Networks, func(name string) bool { return name == network || of[name] == key }) {
+					p.Networks = append(slices.Clip(p.Networks), network)
+				}
+			}
+		}
+		for j := range w.Pods {
+			slices.Sort(w.Pods[j].Networks)
+		}
+	}
 }
 
 // attachment reads a NetworkAttachmentDefinition.
@@ -152,7 +206,7 @@ func (p *part) attachment(o *object) {
 	defer p.close(o)
 	n := model.Network{Name: o.meta.namespace + "/" + o.meta.name, Origin: o.at}
 	n.Ranges, n.Bounded = rangesOf(o.root.At("spec").Field("config").Text())
-	p.networks = append(p.networks, n)
+	p.networks = append(p.networks, attached{n, o.meta.annotations[resourceName]})
 }
 
 // userNetwork reads a user-defined network of OVN-Kubernetes (ovn-kubernetes,
@@ -176,7 +230,7 @@ func (p *part) userNetwork(o *object) {
 		k, _ := policyKindOf(o.group, o.kind)
 		p.unjudged(o, k)
 	case o.meta.namespace != "":
-		p.networks = append(p.networks, model.Network{Name: o.meta.namespace + "/" + o.meta.name, Origin: o.at})
+		p.networks = append(p.networks, attached{Network: model.Network{Name: o.meta.namespace + "/" + o.meta.name, Origin: o.at}})
 	default: // it has definitions in its namespaces
 		p.counts.Ignored++
 	}
@@ -238,11 +292,7 @@ func rangesOf(config string) (ranges []netip.Prefix, ok bool) {
 	return ranges, len(ranges) > 0
 }
 
-// attach notes the networks that the annotations of the pod name. Those of devices are theirs,
-// where they name any.
+// attach notes the networks that the annotations of the pod name.
 func (s *podSpec) attach(c *doc.Cursor, annotations label.Set, namespace string) {
-	networks, first := readNetworks(c, annotations, namespace)
-	if s.first = first; networks != nil {
-		s.networks = networks
-	}
+	s.networks, s.first = readNetworks(c, annotations, namespace)
 }

@@ -39,7 +39,7 @@ type part struct {
 	groups         []cidrGroup
 	configMaps     []configMap
 	runtimeClasses []runtimeClass
-	networks       []model.Network
+	networks       []attached
 	homes          map[string]bool // namespaces that objects live in
 	problems       []finding.Problem
 	dropped        int // problems beyond maxProblems

@@ -15,8 +15,9 @@ const maxPlaces = 32
 func readPlacement(c *doc.Cursor) model.Placement {
 	p := model.Placement{OS: c.Field("os").Field("name").Text(), Scheduler: readName(c.Field("schedulerName"), nameForm), RuntimeClass: readName(c.Field("runtimeClassName"), nameForm)}
 	for _, t := range c.Field("tolerations").Items() {
-		if key := t.Field("key").Text(); key != "" && !slices.Contains(p.Tolerates, key) {
-			p.Tolerates = append(p.Tolerates, key)
+		one := model.Toleration{Key: t.Field("key").Text(), Value: t.Field("value").Text(), Exists: t.Field("operator").Text() == "Exists", Effect: t.Field("effect").Text()}
+		if !slices.Contains(p.Tolerations, one) {
+			p.Tolerations = append(p.Tolerations, one)
 		}
 	}
 	set, _ := readLabels(c.Field("nodeSelector"))
@@ -28,10 +29,11 @@ func readPlacement(c *doc.Cursor) model.Placement {
 	}
 	var terms []label.Selector
 	for _, term := range required.Items() {
-		terms = append(terms, readNodeTerm(term).And(all))
+		sel, more := readNodeTerm(term)
+		terms, p.AsksMore = append(terms, sel.And(all)), p.AsksMore || more
 	}
 	if len(terms) > maxPlaces {
-		terms = []label.Selector{all}
+		terms, p.AsksMore = []label.Selector{all}, true
 	}
 	p.Nodes = anyNode(terms...)
 	return p
@@ -45,25 +47,34 @@ func anyNode(terms ...label.Selector) []label.Selector {
 	return terms
 }
 
-// readNodeTerm reads what one term of a node's affinity asks of labels. What else it asks (names of
-// nodes, numbers) or cannot be read leaves it too wide, not too narrow.
-func readNodeTerm(c *doc.Cursor) (sel label.Selector) {
+// readNodeTerm reads what one term of a node's affinity asks of labels and of a node's name. What
+// else it asks (numbers) or cannot be read leaves it too wide, not too narrow; more says so.
+func readNodeTerm(c *doc.Cursor) (sel label.Selector, more bool) {
 	for _, e := range c.Field("matchExpressions").Items() {
 		if op := e.Field("operator").Text(); op == "Gt" || op == "Lt" {
+			more = true
 			continue
 		}
 		if key, values, ok := readRequirement(e); ok {
 			sel = sel.Require(key, values)
+		} else {
+			more = true
 		}
 	}
 	for _, e := range c.Field("matchFields").Items() { // which know a node's name alone
-		if e.Field("key").Text() == model.NodeName && e.Field("operator").Text() == "In" {
-			if values := e.Field("values").Texts(); len(values) > 0 {
-				sel = sel.Require(model.NodeName, label.In(values...))
-			}
+		values, op := e.Field("values").Texts(), e.Field("operator").Text()
+		switch {
+		case e.Field("key").Text() != model.NodeName || len(values) == 0:
+			more = true
+		case op == "In":
+			sel = sel.Require(model.NodeName, label.In(values...))
+		case op == "NotIn":
+			sel = sel.Require(model.NodeName, label.NotIn(values...))
+		default:
+			more = true
 		}
 	}
-	return sel
+	return sel, more
 }
 
 // runtimeClass reads where the pods of a RuntimeClass run.

@@ -20,6 +20,7 @@ type podSpec struct {
 	node        string
 	placement   model.Placement
 	networks    []string // beside the cluster's own
+	devices     []string // resources of its containers that may be networks
 	first       string   // instead of the cluster's own
 	account     string
 	powers      []model.Power
@@ -90,9 +91,7 @@ func (s *podSpec) container(c *doc.Cursor, init bool) {
 			out.Paths = append(out.Paths, path)
 		}
 	}
-	if name, ok := sriovNetwork(c); ok && !slices.Contains(s.networks, name) {
-		s.networks = append(s.networks, name)
-	}
+	s.readDevices(c)
 	s.env(c, &out)
 	s.containers = append(s.containers, out)
 }
