@@ -113,7 +113,6 @@ var mutants = []mutant{
 	{"engine/reach/peers.go", "if r.plain && excludes(peer) {", "if false {", "selectors that only exclude match pods alone everywhere"},
 	{"engine/reach/networks.go", "always(Region{Addrs: n.addrs, IDs: n.classes})", "always(Region{Addrs: n.addrs})", "pods of one more network do not reach each other over it"},
 	{"engine/reach/networks.go", "n.addrs = netset.Prefixes(def.Ranges...)", "n.addrs = netset.Addrs{}", "one more network leads to no address"},
-	{"engine/reach/longest.go", "if !p.showsAPI {", "if false {", "a selector that names the API server's Service names the API server"},
 	{"engine/reach/services.go", "if m.Name != \"\" {", "if false {", "a Service's port by a name that only a sidecar gives"},
 	{"engine/reach/services.go", "if !pods.must.Contains(id) {\n\t\t\t\t\tb.Perhaps = ByLabels", "if false {\n\t\t\t\t\tb.Perhaps = ByLabels", "a Service certainly selects a pod whose labels are not known"},
 	{"engine/reach/peers.go", "IDs: p.Everything().IDs.Minus(p.frontendIDs), Cubes: everyPod", "IDs: p.Everything().IDs, Cubes: everyPod", "the addresses of Services are in the cluster"},

@@ -131,6 +131,8 @@ func TestDoorsByProfile(t *testing.T) {
 		{"let to the pod, which lets nodes in, with no way there", "gke-legacy", "type: ClusterIP", "10.1.0.2/32", "80", "", Denied},
 		{"a load balancer somewhere", "gke-legacy", "type: LoadBalancer", "198.51.100.0/24", "443", "{}", Depends},
 		{"a load balancer anywhere", "gke-legacy", "type: LoadBalancer", "0.0.0.0/0", "443", "{}", Depends}, // or over IPv6
+		{"a load balancer of either sort", "gke-legacy", "type: LoadBalancer}, status: {loadBalancer: {ingress: [{ip: 203.0.113.9}]}", "203.0.113.9/32", "443", "{}", Depends},
+		{"a load balancer of nodes", "gke-legacy", "type: LoadBalancer}, status: {loadBalancer: {ingress: [{ip: 203.0.113.9, ipMode: VIP}]}", "203.0.113.9/32", "443", "{}", Denied},
 		{"another port of it", "gke-legacy", "type: LoadBalancer", "198.51.100.0/24", "80", "{}", Denied},
 		{"a port that other clusters give out", "gke-legacy", "n1 type: LoadBalancer", "10.9.0.3/32", "8080", "{}", Depends},
 		{"a port that no node port has", "gke-legacy", "n1 type: NodePort", "10.9.0.3/32", "8080", "{}", Denied},

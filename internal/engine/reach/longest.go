@@ -368,9 +368,6 @@ func (p *Program) namedPods(g *group, worlds Worlds) (surely, perhaps Region) {
 			certainly := Region{}
 			if a.sure == certain {
 				certainly = p.certainly(m, longest)
-				if !p.showsAPI { // a selector names its Service's address, not its own
-					certainly.IDs = certainly.IDs.Minus(p.endpoints)
-				}
 			}
 			sure, may = append(sure, certainly), append(may, m.ends.Minus(certainly))
 		}
