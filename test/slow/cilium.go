@@ -357,9 +357,7 @@ func (w *World) isServiceAddr(a netip.Addr) bool {
 // it where answers are seen, or another one has. Where none of the pod's rules is about DNS, that is
 // left to others.
 func (w *World) known(pod Pod, name string) bool {
-	about := func(number, end int, named string) bool {
-		return named == "" && (number == 0 || slices.ContainsFunc([]int{53, 5353}, func(dns int) bool { return number == dns || number <= dns && dns <= end }))
-	}
+	about := func(number, end int, named string) bool { return named == "" && aboutDNS(number, end) }
 	silent := true
 	for _, p := range w.applying(pod, false) {
 		for _, r := range p.Egress {
@@ -377,12 +375,12 @@ func (w *World) known(pod Pod, name string) bool {
 			if r.isNobody() || r.Names != nil || r.ICMPs {
 				continue
 			}
-			if r.Queries != nil {
+			if r.Queries != nil && w.leadsToResolver(p, r, pod) {
 				asked, ports = append(asked, r.Queries...), append(ports, r.Ports...)
-			} else {
+			} else if r.Queries == nil {
 				plain = append(plain, r)
 			}
-			silent = silent && r.Ports != nil && !slices.ContainsFunc(r.Ports, func(x CiliumPort) bool { return about(x.Number, x.EndPort, x.Name) })
+			silent = silent && r.Queries == nil && r.Ports != nil && !slices.ContainsFunc(r.Ports, func(x CiliumPort) bool { return about(x.Number, x.EndPort, x.Name) })
 		}
 	}
 	return silent || w.NamesTaught || slices.ContainsFunc(asked, func(pattern string) bool { return w.fits(name, pattern) }) ||
@@ -391,6 +389,31 @@ func (w *World) known(pod Pod, name string) bool {
 				return slices.ContainsFunc(ports, func(y CiliumPort) bool { return x.Number == y.Number && x.EndPort == y.EndPort && x.Name == "" })
 			})
 		})
+}
+
+// leadsToResolver reports whether a rule lets a pod ask somebody who may answer: one of the resolver
+// pods if there are any, or what is no pod.
+func (w *World) leadsToResolver(p CiliumPolicy, r CiliumRule, pod Pod) bool {
+	if !slices.ContainsFunc(r.Ports, func(x CiliumPort) bool { return x.Name != "" || aboutDNS(x.Number, x.EndPort) }) {
+		return false
+	}
+	some := false
+	for i, o := range w.Pods {
+		app := o.Labels["k8s-app"]
+		if o.Namespace != "kube-system" || app != "kube-dns" && app != "coredns" && app != "node-local-dns" {
+			continue
+		}
+		some = true
+		if slices.ContainsFunc(o.Addrs, func(a netip.Addr) bool { return w.ciliumPeer(p, r, pod, End{Pod: i}, a) }) {
+			return true
+		}
+	}
+	return !some || len(r.Endpoints) == 0
+}
+
+// aboutDNS reports whether a port or range of ports holds one that DNS is served on.
+func aboutDNS(number, end int) bool {
+	return number == 0 || slices.ContainsFunc([]int{53, 5353}, func(dns int) bool { return number == dns || number <= dns && dns <= end })
 }
 
 // fits reports whether a name is what toFQDNs says, by the regular expression that Cilium makes of

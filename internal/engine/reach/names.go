@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/toolmoat/toolmoat/internal/engine/cni"
+	"github.com/toolmoat/toolmoat/internal/engine/label"
 	"github.com/toolmoat/toolmoat/internal/engine/netset"
 	"github.com/toolmoat/toolmoat/internal/engine/policy"
 	"github.com/toolmoat/toolmoat/internal/engine/special"
@@ -89,7 +90,11 @@ func (p *Program) learnt(name netset.Name, r *ruleIn, g *group) when.When {
 		if a.rule.Action != policy.Allow || !p.aboutDNS(a.rule) {
 			continue
 		}
-		silent, inspected = false, inspected || a.rule.DNS != nil
+		silent = false
+		if a.rule.DNS == nil || !p.leadsToResolver(a.rule) {
+			continue
+		}
+		inspected = true
 		applies := appliesTo(a)
 		for _, allowed := range p.queries(a, g) {
 			for _, d := range p.readings(allowed) {
@@ -107,6 +112,21 @@ func (p *Program) learnt(name netset.Name, r *ruleIn, g *group) when.When {
 		return all.And(p.asks.taught("", r.rank))
 	}
 	return asked.Or(all.And(p.asks.taught(name, r.rank)))
+}
+
+// leadsToResolver reports whether what a rule lets through may get to something that answers DNS:
+// one of the resolver pods that the input shows, if it does, or what is no pod.
+func (p *Program) leadsToResolver(r *ruleIn) bool {
+	ready := p.ready(r)
+	if r.names == nil && !ready.numbers.Overlaps(special.ResolverPods) {
+		return false
+	}
+	var resolvers netset.IDs
+	for _, s := range special.Resolvers {
+		resolvers = resolvers.Union(p.choose(label.Named(s.Namespace), s.Pod).may())
+	}
+	answers := resolvers.Union(p.Everything().IDs.Minus(p.Pods())).Union(p.hosts)
+	return resolvers.IsEmpty() || slices.ContainsFunc(ready.peers, func(m match) bool { return !m.ends.Addrs.IsEmpty() || m.ends.IDs.Overlaps(answers) })
 }
 
 // aboutDNS reports whether a rule is about connections to resolvers.
