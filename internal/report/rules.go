@@ -91,6 +91,7 @@ type cniProfile struct {
 	Kinds         []cniKind     `json:"kinds"`           // by name
 	Agent         *cniAgent     `json:"agent,omitempty"` // whose DaemonSet a node must run for policies to be enforced
 	Resolvers     []cniResolver `json:"resolvers"`
+	Places        []cniPlace    `json:"places"` // one for each kind of object, in the same order for every profile
 	PortsPerBlock int           `json:"portsPerBlock,omitempty"`
 	LimitSource   string        `json:"limitSource,omitempty"`
 	Other         []string      `json:"other"`
@@ -129,6 +130,15 @@ type cniResolver struct {
 	Source string       `json:"source"`
 }
 
+// cniPlace is where objects have their addresses, if the input does not show them: typically, and
+// wherever they can be.
+type cniPlace struct {
+	Of       string         `json:"of"` // "pods", "services", "nodes" or "kubeApi"
+	Typical  []netip.Prefix `json:"typical"`
+	Possible []netip.Prefix `json:"possible"`
+	Source   string         `json:"source"`
+}
+
 // ProfilesJSON returns what is known of plugins as JSON.
 func ProfilesJSON(profiles []cni.Profile) ProfilesResult {
 	out := ProfilesResult{Schema: ProfilesSchema, Profiles: []cniProfile{}}
@@ -151,7 +161,25 @@ func ProfilesJSON(profiles []cni.Profile) ProfilesResult {
 		for _, r := range p.Resolvers {
 			one.Resolvers = append(one.Resolvers, cniResolver{r.Name, resolverPlace(r), r.Port, append([]netip.Addr{}, r.Addrs...), r.Always, r.Source})
 		}
+		for o := range cni.Objects {
+			at := p.Place(o)
+			one.Places = append(one.Places, cniPlace{o.Name(), netset.CIDRs(at.Typical), netset.CIDRs(at.Possible), at.Source})
+		}
 		out.Profiles = append(out.Profiles, one)
+	}
+	return out
+}
+
+// placeNotes says where objects of a profile have their addresses, those together that have the same.
+func placeNotes(p cni.Profile) Notes {
+	var out Notes
+	for o := cni.Object(0); o < cni.Objects; {
+		at, names := p.Place(o), []string{o.String()}
+		for o++; o < cni.Objects && p.Place(o).Source == at.Source; o++ {
+			names = append(names, o.String())
+		}
+		text := strings.Join(names, ", ") + ": typically " + reach.PrefixText(netset.CIDRs(at.Typical), 10) + "; in the worst case " + reach.PrefixText(netset.CIDRs(at.Possible), 10)
+		out = append(out, Note{Text: text, Below: []string{at.Source}})
 	}
 	return out
 }
@@ -198,7 +226,7 @@ func Profiles(profiles []cni.Profile) Document {
 		if p.Agent.Name != "" {
 			doc = append(doc, Heading{Text: "On which nodes"}, Notes{{Text: "those on which DaemonSet " + p.Agent.Name + " runs", Below: []string{p.Agent.Source}}})
 		}
-		doc = append(doc, Heading{Text: "Where the cluster's DNS may answer"}, resolvers)
+		doc = append(doc, Heading{Text: "Where the cluster's DNS may answer"}, resolvers, Heading{Text: "Where addresses lie that the input does not show"}, placeNotes(p))
 		if p.PortsPerBlock > 0 {
 			text := strconv.Itoa(p.PortsPerBlock) + " ports and ranges of ports for one block, all policies together"
 			doc = append(doc, Heading{Text: "Limits"}, Notes{{Text: text, Below: []string{p.LimitSource}}})

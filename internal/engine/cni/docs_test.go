@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/toolmoat/toolmoat/internal/engine/netset"
 )
 
 var update = flag.Bool("update", false, "write docs/profiles.md")
@@ -79,6 +81,11 @@ func docs() string {
 			}
 			fmt.Fprintf(&b, " (%s)\n", r.Source)
 		}
+		b.WriteString("\nAddresses that the input does not show lie:\n\n| of | typically | in the worst case | source |\n|---|---|---|---|\n")
+		for o := range Objects {
+			at := p.Place(o)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", o, prefixes(at.Typical), prefixes(at.Possible), cell(at.Source))
+		}
 		if p.PortsPerBlock > 0 {
 			fmt.Fprintf(&b, "\nLimit: %d ports and ranges of ports for one block, all policies together (%s).\n", p.PortsPerBlock, p.LimitSource)
 		}
@@ -90,6 +97,14 @@ func docs() string {
 		}
 	}
 	return b.String()
+}
+
+func prefixes(addrs netset.Addrs) string {
+	var texts []string
+	for _, p := range netset.CIDRs(addrs) {
+		texts = append(texts, p.String())
+	}
+	return strings.Join(texts, ", ")
 }
 
 // cell is text as a cell of a table has it.
