@@ -112,15 +112,7 @@ func (a *asker) contested(addr netip.Addr) bool {
 
 // reserved reports whether addr is something's that no pod, node or Service can take it from: a
 // cloud's endpoint, or link-local.
-func reserved(addr netip.Addr) bool { return reservedSpace.Contains(addr) }
-
-var reservedSpace = func() netset.Addrs {
-	all := special.LinkLocal
-	for _, e := range special.Endpoints {
-		all = all.Union(netset.Points(e.Addrs...))
-	}
-	return all
-}()
+func reserved(addr netip.Addr) bool { return special.Reserved.Contains(addr) }
 
 // listening resolves an address that clients connect to: the Services that have it, each on its own
 // ports, and whoever has it besides.

@@ -454,5 +454,5 @@ func (p *Program) BalancerSpace(service int) netset.Addrs {
 	for _, ip := range p.Snapshot.Services[service].ExternalIPs {
 		known = append(known, ip.Addr)
 	}
-	return special.Hosts.Minus(netset.Points(known...))
+	return special.Hosts.Minus(special.Reserved).Minus(netset.Points(known...))
 }

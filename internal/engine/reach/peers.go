@@ -245,14 +245,13 @@ func (p *Program) holdersIn(addrs netset.Addrs, end when.End) []match {
 func (p *Program) masked(addrs netset.Addrs) []match {
 	var out []match
 	for _, f := range Families {
-		in := addrs.Intersect(p.areas[ofPods][f].all)
 		where := p.says.where[cni.NodesUsePodRange]
-		if in.IsEmpty() || where.IsNever() {
-			continue
+		for _, at := range p.areas[ofPods][f].by {
+			if from := where.And(p.asks.on(at.on)); !from.IsNever() && addrs.Overlaps(at.addrs) {
+				from = from.And(p.asks.over(f)).And(p.asks.maskedAddress(f, at).In(addrs))
+				out = append(out, match{ends: Region{IDs: p.local}, when: from})
+			}
 		}
-		from := p.asks.ask("address in the pods' range of src: "+addrsText(in, 1<<20), when.Source, 0,
-			"{src} connects from an address of the pods' range in "+addrsText(in, 4), "{src} connects from no address of the pods' range in "+addrsText(in, 4))
-		out = append(out, match{ends: Region{IDs: p.local}, when: where.And(p.asks.over(f)).And(from)})
 	}
 	return out
 }

@@ -91,6 +91,15 @@ func (q *questions) address(end when.End, k kind, f Family, at areaOn) *when.Que
 	return q.space.Ask(when.Question{ID: id, Kind: when.Address, End: end, All: when.Answers{Addrs: at.addrs}})
 }
 
+// maskedAddress asks from which address of the pods' range a node connects.
+func (q *questions) maskedAddress(f Family, at areaOn) *when.Question {
+	id := fmt.Sprintf("%s address in the pods' range of src", f)
+	if at.name != "" {
+		id += " on " + at.name
+	}
+	return q.space.Ask(when.Question{ID: id, Kind: when.Address, End: when.Source, All: when.Answers{Addrs: at.addrs}, Who: "what the node sends"})
+}
+
 // node is the condition on which node an end is. Whether it may be on none depends on what it is:
 // anything is the domain.
 func (q *questions) node(end when.End, domain, in uint64) when.When {

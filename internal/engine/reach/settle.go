@@ -37,7 +37,7 @@ func OnOwnNode(w when.When) bool { return w.AsksKind(when.Node) && OffNode(w).Is
 func (p *Program) HasAddr(w when.When, end when.End, a netip.Addr) when.When {
 	w = w.Assume(p.asks.over(familyOf(a)))
 	for _, q := range w.Questions() {
-		if q.Kind == when.Address && q.End == end && q.All.Addrs.Contains(a) {
+		if q.Kind == when.Address && q.End == end && q.Who == "" && q.All.Addrs.Contains(a) {
 			w = w.Assume(q.In(netset.Points(a)))
 		}
 	}

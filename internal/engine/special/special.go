@@ -120,15 +120,19 @@ var unroutable = netset.MustPrefixes("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", 
 
 // Internet is everything else that a connection can be made to, without the special endpoints in
 // it.
-var Internet = netset.Universe.Minus(Private).Minus(unroutable).Minus(credentialAddrs())
+var Internet = netset.Universe.Minus(Private).Minus(unroutable).Minus(addrsOf(Credential))
 
 // Hosts is where anything that a connection can be made to may have its address, but link-local.
 var Hosts = Plan.Union(Internet)
 
-func credentialAddrs() netset.Addrs {
+// Reserved is what no pod, node or Service of a cluster can have as its own: the addresses of special
+// endpoints, and link-local ones.
+var Reserved = LinkLocal.Union(addrsOf(Credential)).Union(addrsOf(Resolver))
+
+func addrsOf(kind Kind) netset.Addrs {
 	var all []netip.Addr
 	for _, e := range Endpoints {
-		if e.Kind == Credential {
+		if e.Kind == kind {
 			all = append(all, e.Addrs...)
 		}
 	}
