@@ -40,6 +40,8 @@ func TestDoors(t *testing.T) {
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
 		sidecar = "{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: db, labels: {app: db}}, spec: {nodeName: n1, initContainers: [{name: d, image: x, restartPolicy: Always, ports: [{name: pg, containerPort: 7000}]}], containers: [{name: e, image: x}]}, status: {phase: Running, podIP: 10.0.1.7, podIPs: [{ip: 10.0.1.7}]}}\n---\n" +
 			"{apiVersion: v1, kind: Service, metadata: {namespace: data, name: db}, spec: {clusterIP: 10.96.0.8, selector: {app: db}, ports: [{port: 80, targetPort: pg}]}}\n---\n"
+		two        = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: mcp, name: two}, spec: {replicas: 2, selector: {matchLabels: {app: two}}, template: {metadata: {labels: {app: two}}, spec: {containers: [{name: c, image: x}]}}}}\n---\n" +
+			"{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: two}, spec: {clusterIP: 10.96.0.9, selector: {app: two}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
 		plain      = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000}]}}\n---\n"
 		onNodes    = "{apiVersion: v1, kind: Service, metadata: {namespace: mcp, name: a}, spec: {type: NodePort, clusterIP: 10.96.0.9, selector: {app: a}, ports: [{port: 80, targetPort: 3000, nodePort: 30080}]}}\n---\n"
 		onHost     = "{apiVersion: v1, kind: Pod, metadata: {namespace: mcp, name: h, labels: {app: h}}, spec: {nodeName: n1, containers: [{name: c, image: x, ports: [{containerPort: 3000, hostPort: 18080}]}]}, status: {phase: Running, podIP: 10.0.1.8, podIPs: [{ip: 10.0.1.8}]}}\n---\n"
@@ -104,6 +106,9 @@ func TestDoors(t *testing.T) {
 		{"itself through its Service", plain + closed, "aws-vpc-cni", "mcp/a", "mcp/Service/a:80", reach.Denied},
 		{"itself through its Service, not confirmed", local + closed, "calico", "mcp/a", "mcp/Service/a:80", reach.Depends},
 		{"itself through its Service, by design", local + closed, "cilium", "mcp/a", "mcp/Service/a:80", reach.Allowed},
+		{"one of two through their Service, not confirmed", two + closed, "calico", "mcp/two", "mcp/Service/two:80", reach.Depends},
+		{"one of two through their Service, by design", two + closed, "cilium", "mcp/two", "mcp/Service/two:80", reach.Depends},
+		{"one of two through their Service, judged", two + closed, "aws-vpc-cni", "mcp/two", "mcp/Service/two:80", reach.Denied},
 		{"itself", local + closed, "calico", "mcp/a", "mcp/Pod/a:80", reach.Allowed},
 		{"an endpoint that is nobody's", bare + toA, "calico", "mcp/a", "data/Service/ext:80", reach.Allowed},
 		{"endpoints that are not shown", hidden + toVIP, "aws-vpc-cni", "mcp/a", "data/Service/ext:5432", reach.Allowed},

@@ -38,8 +38,22 @@ type backend struct {
 // straight is the front of a headless Service.
 var straight = front{before: when.Never, escapes: when.Never, leaves: when.Never}
 
-// through decides for one backend.
+// through decides for one backend. A Service may send a pod back to itself: always if it is alone,
+// and else if it is the one that answers.
 func (a *asker) through(from end, f front, b backend) []way {
+	switch byService := f.via != nil && f.via.Holder >= 0 && a.p.Class(f.via.Holder).Kind == reach.VIP; {
+	case !byService || !a.isPods(from) || from.Holder != b.Holder || from.single && b.single && from.pod != b.pod:
+		return a.throughTo(from, f, b, false)
+	case from.single && b.single:
+		return a.throughTo(from, f, b, true)
+	}
+	itself := a.p.Ask(fmt.Sprintf("sent back to itself: %s through %s", from.called(), f.via.called()), when.Cluster,
+		f.via.name+" sends the pod back to itself", f.via.name+" sends the pod to another one")
+	return append(within(a.throughTo(from, f, b, true), itself), within(a.throughTo(from, f, b, false), itself.Not())...)
+}
+
+// throughTo decides for one backend, which is the client itself or is not.
+func (a *asker) throughTo(from end, f front, b backend, itself bool) []way {
 	sent := when.Always
 	if f.local && a.isPods(b.end) && slices.Equal(a.placements(*f.via, b.end), []placement{otherNode}) {
 		if from.Holder < 0 && !a.p.Plan(familyOf(from.Addr)).Contains(from.Addr) {
@@ -55,7 +69,6 @@ func (a *asker) through(from end, f front, b backend) []way {
 			return own
 		}
 	}
-	itself := f.via != nil && f.via.Holder >= 0 && a.p.Class(f.via.Holder).Kind == reach.VIP && from.single && b.single && from.pod == b.pod
 	if itself && f.nodes == nil { // kube-proxy hides it, so that the answer comes back through the node
 		f.nodes, f.node = a.hiding(from, from), "the pod's own node"
 	}
