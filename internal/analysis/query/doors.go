@@ -186,8 +186,8 @@ func (p nodePort) name() string {
 // open decides for whatever is behind a door, over one of its ports.
 func (a *asker) open(d door, from end, m reach.PortMapping) []way {
 	defer a.quietly()()
-	defer func(asked netset.Conns) { a.conns = asked }(a.conns)
-	a.conns = one(m.Protocol, m.Service)
+	defer func(asked netset.Conns, atDoor bool) { a.conns, a.atDoor = asked, atDoor }(a.conns, a.atDoor)
+	a.conns, a.atDoor = one(m.Protocol, m.Service), true
 	return d.ways(from)
 }
 

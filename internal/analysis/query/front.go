@@ -42,7 +42,7 @@ var straight = front{before: when.Never, escapes: when.Never, leaves: when.Never
 // and else if it is the one that answers.
 func (a *asker) through(from end, f front, b backend) []way {
 	switch byService := f.via != nil && f.via.Holder >= 0 && a.p.Class(f.via.Holder).Kind == reach.VIP; {
-	case !byService || !a.isPods(from) || from.Holder != b.Holder || from.single && b.single && from.pod != b.pod:
+	case !byService || a.atDoor || !a.isPods(from) || from.Holder != b.Holder || from.single && b.single && from.pod != b.pod:
 		return a.throughTo(from, f, b, false)
 	case from.single && b.single:
 		return a.throughTo(from, f, b, true)

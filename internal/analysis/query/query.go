@@ -37,6 +37,7 @@ type asker struct {
 	followed   int      // Services of type ExternalName that the question is going through
 	names      int      // of those, how many it went through so far
 	straight   bool     // pods are asked about at their own addresses only
+	atDoor     bool     // it is about other pods than the client: one that a Service sends back to itself is no answer
 	translated bool     // the question is about an endpoint of a Service: no other Service takes that on
 	held       int      // what may have an address that is not known, so far
 }
