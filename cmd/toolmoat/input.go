@@ -48,7 +48,7 @@ func (c *common) register(cmd *cobra.Command, formats ...string) {
 	c.flags = f
 	f.StringVarP(&c.format, "output", "o", formats[0], "format: "+strings.Join(formats, ", "))
 	f.StringVar(&c.out, "out", "", "write the result to this `file` instead of standard output")
-	f.StringVar(&c.cni, "cni", cni.Any, "read policies as these network `plugins` do: names with commas between them, each NAME[:VERSION][:MODE], or any for every one that enforces them; toolmoat rules --cni any lists them")
+	f.StringVar(&c.cni, "cni", cni.Any, "read policies as these network `plugins` do: names with commas between them, each NAME[:VERSION][:MODE], or of a platform (aks, eks, gke, k3s, kind, openshift, rke2), or any for every one that enforces them; toolmoat rules --cni any lists them")
 	f.StringVar(&c.facts, "facts", "", "judge with what this `file` says of the cluster: ranges, DNS, plugin, cloud; toolmoat cidrs writes it")
 	f.StringVar(&c.assume, "assume", reach.Typical.String(), "what the input does not show of addresses is as clusters usually have it, typical, or anything that a platform can give, worst: `typical|worst`")
 	f.StringArrayVar(&c.exclude, "exclude", nil, "leave out files that match this `glob`, relative to the folder; may be repeated")

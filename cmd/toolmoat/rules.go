@@ -103,7 +103,9 @@ func writeProfiles(s streams, c *common, besides bool) error {
 func unknownProfile(err error) error {
 	hint := "profiles are " + profileNames() + ", or " + cni.Any
 	var unknown *cni.UnknownError
-	if errors.As(err, &unknown) && unknown.Why != "" {
+	if errors.As(err, &unknown) && unknown.Hint != "" {
+		hint = unknown.Hint
+	} else if unknown != nil && unknown.Why != "" {
 		hint = "toolmoat rules --cni " + cmp.Or(unknown.Nearest(), cni.Any) + " lists versions and modes"
 	} else if unknown != nil && unknown.Nearest() != "" {
 		hint = "did you mean " + unknown.Nearest() + "? " + hint

@@ -3,6 +3,7 @@
 package cni
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -243,12 +244,13 @@ const Most = 64
 const Any = "any"
 
 // Named returns the profiles that text names, separated by commas, in the order of their names.
-// [Any] names all that enforce policies in their default mode, without [Spec]. Its error is an
-// [UnknownError].
+// [Any] names all that enforce policies in their default mode, without [Spec]. Capitals and spaces
+// around names do not matter, and [Aliases] may stand for plugins. Its error is an [UnknownError].
 func Named(text string) ([]Profile, error) {
 	var out []Profile
 	for name := range strings.SplitSeq(text, ",") {
-		if name == Any {
+		plain := strings.ToLower(strings.TrimSpace(name))
+		if plain == Any {
 			for _, p := range Profiles {
 				if p.Name != Spec && p.Mode() == "" && p.Says(Enforces) != No {
 					out = append(out, p)
@@ -256,11 +258,19 @@ func Named(text string) ([]Profile, error) {
 			}
 			continue
 		}
-		p, err := ByName(name)
-		if err != nil {
-			return nil, err
+		plugin, rest, _ := strings.Cut(plain+":", ":")
+		if plugin == "weave" {
+			return nil, &UnknownError{Name: name, Hint: "--cni " + Spec + " reads policies as the API's text has them",
+				Why: "what weave does is not known here, and it is not maintained any more"}
 		}
-		out = append(out, p)
+		for _, meant := range meantBy(plugin) {
+			p, err := ByName(strings.TrimSuffix(meant+":"+rest, ":"))
+			if unknown := new(UnknownError); errors.As(err, &unknown) {
+				unknown.Name = name // as it was given
+				return nil, unknown
+			}
+			out = append(out, p)
+		}
 	}
 	slices.SortStableFunc(out, func(a, b Profile) int { return strings.Compare(a.Name, b.Name) })
 	out = slices.CompactFunc(out, func(a, b Profile) bool { return a.Name == b.Name })
@@ -340,7 +350,7 @@ func (p Profile) has() string {
 }
 
 // UnknownError says that no profile has a name.
-type UnknownError struct{ Name, Why string }
+type UnknownError struct{ Name, Why, Hint string }
 
 func (e *UnknownError) Error() string {
 	if e.Why != "" {

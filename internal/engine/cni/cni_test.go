@@ -261,6 +261,12 @@ func TestNamed(t *testing.T) {
 		Any: {"aks-cilium", "antrea", "aws-vpc-cni", "azure-npm", "calico", "cilium", "eks-auto", "gke-dpv2", "gke-legacy", "kube-network-policies", "kube-router",
 			"ovn-kubernetes"},
 		"cilium:cidr-match=pods+nodes,cilium": {"cilium", "cilium:cidr-match=pods+nodes"},
+		" Calico , CILIUM:v1.19 ":             {"calico", "cilium:1.19"},
+		"eks:strict":                          {"aws-vpc-cni:strict"},
+		"EKS,eks-auto":                        {"aws-vpc-cni", "eks-auto"},
+		"gke":                                 {"gke-dpv2", "gke-legacy"},
+		"aks":                                 {"aks-cilium", "azure-npm", "calico"},
+		"openshift,k3s,rke2,kindnet,kind":     {"calico", "kube-network-policies", "kube-router", "ovn-kubernetes"},
 	} {
 		got, err := Named(text)
 		if err != nil || !slices.Equal(names(got), want) {
@@ -276,7 +282,7 @@ func TestNamed(t *testing.T) {
 func TestUnknown(t *testing.T) {
 	for name, nearest := range map[string]string{
 		"cilum":                 "cilium",
-		"Cilium":                "cilium",
+		"Cilum":                 "cilium",
 		"npm":                   "azure-npm",
 		"flanel":                "flannel",
 		"frobnicate":            "",
@@ -297,6 +303,14 @@ func TestUnknown(t *testing.T) {
 		if got := unknown.Nearest(); got != nearest {
 			t.Errorf("%q is near %q, want %q", name, got, nearest)
 		}
+	}
+}
+
+func TestWeave(t *testing.T) {
+	_, err := Named("calico,Weave")
+	var unknown *UnknownError
+	if !errors.As(err, &unknown) || !strings.Contains(unknown.Hint, Spec) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -38,7 +38,11 @@ func docs() string {
 	b.WriteString("# Profiles\n\nWhat is known of how each network plugin enforces policies. An answer that is *uncertain* widens every result that depends on it.\n" +
 		"`toolmoat rules --cni NAME` prints the same, `-o json` as data. This page is made from the data in `internal/engine/cni`.\n\n")
 	b.WriteString("`--cni any` stands for every plugin that enforces policies, each in its default mode; a version and a mode follow after colons, in either order: `cilium:1.18`, `cilium:1.20:cidr-match=pods`.\n\n")
-	b.WriteString("## At a glance\n\n| |")
+	b.WriteString("Platforms stand for the plugins that enforce policies there; capitals and spaces do not matter:\n\n| name | plugins | source |\n|---|---|---|\n")
+	for _, a := range Aliases {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.Name, strings.Join(a.Plugins, ", "), a.Source)
+	}
+	b.WriteString("\n## At a glance\n\n| |")
 	columns := slices.DeleteFunc(slices.Clone(Profiles), func(p Profile) bool { return p.Says(Enforces) == No })
 	for _, p := range columns {
 		fmt.Fprintf(&b, " %s |", p.Name)
