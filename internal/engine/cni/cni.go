@@ -349,7 +349,7 @@ func (p Profile) has() string {
 	return modes + "; " + versions
 }
 
-// UnknownError says that no profile has a name.
+// UnknownError says that no profile has a name: why, and what to do, where more is known than that.
 type UnknownError struct{ Name, Why, Hint string }
 
 func (e *UnknownError) Error() string {
