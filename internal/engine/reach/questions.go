@@ -253,9 +253,6 @@ func (q *questions) unknown(what string) when.When {
 	return q.space.Ask(when.Question{ID: "unknown: " + what, Kind: when.Unjudged, All: when.Answers{Bits: when.Yes | when.No}, Words: words}).Has(when.Yes)
 }
 
-// addrsText lists addresses, at most n ranges.
-func addrsText(a netset.Addrs, n int) string { return PrefixText(netset.CIDRs(a), n) }
-
 // PrefixText lists prefixes, at most n of them and how many more there are. A single address is
 // written without its length.
 func PrefixText(prefixes []netip.Prefix, n int) string {
