@@ -23,6 +23,14 @@ var knownRules = []Rule{{
 	Good:       "the list that toolmoat cidrs -o except prints",
 	References: []string{networkPolicies, "https://cloud.google.com/kubernetes-engine/docs/how-to/multi-pod-cidr"},
 	Server:     missedRanges,
+}, {
+	ID: "TM317", Title: "An except list lacks private ranges that nothing shows in use", Severity: finding.Medium, Since: "0.4",
+	Why: "Private is more than RFC 1918: providers route 100.64.0.0/10, 198.18.0.0/15 and 240.0.0.0/4 inside as well. Nothing shows that this cluster uses them, and the day that it does, " +
+		"or that a peered network does, the block opens them. On EKS pods are in 100.64.0.0/10 or 198.19.0.0/16 once custom networking is set up.",
+	Bad:        "0.0.0.0/0 except 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16",
+	Good:       "these, 100.64.0.0/10, 198.18.0.0/15 and 240.0.0.0/4 under except",
+	References: []string{networkPolicies, "https://docs.aws.amazon.com/eks/latest/userguide/cni-custom-network.html"},
+	Server:     unusedRanges,
 }}
 
 // cloudOf is the cloud in which a profile is judged; "" where that is not known.
@@ -75,13 +83,8 @@ type missedRange struct {
 // for each set of profiles on which the ranges are the same.
 func missedRanges(p *Pass) {
 	for _, r := range p.rulesOn(policy.Egress) {
-		through := p.throughBlocks(r)
-		sets := make([]netset.Addrs, len(through))
-		for i, b := range through {
-			sets[i] = b.Region.Addrs
-		}
-		opened := netset.Union(sets...)
-		if r.Action != policy.Allow || !special.Broad(opened) {
+		through, opened := p.opensInternet(r)
+		if through == nil {
 			continue
 		}
 		missed := p.missedBy(opened)
@@ -98,14 +101,85 @@ func missedRanges(p *Pass) {
 			for i, m := range in {
 				texts[i] = m.text
 			}
-			b := through[slices.IndexFunc(through, func(b reach.Box) bool { return b.Region.Addrs.Contains(in[0].first) })]
-			w := connection(in[0].first.String(), b.Conns)
-			w.World = p.says(b.Verdict, b.When, itself, "the address")
-			p.Found(Report{Origin: r.Origin, Worlds: g, Witness: w, Message: ruleText(r) + " opens the internet, and of the cluster itself " + some(texts),
+			p.Found(Report{Origin: r.Origin, Worlds: g, Witness: p.witnessTo(in[0].first, through), Message: ruleText(r) + " opens the internet, and of the cluster itself " + some(texts),
 				Fix: "put the ranges under except; toolmoat cidrs -o except prints all that are known"})
 		}
 	}
 }
+
+// opensInternet returns what a rule opens, if that is the internet as such, and nil if it is not.
+func (p *Pass) opensInternet(r *policy.Rule) (through []reach.Box, opened netset.Addrs) {
+	through = p.throughBlocks(r)
+	sets := make([]netset.Addrs, len(through))
+	for i, b := range through {
+		sets[i] = b.Region.Addrs
+	}
+	if opened = netset.Union(sets...); r.Action != policy.Allow || !special.Broad(opened) {
+		return nil, opened
+	}
+	return through, opened
+}
+
+// witnessTo is a connection to an address that is in one of some boxes.
+func (p *Pass) witnessTo(addr netip.Addr, through []reach.Box) *finding.Witness {
+	b := through[slices.IndexFunc(through, func(b reach.Box) bool { return b.Region.Addrs.Contains(addr) })]
+	w := connection(addr.String(), b.Conns)
+	w.World = p.says(b.Verdict, b.When, itself, "the address")
+	return w
+}
+
+// unusedRanges reports a rule that opens the internet but for an except list, and with it private
+// ranges in which nothing is shown.
+func unusedRanges(p *Pass) {
+	facts := &p.Snapshot.Facts.Ranges
+	var shown []netset.Addrs
+	for _, ranges := range [][]model.Range{facts.Nodes, facts.Pods, facts.Services, facts.ControlPlane, facts.VPC, facts.Remote} {
+		for _, r := range ranges {
+			shown = append(shown, netset.Prefixes(r.CIDR))
+		}
+	}
+	used := netset.Union(shown...)
+	for _, r := range p.rulesOn(policy.Egress) {
+		through, opened := p.opensInternet(r)
+		if through == nil || !slices.ContainsFunc(r.Peers, func(peer policy.Peer) bool { return peer.Block != nil && len(peer.Block.Except) > 0 }) {
+			continue
+		}
+		var unused netset.Addrs
+		for _, rng := range alsoPrivate {
+			if !used.Overlaps(rng) && p.KnownIn(rng).IsEmpty() {
+				unused = unused.Union(rng.Intersect(opened))
+			}
+		}
+		if unused.IsEmpty() {
+			continue
+		}
+		var aws reach.Worlds
+		if unused.Overlaps(customNetworking) {
+			for i, profile := range p.AllProfiles() {
+				if profile.Cloud == "AWS" {
+					aws |= 1 << i
+				}
+			}
+		}
+		report := Report{Severity: finding.Low, Origin: r.Origin, Witness: p.witnessTo(unused.First(), through),
+			Message: ruleText(r) + " opens the internet, and private ranges that its except list lacks and nothing shows in use: " + reach.PrefixText(netset.CIDRs(unused), 4),
+			Fix:     "put them under except; toolmoat cidrs -o except prints those that the cluster uses"}
+		if report.Worlds = p.Worlds() &^ aws; report.Worlds != 0 {
+			p.Found(report)
+		}
+		if report.Worlds = p.Worlds() & aws; report.Worlds != 0 {
+			report.Severity, report.Message = finding.Medium, report.Message+"; pods are there with custom networking"
+			p.Found(report)
+		}
+	}
+}
+
+// alsoPrivate is private space in which clusters rarely have addresses; customNetworking is that of it
+// in which EKS puts pods where it is told to (EKS documentation, cni-custom-network).
+var (
+	alsoPrivate      = []netset.Addrs{netset.MustPrefixes("100.64.0.0/10"), netset.MustPrefixes("198.18.0.0/15"), netset.MustPrefixes("240.0.0.0/4")}
+	customNetworking = netset.MustPrefixes("100.64.0.0/10", "198.19.0.0/16")
+)
 
 // missedBy returns the cluster's ranges, each once, of which some is open.
 func (p *Pass) missedBy(opened netset.Addrs) []missedRange {

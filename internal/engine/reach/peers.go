@@ -247,9 +247,9 @@ func (p *Program) masked(addrs netset.Addrs) []match {
 	for _, f := range Families {
 		where := p.says.where[cni.NodesUsePodRange]
 		for _, at := range p.areas[ofPods][f].by {
-			if from := where.And(p.asks.on(at.on)); !from.IsNever() && addrs.Overlaps(at.addrs) {
-				from = from.And(p.asks.over(f)).And(p.asks.maskedAddress(f, at).In(addrs))
-				out = append(out, match{ends: Region{IDs: p.local}, when: from})
+			if on := where.And(p.asks.on(at.on)); !on.IsNever() && addrs.Overlaps(at.addrs) {
+				from := p.asks.maskedAddress(f, at).In(addrs)
+				out = append(out, match{ends: Region{IDs: p.local}, when: on.And(p.asks.over(f)).And(from)})
 			}
 		}
 	}

@@ -140,7 +140,7 @@ func TestNodesInPodRange(t *testing.T) {
 				continue
 			}
 			got := p.Explain(AtHolder(n), AtHolder(0), netset.TCP, 80)
-			if got.Verdict != Depends || strings.Contains(got.When.String(), "the pods' range") != want {
+			if got.Verdict != Depends || strings.Contains(got.When.String(), "what the node sends") != want {
 				t.Errorf("%v: %v if %q", answer, got.Verdict, got.When)
 			}
 		}
