@@ -76,3 +76,29 @@ func TestNodePorts(t *testing.T) {
 		}
 	}
 }
+
+// TestSameNode: of pods under the same policies, those on the node that has a port reach what is
+// behind it.
+func TestSameNode(t *testing.T) {
+	pod := func(name, node, port string) string {
+		return fmt.Sprintf("---\n{apiVersion: v1, kind: Pod, metadata: {namespace: %s, name: %[1]s, labels: {app: %[1]s}}, spec: {nodeName: %s, containers: [{name: c, image: x, ports: [{containerPort: 8080%s}]}]}}\n", name, node, port)
+	}
+	const node = "---\n{apiVersion: v1, kind: Node, metadata: {name: %s}, status: {addresses: [{type: InternalIP, address: %s}]}}\n"
+	text := fmt.Sprintf(node, "n1", "10.9.0.1") + fmt.Sprintf(node, "n2", "10.9.0.2") + pod("there", "n1", ", hostPort: 18080") + pod("away", "n2", "") + pod("beside", "n1", "")
+	text += "---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {namespace: shut, name: shut}, spec: {podSelector: {matchExpressions: [{key: app, operator: In, values: [away, beside]}]}, policyTypes: [Egress]}}\n"
+	text = strings.NewReplacer("namespace: away", "namespace: shut", "namespace: beside", "namespace: shut").Replace(text)
+	snap := source.LoadFiles(source.File{Name: "in.yaml", Data: []byte(text)})
+	profile, err := cni.ByName("aws-vpc-cni")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []string
+	for r := range Of(reach.Assuming(reach.NewGround(snap), reach.Typical, profile)).Expand() {
+		if r.From.Kind == Workloads && r.To.Kind == Workloads && strings.HasPrefix(r.From.Name(), "shut/") && strings.HasPrefix(r.To.Name(), "there/") {
+			rows = append(rows, fmt.Sprint(r.From.Name(), " ", r.To.Name(), " ", r.Conns, " ", r.Verdict))
+		}
+	}
+	if want := []string{"shut/Pod/beside there/Pod/there TCP 8080 allowed"}; !slices.Equal(rows, want) {
+		t.Errorf("got %q, want %q", rows, want)
+	}
+}

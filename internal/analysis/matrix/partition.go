@@ -122,11 +122,11 @@ func (m *Matrix) partition() {
 
 // wayIn is all that decides what comes in to a class from outside.
 type wayIn struct {
-	group, states, doors int
+	group, states, doors, placement int
 }
 
 func (m *Matrix) wayIn(class int) wayIn {
-	return wayIn{m.p.GroupOf(class, policy.Ingress), m.states(class), m.doorsOf[class]}
+	return wayIn{m.p.GroupOf(class, policy.Ingress), m.states(class), m.doorsOf[class], m.p.Placement(class)}
 }
 
 // states is what is known of the addresses of a class.
@@ -146,11 +146,11 @@ func (m *Matrix) findOutside() {
 }
 
 // sources divides the classes into blocks whose rows are equal, before any row is made: those under
-// the same policies, with addresses in the same families, whom everybody admits alike.
+// the same policies, with addresses in the same families, on the same nodes, whom everybody admits alike.
 func (m *Matrix) sources() *blocks {
-	out, asked, alike := m.oneBlock(), map[int]bool{}, map[[2]int][]netset.ID{}
+	out, asked, alike := m.oneBlock(), map[int]bool{}, map[[3]int][]netset.ID{}
 	for c := range m.p.Classes() {
-		key := [2]int{m.p.GroupOf(c, policy.Egress), m.states(c)}
+		key := [3]int{m.p.GroupOf(c, policy.Egress), m.states(c), m.p.Placement(c)}
 		alike[key] = append(alike[key], netset.ID(c))
 		if g := m.p.GroupOf(c, policy.Ingress); !asked[g] {
 			asked[g] = true

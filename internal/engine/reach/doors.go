@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
@@ -162,12 +161,11 @@ func (p *Program) findSenders() {
 	type key struct {
 		group int
 		existence
-		nodes string
+		placement int
 	}
 	s, at, ids := &p.senders, map[key]int{}, [][]netset.ID(nil)
 	for c := range p.classes {
-		on, all := p.nodesOf(c)
-		k := key{p.groupOf[policy.Egress][c], p.holders[c].existence(), fmt.Sprint(on, all)}
+		k := key{p.groupOf[policy.Egress][c], p.holders[c].existence(), p.placement[c]}
 		i, ok := at[k]
 		if !ok {
 			i = len(ids)

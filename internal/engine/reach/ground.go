@@ -107,6 +107,7 @@ type Ground struct {
 	nodeAt     map[string]int  // the nodes of the input by name
 	twins      map[string]bool // the nodes that share an address
 	onlyNode   []string        // by class: the node that all of its pods run on, "" if that is not one that is shown
+	placement  []int           // by class: a number for the nodes that it is shown to be on
 	nodeKinds  []nodeKinds     // their traits
 	anyNode    traitSet        // all that one of them may have
 	agents     []agent         // of CNIs, that the input shows

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -14,13 +15,23 @@ import (
 // noteNodes notes which classes run on one node that is shown.
 func (g *Ground) noteNodes() {
 	g.twins = twins(g.Snapshot.Nodes)
-	g.onlyNode = make([]string, g.classes)
+	g.onlyNode, g.placement = make([]string, g.classes), make([]int, g.classes)
+	number := map[string]int{}
 	for n := range g.classes {
-		if names, all := g.nodesOf(n); all && len(names) == 1 {
+		names, all := g.nodesOf(n)
+		if all && len(names) == 1 {
 			g.onlyNode[n] = names[0]
 		}
+		key := fmt.Sprint(names, all)
+		if _, ok := number[key]; !ok {
+			number[key] = len(number)
+		}
+		g.placement[n] = number[key]
 	}
 }
+
+// Placement returns a number that classes share of which the input shows the same nodes.
+func (g *Ground) Placement(class int) int { return g.placement[class] }
 
 // SharedNode reports whether a node has an address that another one of the input has too: what runs
 // there may be on either.
