@@ -47,6 +47,8 @@ func TestAgents(t *testing.T) {
 			"nodeName: n1,", nodes, reach.NotEnforced},
 		{"affinity by a number", "ovn-kubernetes", "ovnkube-node", `affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: cores, operator: Gt, values: ["4"]}]}]}}},`,
 			"nodeName: n1,", nodes, reach.Depends},
+		{"affinity by a number beside a label", "ovn-kubernetes", "ovnkube-node", `affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: pool, operator: In, values: [main]}, {key: cores, operator: Gt, values: ["4"]}]}]}}},`,
+			"nodeName: n1,", nodes, reach.Depends},
 		{"NoSchedule", "aws-vpc-cni", "aws-node", "", "nodeName: n2,", nodes, reach.NotEnforced},
 		{"NoSchedule, tolerated by its value", "aws-vpc-cni", "aws-node", "tolerations: [{key: gpu, value: a, effect: NoSchedule}],", "nodeName: n2,", nodes, reach.Denied},
 		{"NoSchedule, another value tolerated", "aws-vpc-cni", "aws-node", "tolerations: [{key: gpu, value: b}],", "nodeName: n2,", nodes, reach.NotEnforced},

@@ -112,6 +112,7 @@ func TestWhereAddressesMayLie(t *testing.T) {
 		{"a Service by a pattern of names", "cilium", service + to("toFQDNs: [{matchPattern: '*.example.com'}]"), "VIP", Denied, "", ""},
 		{"another node's link-local address", "cilium", to("toEntities: [remote-node]"), "169.254.1.1", Denied, "", ""},
 		{"another node's private address", "cilium", to("toEntities: [remote-node]"), "10.7.0.1", Depends, "another node", ""},
+		{"the own node's private address", "cilium", to("toEntities: [host]"), "10.7.0.1", Depends, "the node of", ""},
 		{"the own node's link-local address", "cilium", to("toEntities: [host]"), "169.254.1.1", Depends, "the node of", ""},
 		{"a node by its labels", "cilium", nodeA + to("toNodes: [{matchLabels: {zone: east}}]"), "node", Depends, other, zone},
 		{"a node that was not read", "cilium", to("toNodes: [{matchLabels: {zone: east}}]"), "node", Depends, zone, ""},
